@@ -36,7 +36,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     original_length: int = -1
 
 
-class FrameRejected(Event, tag="frame-rejected"):
+class FrameRejected(Event, frozen=True, tag="frame-rejected"):
     """A packet for us that breaks a rule; it has no other effect. (standards.md E; house.md "Total at the edge")
 
     rule: short name of the rule (`hop-limit`, `option-length-zero`, …). offset: octet in the frame where it shows.
@@ -51,7 +51,7 @@ class FrameRejected(Event, tag="frame-rejected"):
     source: str = ""
 
 
-class FramesRefused(Event, tag="frames-refused"):
+class FramesRefused(Event, frozen=True, tag="frames-refused"):
     """Frames a bound (standards.md D.3) kept out of the journal: counted here, a few samples stored before it."""
 
     link: LinkId

@@ -5,7 +5,6 @@ Law: an id is a plain value that sorts, hashes and prints the same everywhere; n
 
 from typing import Final
 
-
 Instant = int
 """Nanoseconds since the Unix epoch, UTC. An argument, never asked of a clock."""
 

@@ -167,7 +167,8 @@ class MifContainer(Part, frozen=True, tag="mif-container"):
 class PvdOption(Part, frozen=True, tag="pvd"):
     """Option 21 (RFC 8801 §3.1).
 
-    name: the PvD ID as adapters/wire/names.py writes it: lower case, escaped, with the final dot; name_as_sent keeps the case.
+    name: the PvD ID as adapters/wire/names.py writes it: lower case, escaped, with the final dot; name_as_sent keeps
+    the case.
     header: the RA header inside, if R was set. nested_at: octet in the option where the nested options begin.
     flags: the 16 bits after the length octet as they stood.
     """

@@ -1,0 +1,265 @@
+"""Frames to events: the one door through which octets come in, live and from captures alike.
+
+Law: `translate` is total and pure. Whatever the octets, it answers with the event they are, with a FrameRejected if
+they are a message for us that breaks a rule, or with () if they are none of ours; it never raises, blocks, logs or
+remembers. `Translator` is the same function with a memory, and `wanted` a guess at it that only errs towards yes.
+
+      link layer ─ IPv6 ─ extension headers ─┬─ ICMPv6 133..137 ── wire/nd, wire/ra
+            │                                └─ UDP to 546, 547 ── wire/dhcp6
+            └───── IPv4 ── UDP to 67, 68 ───────────────────────── wire/dhcp4
+
+What a capture cut (snap length) is `truncated-capture` once it is known to be for us, before anything else is checked,
+and () if too little is left to know.
+"""
+
+from typing import Final
+
+from adapters.wire import dhcp4, dhcp6
+from adapters.wire.cursor import Malformed
+from adapters.wire.ethernet import link_layer, tagged_link
+from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
+from adapters.wire.nd import MESSAGES, read_message
+from events.base import Event
+from events.frames import ETHERNET, LINUX_SLL2, Frame, FrameRejected, Note
+from events.ids import LinkId
+
+FRAMES_REMEMBERED: Final = 4096  # frames whose events are kept, twice over: a router repeats itself for years; 4 MiB
+
+_DHCP4_PORTS: Final = frozenset((67, 68))  # RFC 2131 §4.1
+_DHCP6_PORTS: Final = frozenset((546, 547))  # RFC 8415 §7.2
+_ND_FIRST: Final = min(MESSAGES)
+_ND_LAST: Final = max(MESSAGES)
+
+Events = tuple[Event, ...]
+
+
+def translate(frame: Frame) -> Events:
+    """What a frame says: (event,), (FrameRejected,) or (). Never raises.
+
+    An event's link is the frame's, with ".VID" for each VLAN tag. In a Linux cooked v2 capture all interfaces share
+    one link here; only a Translator can tell them apart.
+    """
+    return _translate(frame.link, frame.linktype, frame.data, frame.original_length)
+
+
+class Translator:
+    """`translate` with a memory: identical octets on a link give the identical event object.
+
+    Bounded: the frames of two generations of FRAMES_REMEMBERED are kept. When the young generation is full it becomes
+    the old one; what is heard again moves up, so a flood of strangers ages out and a router that repeats itself stays.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[tuple[LinkId, int, bytes, int], Events] = {}
+        self._old: dict[tuple[LinkId, int, bytes, int], Events] = {}
+        self._first_ifindex: dict[LinkId, int] = {}
+
+    def translate(self, frame: Frame) -> Events:
+        """The events of `frame`, as the function does.
+
+        The interfaces of a Linux cooked v2 capture: the first one heard has the name of the link, each further one is
+        LINK%IFINDEX.
+        """
+        key = (frame.link, frame.linktype, frame.data, frame.original_length)
+        events = self._young.get(key)
+        if events is not None:
+            return events
+        events = self._old.get(key)
+        if events is None:
+            link = self._cooked_link(frame) if frame.linktype == LINUX_SLL2 else frame.link
+            events = _translate(link, frame.linktype, frame.data, frame.original_length)
+            if not events:
+                return events  # what is not ours would only push out what is
+        if len(self._young) >= FRAMES_REMEMBERED:
+            self._old, self._young = self._young, {}
+        self._young[key] = events
+        return events
+
+    def _cooked_link(self, frame: Frame) -> LinkId:
+        if len(frame.data) < 8:
+            return frame.link
+        ifindex = int.from_bytes(frame.data[4:8], "big")
+        first = self._first_ifindex.setdefault(frame.link, ifindex)
+        return frame.link if ifindex == first else f"{frame.link}%{ifindex}"
+
+
+def wanted(linktype: int, data: bytes | memoryview) -> bool:
+    """Whether a frame may be for us: False only if `translate` gives () for these octets, cut or not.
+
+    Cheap enough to sort out ordinary traffic before a Frame is built of it.
+    """
+    if linktype == ETHERNET and len(data) >= 58:  # up to the destination port of an IPv6 datagram
+        if data[12] == 0x86 and data[13] == 0xDD and data[14] >> 4 == 6:
+            kind = data[20]
+            if kind == UDP:
+                return data[56] == 2 and 0x22 <= data[57] <= 0x23
+            if kind == ICMPV6:  # an empty one is rejected, whatever pads it
+                return _ND_FIRST <= data[54] <= _ND_LAST or not (data[18] or data[19])
+            return kind in EXTENSIONS
+        if data[12] == 8 and data[13] == 0 and data[14] == 0x45:
+            return data[23] == UDP and data[36] == 0 and 67 <= data[37] <= 68
+        if data[12] == 8 and data[13] == 6:  # ARP, the next in number
+            return False
+    try:
+        at, protocol, _, _, _ = link_layer(linktype, bytes(data))
+    except Malformed:
+        return True
+    left = len(data) - at
+    if protocol == "ipv6":
+        if left < 40 or data[at] >> 4 != 6:
+            return True
+        kind = data[at + 6]
+        if kind == UDP:
+            return left >= 44 and data[at + 42] << 8 | data[at + 43] in _DHCP6_PORTS
+        if kind == ICMPV6:
+            return left < 41 or _ND_FIRST <= data[at + 40] <= _ND_LAST or not (data[at + 4] or data[at + 5])
+        return kind in EXTENSIONS
+    if protocol == "ipv4":
+        if left < 20 or data[at] >> 4 != 4 or data[at] & 15 < 5:
+            return True
+        port = at + (data[at] & 15) * 4 + 2
+        return data[at + 9] == UDP and len(data) >= port + 2 and data[port] << 8 | data[port + 1] in _DHCP4_PORTS
+    return False
+
+
+class _Reading:
+    """What is known of a frame so far, for a FrameRejected to say. One for each frame that is not the plain RA."""
+
+    __slots__ = ("link", "protocol", "source")
+
+    def __init__(self, link: LinkId) -> None:
+        self.link = link
+        self.protocol = "ethernet"
+        self.source = ""
+
+
+def _translate(link: LinkId, linktype: int, data: bytes, original_length: int) -> Events:
+    reading = _Reading(link)
+    try:
+        return _read(reading, linktype, data, original_length)
+    except Malformed as bad:
+        # Cut so short that not even the headers are whole, there is no telling whose it was.
+        if reading.protocol in ("ethernet", "ip") and original_length > len(data) and bad.rule in _SHORT:
+            return ()
+        return (FrameRejected(reading.link, bad.rule, bad.offset, reading.protocol, bad.detail, reading.source),)
+
+
+_SHORT: Final = frozenset(("link-header", "ip-header", "extension-overrun"))
+"""Rules that a frame seems to break, before it is known to be for us, when a capture cut it."""
+
+
+def _read(reading: _Reading, linktype: int, data: bytes, original_length: int) -> Events:
+    start, protocol, ids, mac, _ = link_layer(linktype, data)
+    if ids:
+        reading.link = tagged_link(reading.link, ids)
+    if protocol == "ipv6":
+        return _read_ipv6(reading, data, start, mac, original_length)
+    if protocol == "ipv4":
+        return _read_ipv4(reading, data, start, mac, original_length)
+    return ()
+
+
+def _read_ipv6(reading: _Reading, data: bytes, start: int, mac: str, original_length: int) -> Events:
+    reading.protocol = "ip"
+    size = len(data)
+    at = start + 40
+    if size < at:
+        raise Malformed("ip-header", size, "shorter than an IPv6 header")
+    if data[start] >> 4 != 6:
+        raise Malformed("ip-version", start, "not version 6")
+    end = at + (data[start + 4] << 8 | data[start + 5])
+    kind, fragment = data[start + 6], -1
+    if kind in EXTENSIONS:
+        if end == at:
+            return ()  # a jumbogram (RFC 2675), never ours
+        kind, at, fragment = extensions(data, kind, at, min(end, size))
+        if fragment >= 8:
+            return ()  # a later fragment: nobody knows of what
+    if kind == ICMPV6:
+        if at >= end:
+            raise Malformed("message-length", at, "an empty ICMPv6 message")
+        if at >= size:
+            if original_length > size:
+                return ()
+            raise Malformed("ip-length", start + 4, "the IPv6 payload ends past the packet")
+        message = MESSAGES.get(data[at])
+        if message is None:
+            return ()
+        reading.protocol = message.protocol
+        source = reading.source = address6(data[start + 8 : start + 24])
+        if end > size:
+            raise _missing(end, size, original_length, start + 4)
+        return (read_message(data, start, at, end, reading.link, source, mac, fragment=fragment >= 0),)
+    if kind != UDP or at + 4 > end or at + 4 > size or data[at + 2] << 8 | data[at + 3] not in _DHCP6_PORTS:
+        return ()
+    reading.protocol = "dhcp6"
+    source = reading.source = address6(data[start + 8 : start + 24])
+    if end > size:
+        raise _missing(end, size, original_length, start + 4)
+    if fragment > 0:  # the first of several; an atomic fragment is whole (RFC 6946 §4)
+        raise Malformed("ip-fragment", start + 40, "the first of several fragments")
+    end = _udp_end(data, at, end)
+    notes: tuple[Note, ...] = ()
+    if not (data[at + 6] or data[at + 7]):
+        notes = (Note("udp-checksum-zero", at + 6),)  # RFC 8200 §8.1: IPv6 forbids it
+    elif sum6(data, start, at, end, UDP):
+        notes = (Note("udp-checksum", at + 6),)
+    destination = address6(data[start + 24 : start + 40])
+    event = dhcp6.decode(
+        data, at + 8, end, link=reading.link, source=source, destination=destination, mac=mac, notes=notes
+    )
+    return (event,)
+
+
+def _read_ipv4(reading: _Reading, data: bytes, start: int, mac: str, original_length: int) -> Events:
+    reading.protocol = "ip"
+    size = len(data)
+    if size < start + 20:
+        raise Malformed("ip-header", size, "shorter than an IPv4 header")
+    if data[start] >> 4 != 4:
+        raise Malformed("ip-version", start, "not version 4")
+    at = start + (data[start] & 15) * 4
+    if at < start + 20:
+        raise Malformed("ip-header", start, "an IPv4 header shorter than 20 octets")
+    fragment = data[start + 6] << 8 | data[start + 7]
+    if data[start + 9] != UDP or fragment & 0x1FFF:
+        return ()
+    if at + 4 > size or data[at + 2] << 8 | data[at + 3] not in _DHCP4_PORTS:
+        return ()
+    reading.protocol = "dhcp4"
+    source = reading.source = address4(data[start + 12 : start + 16])
+    end = start + (data[start + 2] << 8 | data[start + 3])
+    if end > size:
+        raise _missing(end, size, original_length, start + 2)
+    if end < at:
+        raise Malformed("ip-length", start + 2, "the total length ends inside the header")
+    if int.from_bytes(data[start:at], "big") % 65535:
+        raise Malformed("ip-checksum", start + 10, "the IPv4 header checksum is wrong")
+    if fragment & 0x2000:
+        raise Malformed("ip-fragment", start + 6, "the first of several fragments")
+    end = _udp_end(data, at, end)
+    notes: tuple[Note, ...] = ()
+    if (data[at + 6] or data[at + 7]) and sum4(data, start, at, end, UDP):  # 0: the sender made none (RFC 768)
+        notes = (Note("udp-checksum", at + 6),)
+    destination = address4(data[start + 16 : start + 20])
+    event = dhcp4.decode(
+        data, at + 8, end, link=reading.link, source=source, destination=destination, mac=mac, notes=notes
+    )
+    return (event,)
+
+
+def _udp_end(data: bytes, at: int, end: int) -> int:
+    """Where the UDP payload ends (RFC 768): its length field may leave some of the IP payload out, not go past it."""
+    if at + 8 > end:
+        raise Malformed("udp-length", at, "no room for a UDP header")
+    length = data[at + 4] << 8 | data[at + 5]
+    if length < 8 or at + length > end:
+        raise Malformed("udp-length", at + 4, f"UDP length {length}, {end - at} octets are there")
+    return at + length
+
+
+def _missing(end: int, size: int, original_length: int, length_at: int) -> Malformed:
+    """A message for us ends past the octets there are: was it the capture that cut it, or does it lie?"""
+    if original_length > size and end <= original_length:
+        return Malformed("truncated-capture", size, f"the capture holds {size} of {original_length} octets")
+    return Malformed("ip-length", length_at, "the IP payload ends past the packet")

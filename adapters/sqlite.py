@@ -1,0 +1,690 @@
+"""The journal that stays: one SQLite file, written by one program, read by many.
+
+Law: what is committed is never changed or removed, and whoever opens the file can prove it without us.
+
+    records  seq at v event→events.id frame→frames.id source→sources.id packet captured_at original_length chain
+    events   id digest body          BLAKE2b-256 of the body, and the body, once
+    frames   id digest data          BLAKE2b-128 of the bytes, and the bytes, once
+    sources  id source linktype interface        the part of a provenance that packets share, once
+    tail     seq head                where the last commit ended, so that a cut tail shows if the cutter was careless
+    history, snapshots, digests      outside the chain; the first two can be made again by folding
+
+A router that repeats itself costs one row of `records`: 32 octets of chain, 8 of time, about 30 of everything else.
+Changing any octet of a row shows, but for one that means nothing: where a row would hold its `seq` or `id`, SQLite
+keeps a place holder (file format §2.3) and reads the number from the tree instead.
+`at` never goes backwards (the engine clamps it), so records need no index by time: `seq_at` bisects.
+WAL with synchronous=NORMAL survives the death of the process; the last commits before a power cut need durable=True.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from events.codec import AnyEvent, decode, encode
+from events.ids import NEVER, Instant, PvdId, Seq
+from events.record import Provenance, Record
+from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
+from pvdcore.state import Change
+
+APPLICATION: Final = 0x50764421  # "PvD!", how file(1) and we know a journal from another SQLite file
+LAYOUT: Final = 1  # of the tables below; the events' own schema number is in each record
+
+ROWS_MAX: Final = 500  # records held back for one executemany: more gains nothing measurable, and each holds an event
+PAGE_ROWS: Final = 4096  # read at a time: no cursor stays open between, so a slow reader never holds up a checkpoint
+EVENTS_MAX: Final = 4096  # event objects remembered: an RA of 2 KiB each makes 8 MiB
+BODIES_MAX: Final = 65_536  # row ids remembered by digest: about 10 MiB
+BUSY_S: Final = 5.0  # wait for another's lock: a checkpoint of a large WAL takes about a second
+
+_ONCE: Final = ("records", "events", "frames", "sources")
+_TABLES: Final = (
+    "CREATE TABLE events (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT",
+    "CREATE TABLE frames (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT",
+    "CREATE TABLE sources (id INTEGER PRIMARY KEY, source TEXT NOT NULL, linktype INTEGER NOT NULL,"
+    " interface TEXT NOT NULL, UNIQUE (source, linktype, interface)) STRICT",
+    "CREATE TABLE records (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, v INTEGER NOT NULL, event INTEGER NOT NULL,"
+    " frame INTEGER, source INTEGER NOT NULL, packet INTEGER NOT NULL, captured_at INTEGER,"
+    " original_length INTEGER NOT NULL, chain BLOB NOT NULL) STRICT",
+    "CREATE TABLE tail (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, head BLOB NOT NULL) STRICT",
+    "CREATE TABLE history (id INTEGER PRIMARY KEY, pvd TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " change BLOB NOT NULL) STRICT",
+    "CREATE INDEX history_of ON history (pvd, at)",
+    "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT",
+    "CREATE TABLE digests (seq INTEGER PRIMARY KEY, digest TEXT NOT NULL) STRICT",
+    *(
+        f"CREATE TRIGGER {table}_{deed} BEFORE {deed.upper()} ON {table}"
+        f" BEGIN SELECT raise(ABORT, '{table}: a journal only grows'); END"
+        for table in _ONCE
+        for deed in ("update", "delete")
+    ),
+)
+_CHECKED: Final = (
+    "SELECT r.seq, r.at, r.v, r.event, e.digest, r.frame, f.digest, s.source, s.linktype, s.interface, r.packet,"
+    " r.captured_at, r.original_length, r.chain FROM records r LEFT JOIN events e ON e.id = r.event"
+    " LEFT JOIN frames f ON f.id = r.frame LEFT JOIN sources s ON s.id = r.source ORDER BY r.seq"
+)
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What `decode` may say of bytes that nobody promised anything about."""
+
+_SQLITE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 may say of a damaged file; the second when the text of its own message is what is damaged."""
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_Known = tuple[AnyEvent, int, bytes]
+
+
+class JournalError(Exception):
+    """A journal that cannot be used. The message is one line and says what to type."""
+
+
+class SqliteJournal:
+    """The Journal port (pvdcore/ports.py) over one SQLite file.
+
+    path: the file; made if it is not there, unless `readonly`. durable: each commit survives a power cut (0.3 ms).
+    readonly: never writes, needs no right to, and works beside a writer and after one that was killed.
+    Raises JournalError whenever the file cannot be used; after a write that failed, this object only reads.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, readonly: bool = False, durable: bool = False) -> None:
+        self.path: Final = os.fspath(path)
+        self.readonly: Final = readonly
+        self._conn = _open_to_read(self.path) if readonly else _open_to_write(self.path, durable)
+        self._rows: list[tuple[object, ...]] = []
+        self._new_events: list[tuple[int, bytes, bytes]] = []
+        self._new_frames: list[tuple[int, bytes, bytes]] = []
+        self._new_sources: list[tuple[int, str, int, str]] = []
+        self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
+        self._event_ids: dict[bytes, int] = {}
+        self._frame_ids: dict[str, int] = {}
+        self._source_ids: dict[tuple[str, int, str], int] = {}
+        self._events: dict[tuple[int, int], AnyEvent] = {}  # the other way round, for reading
+        self._frames: dict[int, str] = {}
+        self._sources: dict[int, tuple[str, int, str]] = {}
+        self._failed = ""
+        self._committed = 0
+        self._last, self._at, self._head = 0, -NEVER, GENESIS
+        if not readonly:
+            try:
+                self._resume()
+            except BaseException:
+                self._conn.close()
+                raise
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def append(self, record: Record, frame: bytes | None) -> None:
+        seq, at, provenance = record.seq, record.at, record.provenance
+        if seq != self._last + 1 or not self._at <= at < NEVER or self.readonly or self._failed:
+            raise self._refusal(record)
+        captured_at, name = provenance.captured_at, provenance.frame
+        if captured_at is not None and not -NEVER <= captured_at <= NEVER:
+            raise ValueError(f"record {seq}: captured at {captured_at}, which is no instant")
+        frame_id: int | None = None
+        try:
+            if name:
+                frame_id = self._frame_ids.get(name)
+                if frame_id is None:
+                    frame_id = self._place_frame(seq, name, frame)
+            elif frame is not None:
+                raise ValueError(f"record {seq} has a frame, but its provenance names none")
+            event = record.event
+            known = self._known.get(id(event))
+            if known is None:
+                known = self._place_event(event)
+            source = (provenance.source, provenance.linktype, provenance.interface)
+            chain = link_hash(self._head, seq, at, record.v, provenance, known[2])
+            source_id = self._source_ids.get(source)
+            if source_id is None:
+                source_id = self._place_source(source)
+        except ValueError:
+            self._take_back()
+            raise
+        self._rows.append(
+            (
+                seq,
+                at,
+                record.v,
+                known[1],
+                frame_id,
+                source_id,
+                provenance.packet,
+                captured_at,
+                provenance.original_length,
+                chain,
+            )
+        )
+        self._last, self._at, self._head = seq, at, chain
+        if len(self._rows) >= ROWS_MAX:
+            self._flush()
+
+    def index(self, changes: Iterable[Change]) -> None:
+        lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]
+        if lines:
+            self._write_many("INSERT INTO history (pvd, at, seq, change) VALUES (?, ?, ?, ?)", lines)
+
+    def save_snapshot(self, seq: Seq, state: bytes) -> None:
+        self._write_many("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(seq, state)])
+
+    def save_digest(self, seq: Seq, digest: str) -> None:
+        self._write_many("INSERT OR REPLACE INTO digests VALUES (?, ?)", [(seq, digest)])
+
+    def drop_derived(self) -> None:
+        self._write_many("DELETE FROM history WHERE ?", [(1,)])
+        self._write_many("DELETE FROM snapshots WHERE ?", [(1,)])
+
+    def commit(self) -> None:
+        self._flush()
+        if self._conn.in_transaction:
+            self._write_many("UPDATE tail SET seq = ?, head = ?", [(self._last, self._head)])
+            try:
+                self._conn.execute("COMMIT")
+            except _SQLITE as error:
+                raise self._fail(error) from error
+
+    def close(self) -> None:
+        try:
+            if not self._failed:
+                self.commit()
+        finally:
+            self._conn.close()
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def last_seq(self) -> Seq:
+        if not self.readonly:
+            return self._last
+        return int(self._ask("SELECT coalesce(max(seq), 0) FROM records")[0][0])
+
+    def head(self) -> str:
+        if not self.readonly:
+            return self._head.hex()
+        rows = self._ask("SELECT chain FROM records ORDER BY seq DESC LIMIT 1")
+        return self._octets(rows[0][0]).hex() if rows else GENESIS.hex()
+
+    def seq_at(self, at: Instant) -> Seq:
+        low, high = 0, self.last_seq()
+        while low < high:
+            middle = (low + high + 1) // 2
+            rows = self._ask("SELECT at FROM records WHERE seq = ?", (middle,))
+            if not rows:
+                raise self._damage(f"record {middle} is missing")
+            if not isinstance(rows[0][0], int):
+                raise self._damage(f"record {middle} has no time")
+            if rows[0][0] <= at:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def record(self, seq: Seq) -> Record | None:
+        return next(self._read(seq, seq), None) if 1 <= seq <= self.last_seq() else None
+
+    def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
+        end = self.last_seq()
+        return self._read(max(first, 1), end if last is None else min(last, end))
+
+    def frame(self, digest: str) -> bytes | None:
+        with suppress(ValueError):
+            rows = self._ask("SELECT data FROM frames WHERE digest = ?", (bytes.fromhex(digest),))
+            return self._octets(rows[0][0]) if rows else None
+        return None
+
+    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
+        end = int(self._ask("SELECT coalesce(max(id), 0) FROM history")[0][0])
+        return self._read_history(pvd, end)
+
+    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
+        rows = self._ask("SELECT seq, state FROM snapshots WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,))
+        return (int(rows[0][0]), self._octets(rows[0][1])) if rows else None
+
+    def digests(self) -> Iterator[tuple[Seq, str]]:
+        return iter(self._ask("SELECT seq, digest FROM digests ORDER BY seq"))
+
+    def check(self, head: str | None = None) -> Iterator[str]:
+        """One sentence for each thing that is wrong: see pvdcore/ports.py. Reads with a connection of its own."""
+        if not self.readonly and not self._failed:
+            self.commit()
+        try:
+            conn = _open_to_read(self.path)
+        except JournalError as error:
+            yield str(error)
+            return
+        try:
+            # A capture's file name with a flipped bit may be no UTF-8: then the chain says so, not the text decoder.
+            conn.text_factory = lambda text: text.decode("utf-8", "replace")
+            conn.execute("BEGIN")  # one consistent prefix, however long this takes
+            for part in (_check_layout(conn), _check_file(conn), _check_bodies(conn), _check_chain(conn, head)):
+                try:
+                    yield from part
+                except _SQLITE as error:
+                    yield f"the file is damaged: {error}"
+                except _UNREADABLE as error:
+                    yield f"the file is damaged: {type(error).__name__}: {error}"
+        except _SQLITE as error:
+            yield f"the file is damaged: {error}"
+        finally:
+            conn.close()
+
+    # --- placing bodies once ---------------------------------------------------------------------------------------
+
+    def _place_event(self, event: AnyEvent) -> _Known:
+        body = encode(event)
+        digest = event_digest(body)
+        row = self._event_ids.get(digest)
+        if row is None:
+            row = self._find("SELECT id FROM events WHERE digest = ?", (digest,), self._events_whole)
+            if row is None:
+                row = self._next_event
+                self._next_event += 1
+                self._new_events.append((row, digest, body))
+            self._event_ids[digest] = row
+        if len(self._known) >= EVENTS_MAX:
+            self._known.clear()
+        known = self._known[id(event)] = (event, row, digest)
+        return known
+
+    def _place_frame(self, seq: Seq, name: str, frame: bytes | None) -> int:
+        digest = bytes.fromhex(name)
+        if digest.hex() != name or len(digest) != 16:
+            raise ValueError(f"record {seq}: a frame's name is 32 lower-case hexadecimal digits, not {name!r}")
+        row = self._find("SELECT id FROM frames WHERE digest = ?", (digest,), self._frames_whole)
+        if row is None:
+            if frame is None:
+                raise missing(seq, name)
+            row = self._next_frame
+            self._next_frame += 1
+            self._new_frames.append((row, digest, frame))
+        self._frame_ids[name] = row
+        return row
+
+    def _place_source(self, source: tuple[str, int, str]) -> int:
+        where = "source = ? AND linktype = ? AND interface = ?"
+        row = self._find(f"SELECT id FROM sources WHERE {where}", source, self._sources_whole)
+        if row is None:
+            row = self._next_source
+            self._next_source += 1
+            self._new_sources.append((row, *source))
+        self._source_ids[source] = row
+        return row
+
+    def _find(self, sql: str, key: Sequence[object], whole: bool) -> int | None:
+        """The row of a body that was stored earlier; no look-up while the memory of a new journal is still whole."""
+        if whole:
+            return None
+        try:
+            row = self._conn.execute(sql, key).fetchone()
+        except _SQLITE as error:
+            raise self._fail(error) from error
+        return int(row[0]) if row else None
+
+    def _take_back(self) -> None:
+        """An append was refused half-way: bodies that only it named are forgotten, so that none lies there unused."""
+        events, frames = {row[3] for row in self._rows}, {row[4] for row in self._rows}
+        self._new_events = [new for new in self._new_events if new[0] in events]
+        self._new_frames = [new for new in self._new_frames if new[0] in frames]
+        self._forget()
+        self._event_ids.update((digest, row) for row, digest, _ in self._new_events)
+        self._frame_ids.update((digest.hex(), row) for row, digest, _ in self._new_frames)
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._event_ids.clear()
+        self._frame_ids.clear()
+        self._events_whole = self._frames_whole = False
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        rows, events, frames, sources = self._rows, self._new_events, self._new_frames, self._new_sources
+        self._rows, self._new_events, self._new_frames, self._new_sources = [], [], [], []
+        if sources:
+            self._write_many("INSERT INTO sources VALUES (?, ?, ?, ?)", sources)
+        if events:
+            self._write_many("INSERT INTO events VALUES (?, ?, ?)", events)
+        if frames:
+            self._write_many("INSERT INTO frames VALUES (?, ?, ?)", frames)
+        self._write_many("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        if len(self._event_ids) >= BODIES_MAX:
+            self._event_ids.clear()
+            self._events_whole = False
+        if len(self._frame_ids) >= BODIES_MAX:
+            self._frame_ids.clear()
+            self._frames_whole = False
+        if len(self._source_ids) >= BODIES_MAX:
+            self._source_ids.clear()
+            self._sources_whole = False
+
+    def _write_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        if self.readonly or self._failed:
+            raise JournalError(self._failed or f"{self.path}: opened to be read only; open it without readonly=True")
+        try:
+            if not self._conn.in_transaction:
+                self._conn.execute("BEGIN IMMEDIATE")
+                last = self._conn.execute("SELECT seq FROM tail").fetchone()[0]
+                if last != self._committed:
+                    self._failed = (
+                        f"{self.path}: another program wrote to it (record {last}): stop one of the two writers"
+                    )
+                    self._conn.execute("ROLLBACK")
+                    raise JournalError(self._failed)
+            self._conn.executemany(sql, rows)
+            if sql.startswith("UPDATE tail"):
+                self._committed = self._last
+        except (*_SQLITE, OverflowError) as error:
+            raise self._fail(error) from error
+
+    def _fail(self, error: Exception) -> JournalError:
+        """A write failed: nothing since the last commit is kept, and nothing more is written through this object."""
+        self._failed = _advice(self.path, error)
+        with suppress(*_SQLITE):
+            if self._conn.in_transaction:
+                self._conn.execute("ROLLBACK")
+        self._rows, self._new_events, self._new_frames, self._new_sources = [], [], [], []
+        with suppress(*_SQLITE, IndexError):
+            row = self._conn.execute("SELECT seq, at, chain FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+            self._last, self._at, self._head = row or (0, -NEVER, GENESIS)
+        return JournalError(self._failed)
+
+    def _refusal(self, record: Record) -> Exception:
+        if self.readonly or self._failed:
+            return JournalError(self._failed or f"{self.path}: opened to be read only; open it without readonly=True")
+        if record.seq != self._last + 1:
+            return ValueError(f"record {record.seq} after {self._last}: numbers run without gaps")
+        return ValueError(f"record {record.seq} at {record.at} after {self._at}: time does not go backwards, nor ends")
+
+    def _resume(self) -> None:
+        """Go on where the last writer stopped; refuse to go on, and so to cover the traces, where records were cut."""
+        rows = self._ask("SELECT seq, at, chain FROM records ORDER BY seq DESC LIMIT 1")
+        self._last, self._at, self._head = rows[0] if rows else (0, -NEVER, GENESIS)
+        tail = self._ask("SELECT seq, head FROM tail")
+        if not tail or tail[0] != (self._last, self._head):
+            end = tail[0][0] if tail else "unknown"
+            raise self._damage(f"it ends at record {self._last}, but its last commit ended at {end}")
+        self._committed = self._last
+        self._next_event, self._next_frame, self._next_source = (
+            1 + int(self._ask(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0])
+            for table in ("events", "frames", "sources")
+        )
+        self._events_whole = self._next_event == 1
+        self._frames_whole = self._next_frame == 1
+        self._sources_whole = self._next_source == 1
+
+    # --- reading, underneath ---------------------------------------------------------------------------------------
+
+    def _ask(self, sql: str, key: Sequence[object] = ()) -> list[Any]:
+        self._flush()
+        try:
+            return self._conn.execute(sql, key).fetchall()
+        except (*_SQLITE, OverflowError) as error:
+            raise JournalError(_advice(self.path, error)) from error
+
+    def _read(self, first: Seq, last: Seq) -> Iterator[Record]:
+        while first <= last:
+            rows = self._ask(
+                "SELECT seq, at, v, event, frame, source, packet, captured_at, original_length FROM records"
+                " WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+                (first, last, PAGE_ROWS),
+            )
+            for seq, at, v, event_id, frame_id, source_id, packet, captured_at, original_length in rows:
+                if seq != first:
+                    break
+                first += 1
+                event = self._events.get((event_id, v)) or self._read_event(seq, event_id, v)
+                frame = "" if frame_id is None else self._frames.get(frame_id) or self._read_frame(seq, frame_id)
+                source, linktype, interface = self._sources.get(source_id) or self._read_source(seq, source_id)
+                provenance = Provenance(source, packet, frame, linktype, captured_at, original_length, interface)
+                yield Record(seq, at, v, provenance, event)
+            if not rows or rows[-1][0] != first - 1:
+                raise self._damage(f"record {first} is missing")
+
+    def _read_event(self, seq: Seq, row: int, v: int) -> AnyEvent:
+        found = self._ask("SELECT body FROM events WHERE id = ?", (row,))
+        if not found:
+            raise self._damage(f"the event of record {seq} is missing")
+        try:
+            event = decode(found[0][0], v)
+        except _UNREADABLE as error:
+            raise self._damage(f"the event of record {seq} cannot be read ({error})") from error
+        if len(self._events) >= EVENTS_MAX:
+            self._events.clear()
+        self._events[row, v] = event
+        return event
+
+    def _read_frame(self, seq: Seq, row: int) -> str:
+        found = self._ask("SELECT digest FROM frames WHERE id = ?", (row,))
+        if not found:
+            raise self._damage(f"the frame of record {seq} is missing")
+        if len(self._frames) >= BODIES_MAX:
+            self._frames.clear()
+        name = self._frames[row] = self._octets(found[0][0]).hex()
+        return name
+
+    def _read_source(self, seq: Seq, row: int) -> tuple[str, int, str]:
+        found = self._ask("SELECT source, linktype, interface FROM sources WHERE id = ?", (row,))
+        if not found:
+            raise self._damage(f"the source of record {seq} is missing")
+        if len(self._sources) >= BODIES_MAX:
+            self._sources.clear()
+        source: tuple[str, int, str] = found[0]
+        self._sources[row] = source
+        return source
+
+    def _read_history(self, pvd: PvdId | None, end: int) -> Iterator[Change]:
+        at, row = -NEVER, 0
+        while True:
+            if pvd is None:
+                lines = self._ask(
+                    "SELECT at, id, change FROM history WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                    (row, end, PAGE_ROWS),
+                )
+            else:
+                lines = self._ask(
+                    "SELECT at, id, change FROM history WHERE pvd = ? AND (at, id) > (?, ?) AND id <= ?"
+                    " ORDER BY at, id LIMIT ?",
+                    (pvd, at, row, end, PAGE_ROWS),
+                )
+            if not lines:
+                return
+            for at, row, change in lines:  # noqa: B007 - where the next page begins
+                try:
+                    yield read_change(change)
+                except _UNREADABLE as error:
+                    raise self._damage(f"line {row} of its history cannot be read ({error})") from error
+
+    def _octets(self, value: object) -> bytes:
+        if not isinstance(value, bytes):
+            raise self._damage("bytes turned into something else")
+        return value
+
+    def _damage(self, what: str) -> JournalError:
+        return JournalError(f"{self.path}: {what}: see `pvdctl verify --journal {self.path}`, and keep a copy")
+
+
+# --- opening -------------------------------------------------------------------------------------------------------
+
+
+def _open_to_write(path: str, durable: bool) -> sqlite3.Connection:
+    if os.path.isdir(path):
+        raise JournalError(f"{path}: is a directory; give the path of a file, such as {os.path.join(path, 'pvd.db')}")
+    conn: sqlite3.Connection | None = None
+    try:
+        conn = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        if _is_new(conn):
+            conn.execute("PRAGMA journal_mode = WAL")
+            conn.execute("BEGIN IMMEDIATE")
+            if _is_new(conn):  # still: two may have asked at once
+                for statement in _TABLES:
+                    conn.execute(statement)
+                conn.execute("INSERT INTO tail VALUES (1, 0, ?)", (GENESIS,))
+                conn.execute(f"PRAGMA application_id = {APPLICATION}")
+                conn.execute(f"PRAGMA user_version = {LAYOUT}")
+            conn.execute("COMMIT")
+        _recognise(conn, path)
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        return conn
+    except (*_SQLITE, JournalError) as error:
+        if conn is not None:
+            conn.close()
+        raise error if isinstance(error, JournalError) else JournalError(_advice(path, error)) from error
+
+
+def _open_to_read(path: str) -> sqlite3.Connection:
+    if os.path.isdir(path):
+        raise JournalError(f"{path}: is a directory; give the path of the journal's file")
+    if not os.path.exists(path):
+        raise JournalError(f"{path}: no such file; make one with `pvdctl replay -r CAPTURE --journal {path}`")
+    try:
+        return _connect_to_read(path, "mode=ro")
+    except _SQLITE as error:
+        # Without its -wal nobody writes, and whoever may not make the -shm in that directory can do without it.
+        if _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and not os.path.exists(path + "-wal"):
+            with suppress(*_SQLITE):
+                return _connect_to_read(path, "mode=ro&immutable=1")
+        raise JournalError(_advice(path, error)) from error
+
+
+def _connect_to_read(path: str, how: str) -> sqlite3.Connection:
+    uri = f"file:{quote(os.path.abspath(path))}?{how}"
+    conn = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+    try:
+        _recognise(conn, path)
+        conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return conn
+    except BaseException:
+        conn.close()
+        raise
+
+
+def _is_new(conn: sqlite3.Connection) -> bool:
+    empty = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    return bool(empty and conn.execute("PRAGMA application_id").fetchone()[0] == 0)
+
+
+def _recognise(conn: sqlite3.Connection, path: str) -> None:
+    conn.execute("PRAGMA cell_size_check = ON")  # a damaged page is an error, not a wild read
+    if conn.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        raise JournalError(f"{path}: is no journal of pvdd; give the path of one, or of a file that is not there yet")
+    layout = conn.execute("PRAGMA user_version").fetchone()[0]
+    if layout != LAYOUT:
+        raise JournalError(f"{path}: has layout {layout}, this program reads {LAYOUT}: use the pvdctl that wrote it")
+
+
+def _primary(error: Exception) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _advice(path: str, error: Exception) -> str:
+    """One line for an error of SQLite: what is wrong, and what to type."""
+    code = _primary(error)
+    if code == sqlite3.SQLITE_NOTADB:
+        return f"{path}: is no journal of pvdd; give the path of one, or of a file that is not there yet"
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH}:
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            return f"{path}: there is no directory {folder}; make it with `mkdir -p {folder}`"
+        return f"{path}: not permitted ({error}); see `ls -la {folder}`, or run as the user that pvdd runs as"
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return f"{path}: another program is writing to it; stop that, or read with `pvdctl log --journal {path}`"
+    if code == sqlite3.SQLITE_FULL:
+        return f"{path}: no space left; see `df -h {os.path.dirname(os.path.abspath(path))}`"
+    return f"{path}: cannot be used ({error}): see `pvdctl verify --journal {path}`, and keep a copy"
+
+
+# --- checking ------------------------------------------------------------------------------------------------------
+
+
+def _check_layout(conn: sqlite3.Connection) -> Iterator[str]:
+    with sqlite3.connect(":memory:") as model:
+        for statement in _TABLES:
+            model.execute(statement)
+        what = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
+        wanted = set(model.execute(what).fetchall())
+    model.close()
+    found = set(conn.execute(what).fetchall())
+    for kind, name, _ in sorted(wanted - found, key=str):
+        yield f"the {kind} {name} is not there as pvdd made it"
+    for kind, name, _ in sorted(found - wanted, key=str):
+        if (kind, name) not in {(entry[0], entry[1]) for entry in wanted}:
+            yield f"the {kind} {name} was not made by pvdd"
+
+
+def _check_file(conn: sqlite3.Connection) -> Iterator[str]:
+    for (report,) in conn.execute("PRAGMA integrity_check(20)"):
+        for line in report.splitlines():
+            if line != "ok" and not line.startswith("***"):
+                yield f"the file is damaged: {line}"
+
+
+def _check_bodies(conn: sqlite3.Connection) -> Iterator[str]:
+    for row, digest, body in conn.execute("SELECT id, digest, body FROM events ORDER BY id"):
+        if not isinstance(body, bytes) or event_digest(body) != digest:
+            yield f"event body {row} is not what its hash stands for"
+    for row, digest, data in conn.execute("SELECT id, digest, data FROM frames ORDER BY id"):
+        if not isinstance(data, bytes) or not isinstance(digest, bytes) or frame_digest(data) != digest.hex():
+            yield f"frame {row} is not what its hash stands for"
+    for table, column in (("events", "event"), ("frames", "frame"), ("sources", "source")):
+        for (row,) in conn.execute(f"SELECT id FROM {table} EXCEPT SELECT {column} FROM records"):
+            yield f"row {row} of {table} belongs to no record"
+
+
+def _check_chain(conn: sqlite3.Connection, head: str | None) -> Iterator[str]:
+    """Walk the chain. After damage go on from what is stored, so that one edit is one or two sentences, not all."""
+    before: bytes | None = GENESIS
+    expected, now, chain = 1, -NEVER, GENESIS
+    found = head is None or head == GENESIS.hex()
+    decoded: set[tuple[int, int]] = set()
+    for row in conn.execute(_CHECKED):
+        seq, at, v, event_id, event, frame_id, frame, source, linktype, interface = row[:10]
+        packet, captured_at, original_length, stored = row[10:]
+        if seq != expected:
+            gap = f"record {expected} is" if seq == expected + 1 else f"records {expected} to {seq - 1} are"
+            yield f"{gap} missing" if seq > expected else f"record {seq} stands after record {expected - 1}"
+            before = None  # what came before this one is not known
+        expected = seq + 1
+        chain = stored
+        if at < now:
+            yield f"record {seq} is dated before the one before it"
+        now = at
+        absent = [
+            name
+            for name, gone in (
+                ("event", event is None),
+                ("frame", frame is None and frame_id is not None),
+                ("source", source is None),
+            )
+            if gone
+        ]
+        for name in absent:
+            yield f"the {name} of record {seq} is missing"
+        if not absent:
+            try:
+                if before is not None:
+                    name = frame.hex() if frame_id is not None else ""
+                    provenance = Provenance(source, packet, name, linktype, captured_at, original_length, interface)
+                    if link_hash(before, seq, at, v, provenance, event) != stored:
+                        yield f"record {seq} does not match its hash in the chain"
+                if (event_id, v) not in decoded:
+                    if len(decoded) >= BODIES_MAX:
+                        decoded.clear()
+                    decoded.add((event_id, v))
+                    decode(conn.execute("SELECT body FROM events WHERE id = ?", (event_id,)).fetchone()[0], v)
+            except _UNREADABLE as error:
+                yield f"record {seq} cannot be read: {error}"
+        before = stored if isinstance(stored, bytes) else None
+        if not found and before is not None and before.hex() == head:
+            found = True
+    tail = conn.execute("SELECT seq, head FROM tail").fetchone()
+    if tail is None:
+        yield "where the last commit ended is not on record"
+    elif tail[0] > expected - 1:
+        gap = f"record {expected} is" if tail[0] == expected else f"records {expected} to {tail[0]} are"
+        yield f"{gap} missing at the end"
+    elif tail != (expected - 1, chain):
+        yield f"the last commit ended at record {tail[0]} with another hash than the journal does at {expected - 1}"
+    if not found:
+        yield UNKNOWN_HEAD.format(head=head)

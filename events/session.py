@@ -1,0 +1,30 @@
+"""Runs of the daemon, and what could not be read of an older or newer journal.
+
+Law: a session says which boot and which program wrote the records after it.
+"""
+
+import msgspec
+
+from events.base import Event
+
+
+class SessionStarted(Event, frozen=True, tag="session-started"):
+    """A run began. boot: the kernel's boot id; another one forgets what was believed of the host. "" in a replay."""
+
+    mode: str
+    version: str
+    boot: str = ""
+    host: str = ""
+
+
+class SessionEnded(Event, frozen=True, tag="session-ended"):
+    """A run ended cleanly."""
+
+    reason: str = ""
+
+
+class UnknownEvent(Event, frozen=True, tag="unknown-event"):
+    """An event whose tag this program does not know: kept, listed, folded as nothing. raw: its JSON."""
+
+    kind: str
+    raw: msgspec.Raw

@@ -1,0 +1,317 @@
+"""Router Advertisements: which PvD each belongs to, and what it adds, refreshes or withdraws there.
+
+Law: an RA is atomic and its absence of something says nothing (RFC 4861 §6.3.4, RFC 8801 §3.2): only a lifetime, a
+withdrawal or the end of the attachment ends what was said.
+
+RFC 8801 §3.4 puts the whole RA into the PvD of its first option 21, else into the implicit PvD of (link, router).
+The MIF drafts (option 63) put top-level options into the implicit PvD and each container's into its own.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec.structs import replace
+
+from events.ids import LinkId, PvdId, Seq
+from events.router import (
+    CaptivePortal,
+    Dnssl,
+    EncryptedDns,
+    IgnoredOption,
+    MifContainer,
+    Mtu,
+    NdOption,
+    NeighborAdvertised,
+    Pref64,
+    PrefixInformation,
+    PvdOption,
+    RaHeader,
+    Rdnss,
+    RouteInformation,
+    RouterAdvertised,
+    TargetLinkLayerAddress,
+)
+from pvdcore.contents import LIFE
+from pvdcore.draft import Draft, Touch
+from pvdcore.policy import Policy
+from pvdcore.state import FOLLOWS, Held, Link, Origin, State
+
+SILENT = RouterAdvertised(link="", router="", header=RaHeader(0))
+"""In `Origin.event`: something of what was said ended since, so the same words are news again."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What an RA says of one PvD: its effective header and options, in the order in which they count."""
+
+    pvd: PvdId
+    header: RaHeader
+    options: tuple[NdOption, ...]
+    option: PvdOption | None = None
+
+
+def implicit(link: LinkId, epoch: int, router: str) -> PvdId:
+    """The name of the implicit PvD of a router on an attachment (RFC 8801 §3.4, standards.md C.1)."""
+    return f"ra:{link}/{epoch}/{router}"
+
+
+def claims(event: RouterAdvertised, epoch: int, policy: Policy) -> tuple[Claim, ...]:
+    """The PvDs an RA speaks of. A PvD-unaware fold skips options 21 and 63 with all that is in them (§3.3)."""
+    outer = tuple(one for one in event.options if not isinstance(one, (PvdOption, MifContainer)))
+    own = implicit(event.link, epoch, event.router)
+    if not policy.on("aware"):
+        return (Claim(own, event.header, outer),)
+    option = next((one for one in event.options if isinstance(one, PvdOption)), None)
+    found = []
+    if option is not None:
+        header = option.header or event.header
+        if option.header is not None and event.header.lifetime_s == 0 and policy.on("cease_on_outer_zero"):
+            header = replace(header, lifetime_s=0)
+        # Outer first, then nested: what both say, the inner one says last (standards.md A.3 [J]).
+        found.append(Claim("fqdn:" + option.name, header, (*outer, *option.options), option))
+    else:
+        found.append(Claim(own, event.header, outer))
+    if policy.on("mif"):
+        for container in event.options:
+            if isinstance(container, MifContainer):
+                found.append(Claim("uuid:" + container.uuid, event.header, container.options))
+    return tuple(found)
+
+
+def says(router: str, claim: Claim) -> Iterator[Held]:
+    """The items of a claim in order; lifetime 0 withdraws. `since` is filled in by the fold."""
+    header = claim.header
+    preference = "medium" if header.preference == "reserved" else header.preference  # RFC 4191 §2.2
+    if header.lifetime_s == 0:
+        preference = "medium"
+    yield Held("router", router, (preference,), header.lifetime_s, 0)
+    if header.hop_limit:
+        yield Held("hop_limit", "hop_limit", (header.hop_limit,), None, 0, fixed=True)
+    order = 0
+    for option in claim.options:
+        match option:
+            case PrefixInformation():
+                value = (option.on_link, option.autonomous, option.pd_preferred)
+                yield Held("prefix", option.prefix, value, option.valid_s, 0, preferred_s=option.preferred_s)
+            case RouteInformation():
+                value3 = (option.prefix, router, option.preference)
+                yield Held("route", f"{option.prefix} via {router}", value3, option.lifetime_s, 0)
+            case Rdnss():
+                for address in option.addresses:
+                    order += 1
+                    yield Held("dns", address, (), option.lifetime_s, 0, order)
+            case Dnssl():
+                for name in option.names:
+                    order += 1
+                    yield Held("search", name, (), option.lifetime_s, 0, order)
+            case EncryptedDns():
+                params = tuple((one.key, one.value) for one in option.params)
+                key = " ".join((str(option.priority), option.adn, *option.addresses))
+                value4 = (option.priority, option.adn, option.addresses, params)
+                order += 1
+                yield Held("encrypted_dns", key, value4, option.lifetime_s, 0, order)
+            case Pref64():
+                order += 1
+                yield Held("pref64", option.prefix, (), option.lifetime_s, 0, order)
+            case Mtu():
+                yield Held("mtu", "mtu", (option.mtu,), None, 0, fixed=True)
+            case CaptivePortal():
+                yield Held("captive_portal", "uri", (option.uri,), None, 0, fixed=True)
+            case _:
+                pass
+
+
+def refresh(state: State, event: RouterAdvertised, seq: Seq) -> State | None:
+    """The State after a router said again exactly what it said last: two fields of its origins move.
+
+    `None` when that is not so, and the whole fold has to look. `state.now` is the instant of the record.
+    """
+    key = (event.link, event.router)
+    origins = state.speakers.get(key)
+    if origins is None:
+        return None
+    for origin in origins:
+        if origin.event is not event and origin.event != event:
+            return None
+    link = state.links.get(event.link)
+    if link is None or link.contested or not link.attached:
+        return None
+    again = tuple([replace(origin, event=event, heard_at=state.now, because=seq) for origin in origins])
+    return replace(state, seq=seq, speakers=state.speakers.set(key, again))
+
+
+def heard(draft: Draft, event: RouterAdvertised) -> None:
+    """Fold an RA that says something new, or anew."""
+    link = draft.link(event.link)
+    key = (event.link, event.router)
+    if key not in draft.speakers and len(link.speakers) >= draft.policy.number("routers_per_link_max"):
+        draft.find("too-many-routers", f"more routers than policy allows speak on {link.id}", link=link.id)
+        return
+    remarks(draft, event)
+    for claim in claims(event, link.epoch, draft.policy):
+        if _refused(draft, link, claim):
+            continue
+        known = next((one for one in draft.speakers.get(key, ()) if one.pvd == claim.pvd), None)
+        _fold(draft, link, event, claim, known)
+        link = draft.link(event.link)
+    # Other PvDs of the same router: their words were said in other messages, and stay as they were.
+
+
+def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
+    if not claim.pvd.startswith(("fqdn:", "uuid:")) or claim.pvd in link.pvds:
+        return False
+    here = sum(name.startswith(("fqdn:", "uuid:")) for name in link.pvds)
+    alive = sum(1 for pvd in draft.pvds.values() if pvd.kind == "explicit" and pvd.instances) if here else 0
+    if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
+        return False
+    draft.find("too-many-pvds", f"more explicit PvDs than policy allows are announced on {link.id}", link=link.id)
+    return True
+
+
+def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known: Origin | None) -> None:
+    seq, at = draft.seq, draft.at
+    before = {(held.kind, held.key): held for held in known.held} if known else {}
+    # What was said until now and may not be said again keeps the instant at which it was.
+    after = {
+        slot: replace(held, heard_at=known.heard_at, because=known.because) if held.heard_at == FOLLOWS else held
+        for slot, held in before.items()
+        if known is not None
+    }
+    withdrawn = False
+    said: set[tuple[str, str]] = set()
+    for held in says(event.router, claim):
+        slot = (held.kind, held.key)
+        if held.lifetime_s == 0 and not held.fixed:
+            if held.kind == "prefix" and slot in after and after[slot].value[0] and not held.value[0]:
+                continue  # L=0 says nothing of an on-link prefix (RFC 4861 §6.3.4)
+            after.pop(slot, None)
+            withdrawn = withdrawn or held.kind != "router"
+            continue
+        old = before.get(slot)
+        said.add(slot)
+        if old is None and slot not in after and _full(draft, link, claim, after, held):
+            continue
+        after[slot] = replace(held, since=old.since if old else seq)
+    default = ("route", f"::/0 via {event.router}")
+    if default in after and default not in said:
+        del after[default]  # each RA writes the default route anew (RFC 4191 §3.1)
+    after.pop((LIFE, LIFE), None)
+    if not any(not held.fixed for held in after.values()):
+        talks = claim.option is not None or claim.header.managed or claim.header.other_config
+        had = any(kind not in (LIFE,) and not held.fixed for (kind, _), held in before.items())
+        if withdrawn or had or not talks:
+            if known is not None:
+                draft.drop_origin(replace(known, because=seq), "withdrawn", seq)
+                draft.regroup.setdefault(link.id, _touch("withdrawn", seq))
+            return
+        soft = draft.policy.number("soft_lifetime_s")
+        after[LIFE, LIFE] = Held(LIFE, LIFE, (), soft, seq)
+    option = claim.option
+    origin = Origin(
+        pvd=claim.pvd,
+        link=link.id,
+        epoch=link.epoch,
+        speaker=event.router,
+        event=event,
+        header=claim.header,
+        heard_at=at,
+        because=seq,
+        since=known.since if known else seq,
+        held=tuple(after[slot] for slot in sorted(after)),
+        http=option.http if option else False,
+        legacy=option.legacy if option else False,
+        delay=option.delay if option else 0,
+        sequence=option.sequence if option else None,
+        queued=known.queued if known else 2**63 - 1,
+        mac=event.mac or (known.mac if known else ""),
+    )
+    lost = set(before) - set(after)
+    draft.put_origin(origin, "withdrawn" if lost and not set(after) - set(before) else "announced")
+    if known is None or _standing(known) != _standing(origin):
+        draft.regroup.setdefault(link.id, _touch("moved", seq))
+
+
+def _touch(cause: str, because: Seq) -> Touch:
+    return Touch(cause, because)
+
+
+def _standing(origin: Origin) -> tuple[object, ...]:
+    """What membership of DHCP data depends on (standards.md C.2)."""
+    prefixes = tuple((held.key, held.value[2]) for held in origin.held if held.kind == "prefix")
+    return (origin.header.managed, origin.header.other_config, origin.legacy, prefixes)
+
+
+_BOUNDS = {"prefix": "prefixes_max", "route": "routes_max", "dns": "rdnss_max", "search": "rdnss_max"}
+
+
+def _full(draft: Draft, link: Link, claim: Claim, after: dict[tuple[str, str], Held], held: Held) -> bool:
+    """Make room, or refuse (standards.md D.3; RFC 8106 §6.2: the entry that expires first makes way)."""
+    knob = _BOUNDS.get(held.kind, "rdnss_max")
+    same = [one for (kind, _), one in after.items() if kind == held.kind]
+    if len(same) < draft.policy.number(knob):
+        return False
+    text = f"{claim.pvd} announces more of kind {held.kind} than policy {knob} allows"
+    draft.find("too-many-items", text, link=link.id, pvd=claim.pvd)
+    if held.kind not in ("dns", "search"):
+        return True
+    first = min(same, key=lambda one: (_ends(draft, one), one.key))
+    del after[first.kind, first.key]
+    return False
+
+
+def _ends(draft: Draft, held: Held) -> int:
+    lifetime = held.lifetime_s
+    start = draft.at if held.heard_at == FOLLOWS else held.heard_at
+    return 2**63 - 1 if lifetime is None else start + lifetime * 1_000_000_000
+
+
+def remarks(draft: Draft, event: RouterAdvertised) -> None:
+    """Findings that one RA shows by itself."""
+    option = next((one for one in event.options if isinstance(one, PvdOption)), None)
+    pvd = "fqdn:" + option.name if option else None
+    for one in event.options:
+        if isinstance(one, IgnoredOption) and one.code == 21:
+            text = f"router {event.router} sends several PvD options in one RA; all but the first are ignored"
+            draft.find("duplicate-pvd-option", text, link=event.link, pvd=pvd)
+    if option is None:
+        return
+    for nested in option.options:
+        if isinstance(nested, IgnoredOption) and nested.code == 21:
+            text = f"router {event.router} nests a PvD option in a PvD option; the inner one is ignored"
+            draft.find("nested-pvd-option", text, link=event.link, pvd=pvd)
+    outer = {(held.kind, held.key): held for held in says(event.router, Claim("", RaHeader(1), event.options))}
+    for held in says(event.router, Claim("", RaHeader(1), option.options)):
+        twin = outer.get((held.kind, held.key))
+        if (
+            twin is not None
+            and held.kind != "router"
+            and (twin.value, twin.lifetime_s) != (held.value, held.lifetime_s)
+        ):
+            text = f"{pvd} says {held.kind} {held.key} inside and outside its option, differently; the inner one counts"
+            draft.find("inner-outer-differ", text, link=event.link, pvd=pvd)
+
+
+def neighbor(draft: Draft, event: NeighborAdvertised) -> None:
+    """A known router that says it is none is no default router any more (RFC 4861 §7.2.5).
+
+    One without the override flag and with a link-layer address other than the router's own changes nothing.
+    """
+    origins = draft.speakers.get((event.link, event.target), ())
+    if event.router or not origins:
+        return
+    given = next((one.address for one in event.options if isinstance(one, TargetLinkLayerAddress)), None)
+    for origin in origins:
+        if given is not None and not event.override and origin.mac and given != origin.mac:
+            continue
+        held = tuple(one for one in origin.held if one.kind not in ("router", "route"))
+        if held == origin.held:
+            continue
+        if any(not one.fixed for one in held):
+            quiet = tuple(
+                replace(one, heard_at=origin.heard_at, because=origin.because) if one.heard_at == FOLLOWS else one
+                for one in held
+            )
+            put = replace(origin, held=quiet, event=SILENT, because=draft.seq)
+            draft.put_origin(put, "withdrawn")
+        else:
+            draft.drop_origin(origin, "withdrawn", draft.seq)
+        draft.regroup.setdefault(event.link, _touch("withdrawn", draft.seq))

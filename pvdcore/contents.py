@@ -1,0 +1,103 @@
+"""What an instance holds, put together from its contributions at the moment somebody asks.
+
+Law: nothing merged is ever stored (house.md "keep every PvD apart"): contributions are, and this is the only place
+that lays them over each other. The one heard last speaks for a key that several hold; resolvers and names stand in
+order of use: DHCP before RA (RFC 8106 §5.3.1), newer announcements before older ones, then as one message gave them
+(RFC 8106 §6.2).
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from immutables import Map
+
+from events.ids import HostId, Instant, LinkId
+from pvdcore.state import FOLLOWS, Cell, Content, Grant, Held, Instance, Origin, Pvd, Value
+
+Source = Origin | Grant
+Item = tuple[Source, Held]
+
+ORDERED = frozenset({"dns", "search", "encrypted_dns", "pref64"})
+LIFE = "life"  # the soft lifetime of an RA that carries nothing with one; shown nowhere
+
+
+class Holder(Protocol):
+    """Where contributions are: a State, or the workbench of a step."""
+
+    @property
+    def speakers(self) -> Map[tuple[LinkId, str], tuple[Origin, ...]]: ...
+
+    @property
+    def grants(self) -> Map[tuple[LinkId, HostId, str, str], Grant]: ...
+
+
+def heard_at(source: Source, held: Held) -> Instant:
+    """When an item was last said."""
+    if held.heard_at != FOLLOWS:
+        return held.heard_at
+    return source.heard_at if isinstance(source, Origin) else source.started_at
+
+
+def sources(state: Holder, pvd: Pvd, cell: Cell) -> list[Source]:
+    """The contributions to one instance."""
+    instance = dict(pvd.instances).get(cell)
+    return [] if instance is None else members(state, pvd.id, instance)
+
+
+def members(state: Holder, pvd: str, instance: Instance) -> list[Source]:
+    """The contributions an instance names."""
+    found: list[Source] = []
+    for speaker in instance.origins:
+        found += [
+            origin
+            for origin in state.speakers.get((instance.link, speaker), ())
+            if origin.pvd == pvd and origin.epoch == instance.epoch
+        ]
+    for key in instance.grants:
+        grant = state.grants.get((instance.link, *key))
+        if grant is not None:
+            found.append(grant)
+    return found
+
+
+def merged(found: Sequence[Source]) -> list[Item]:
+    """One item a key, sorted by kind; ordered kinds in order of use, the others by key."""
+    newest: dict[tuple[str, str], Item] = {}
+    for source in found:
+        for held in source.held:
+            if held.kind == LIFE:
+                continue
+            slot = (held.kind, held.key)
+            before = newest.get(slot)
+            if before is None or heard_at(*before) < heard_at(source, held):
+                newest[slot] = (source, held)
+    return sorted(newest.values(), key=_place)
+
+
+def _place(item: Item) -> tuple[str, int, int, int, str]:
+    source, held = item
+    if held.kind == "encrypted_dns":  # lower priority first (RFC 9463 §3.1), then as heard
+        priority = held.value[0]
+        assert isinstance(priority, int)
+        return (held.kind, priority, 0, 0, held.key)
+    if held.kind == "pref64":  # in the order received (RFC 7050 §3, RFC 8781 §5)
+        return (held.kind, 0, held.since, held.order, held.key)
+    if held.kind in ORDERED:
+        return (held.kind, 0 if isinstance(source, Grant) else 1, -held.since, held.order, held.key)
+    return (held.kind, 0, 0, 0, held.key)
+
+
+def content(found: Sequence[Source]) -> tuple[Content, ...]:
+    """What makes a Version: items without lifetimes, and the flags (house.md "History")."""
+    items: list[Content] = [(held.kind, held.key, held.value) for _, held in merged(found)]
+    for source in found:
+        if isinstance(source, Origin):
+            items.append(("flags", source.speaker, _flags(source)))
+    return tuple(items)
+
+
+def _flags(origin: Origin) -> Value:
+    header = origin.header
+    # Delay and sequence mean nothing without H (RFC 8801 §3.1).
+    delay, sequence = (origin.delay, origin.sequence or 0) if origin.http else (0, 0)
+    return (header.managed, header.other_config, origin.http, origin.legacy, delay, sequence)

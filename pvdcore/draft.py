@@ -1,0 +1,177 @@
+"""The workbench of one reduce step: a State taken apart, changed, and put together again.
+
+Law: a Draft lives inside one call of `reduce` and is never seen outside it. A slice reducer changes the world only
+through these methods, so that indexes, deadlines and touched instances are kept in one place.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from pvdcore import deadlines
+from pvdcore.state import Cell, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
+
+GrantKey = tuple[LinkId, HostId, str, str]
+
+
+class Touch(msgspec.Struct):
+    """Why an instance is looked at again at the end of the step."""
+
+    cause: str
+    because: Seq
+
+
+class Draft:
+    """One step at one instant. at: the instant; seq: the record folded (in `advance`: the last one)."""
+
+    def __init__(self, state: State, at: Instant, seq: Seq) -> None:
+        self.before = state
+        self.at = at
+        self.seq = seq
+        self.policy = state.policy
+        self.links = state.links
+        self.speakers = state.speakers
+        self.grants = state.grants
+        self.pvds = state.pvds
+        self.settings = state.settings
+        self.connections = state.connections
+        self.findings = state.findings
+        self.rejected = state.rejected
+        self.deadlines = state.deadlines
+        self.boot = state.boot
+        self.changes = list(state.changes)
+        self.touched: dict[tuple[PvdId, Cell], Touch] = {}
+        self.regroup: dict[LinkId, Touch] = {}
+
+    def state(self) -> State:
+        """The State after this step."""
+        return State(
+            seq=self.seq,
+            now=self.at,
+            policy=self.policy,
+            links=self.links,
+            speakers=self.speakers,
+            grants=self.grants,
+            pvds=self.pvds,
+            settings=self.settings,
+            connections=self.connections,
+            findings=self.findings,
+            rejected=self.rejected,
+            boot=self.boot,
+            deadlines=self.deadlines,
+            changes=tuple(self.changes),
+        )
+
+    # Links
+
+    def link(self, id: LinkId) -> Link:
+        """A link; one that no LinkSeen announced is made at first sight."""
+        link = self.links.get(id)
+        if link is None:
+            link = Link(id=id, identity="", kind="unknown", first_seen=self.at, because=self.seq)
+            self.links = self.links.set(id, link)
+        return link
+
+    def put_link(self, link: Link) -> None:
+        """Replace a link."""
+        self.links = self.links.set(link.id, link)
+
+    # Contributions
+
+    def put_origin(self, origin: Origin, cause: str) -> None:
+        """Add or replace what one router says of one PvD."""
+        origin = self._queue_origin(origin)
+        key = (origin.link, origin.speaker)
+        others = tuple(one for one in self.speakers.get(key, ()) if one.pvd != origin.pvd)
+        if key not in self.speakers:
+            link = self.link(origin.link)
+            self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
+        self.speakers = self.speakers.set(key, tuple(sorted((*others, origin), key=lambda one: one.pvd)))
+        self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, origin.because)
+
+    def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:
+        """End what one router says of one PvD."""
+        key = (origin.link, origin.speaker)
+        left = tuple(one for one in self.speakers[key] if one.pvd != origin.pvd)
+        if left:
+            self.speakers = self.speakers.set(key, left)
+        else:
+            self.speakers = self.speakers.delete(key)
+            link = self.link(origin.link)
+            self.put_link(replace(link, speakers=tuple(one for one in link.speakers if one != origin.speaker)))
+        self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, because)
+
+    def put_grant(self, grant: Grant, cause: str) -> None:
+        """Add or replace a DHCP contribution; whose it is, is decided at the end of the step."""
+        ends = min((until(grant, held) for held in grant.held), default=NEVER)
+        key = (grant.link, grant.host, grant.rule, grant.subject)
+        if ends < grant.queued:
+            self.deadlines = deadlines.push(self.deadlines, ends, ("grant", *key))
+            grant = replace(grant, queued=ends)
+        if key not in self.grants:
+            link = self.link(grant.link)
+            self.put_link(replace(link, grants=tuple(sorted((*link.grants, key[1:])))))
+        self.grants = self.grants.set(key, grant)
+        for pvd in grant.owners:
+            self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, grant.because)
+        self.regroup[grant.link] = Touch(cause, grant.because)
+
+    def drop_grant(self, grant: Grant, cause: str, because: Seq) -> None:
+        """End a DHCP contribution."""
+        key = (grant.link, grant.host, grant.rule, grant.subject)
+        if key not in self.grants:
+            return
+        self.grants = self.grants.delete(key)
+        link = self.link(grant.link)
+        self.put_link(replace(link, grants=tuple(one for one in link.grants if one != key[1:])))
+        for pvd in grant.owners:
+            self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, because)
+        self.regroup[grant.link] = Touch(cause, because)
+
+    def touch(self, pvd: PvdId, cell: Cell, cause: str, because: Seq) -> None:
+        """An instance may have changed."""
+        self.touched.setdefault((pvd, cell), Touch(cause, because))
+
+    def _queue_origin(self, origin: Origin) -> Origin:
+        ends = min((until(origin, held) for held in origin.held), default=NEVER)
+        if ends >= origin.queued:
+            return origin
+        key = ("origin", origin.link, origin.speaker, origin.pvd)
+        self.deadlines = deadlines.push(self.deadlines, ends, key)
+        return replace(origin, queued=ends)
+
+    # PvDs
+
+    def put_pvd(self, pvd: Pvd) -> None:
+        """Replace a PvD, and keep each link's list of those on it."""
+        before = self.pvds.get(pvd.id)
+        self.pvds = self.pvds.set(pvd.id, pvd)
+        old = {cell[0] for cell, _ in before.instances} if before else set()
+        new = {cell[0] for cell, _ in pvd.instances}
+        for name in sorted(old ^ new):
+            link = self.link(name)
+            names = set(link.pvds)
+            names.symmetric_difference_update({pvd.id})
+            self.put_link(replace(link, pvds=tuple(sorted(names))))
+
+    def instance(self, pvd: PvdId, cell: Cell) -> Instance | None:
+        """An instance, if it lives."""
+        found = self.pvds.get(pvd)
+        return dict(found.instances).get(cell) if found else None
+
+    # Remarks
+
+    def find(self, code: str, text: str, *, link: LinkId, pvd: PvdId | None = None) -> None:
+        """Note a finding; the same one again only counts."""
+        key = (code, link, pvd or "")
+        known = self.findings.get(key)
+        if known is None:
+            self.findings = self.findings.set(key, Finding(code, text, pvd, link, self.seq))
+        elif known.because != self.seq:
+            self.findings = self.findings.set(key, replace(known, count=known.count + 1))
+
+    def reject(self, rule: str, count: int = 1) -> None:
+        """Count packets that broke a rule."""
+        known = self.rejected.get(rule)
+        first = known.first if known else self.seq
+        self.rejected = self.rejected.set(rule, Rejected(rule, (known.count if known else 0) + count, first))

@@ -1,0 +1,172 @@
+"""The chain of a journal, the verification of one, and the journal that lives in memory.
+
+Law: h(n) = BLAKE2b-256(h(n-1) ‖ canonical JSON of [seq, at, v, provenance] ‖ BLAKE2b-256(event bytes)), h(0) = 32 zero
+octets; the provenance holds the frame's hash. An edit or a gap breaks it; a cut tail, or a rewrite of everything, does
+not: for that somebody has to keep a head elsewhere (`pvdctl verify --head`).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from events.codec import decode, encode
+from events.ids import NEVER, Instant, PvdId, Seq
+from events.record import Provenance, Record
+from pvdcore.state import Change
+
+GENESIS: Final = bytes(32)
+UNKNOWN_HEAD: Final = "no record has the hash {head}: the journal was cut, or written anew, since that was noted"
+"""What `check` says of a head that somebody kept elsewhere and that the chain never had."""
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_changes: Final = msgspec.json.Decoder(Change)
+
+
+def frame_digest(frame: bytes) -> str:
+    """A frame's name: BLAKE2b-128 of its bytes, in hexadecimal."""
+    return blake2b(frame, digest_size=16).hexdigest()
+
+
+def event_digest(event: bytes) -> bytes:
+    """An event body's name: BLAKE2b-256 of its canonical bytes."""
+    return blake2b(event, digest_size=32).digest()
+
+
+def link_hash(before: bytes, seq: Seq, at: Instant, v: int, provenance: Provenance, event: bytes) -> bytes:
+    """The chain's next hash, from the one before and the digest of the event's bytes."""
+    return blake2b(before + _encoder.encode((seq, at, v, provenance)) + event, digest_size=32).digest()
+
+
+def missing(seq: Seq, frame: str) -> ValueError:
+    """A record names a frame that neither came with it nor with an earlier one."""
+    return ValueError(f"record {seq} names the frame {frame}, which the journal does not have")
+
+
+def read_change(data: bytes) -> Change:
+    """A line of history from its JSON. Values that are arrays are tuples again: JSON does not tell the two apart."""
+    change = _changes.decode(data)
+    return msgspec.structs.replace(
+        change,
+        added=_as_tuples(change.added),
+        removed=_as_tuples(change.removed),
+        changed=_as_tuples(change.changed),
+    )
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(part) for part in value) if isinstance(value, tuple | list) else value
+
+
+class MemoryJournal:
+    """The journal of a replay that nobody asked to keep. Equal frames are one; the chain is made on demand."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._ats: list[Instant] = []
+        self._frames: dict[str, bytes] = {}
+        self._history: list[Change] = []
+        self._snapshots: dict[Seq, bytes] = {}
+        self._digests: dict[Seq, str] = {}
+        self._head = (0, GENESIS)
+
+    def append(self, record: Record, frame: bytes | None) -> None:
+        if record.seq != len(self._records) + 1:
+            raise ValueError(f"record {record.seq} after {len(self._records)}: numbers run without gaps")
+        if not (self._ats[-1] if self._ats else -NEVER) <= record.at < NEVER:
+            raise ValueError(f"record {record.seq} at {record.at}: time does not go backwards, nor ends")
+        name = record.provenance.frame
+        if frame is not None:
+            if not name:
+                raise ValueError(f"record {record.seq} has a frame, but its provenance names none")
+            self._frames.setdefault(name, frame)
+        elif name and name not in self._frames:
+            raise missing(record.seq, name)
+        self._records.append(record)
+        self._ats.append(record.at)
+
+    def index(self, changes: Iterable[Change]) -> None:
+        self._history.extend(changes)
+
+    def commit(self) -> None:
+        pass
+
+    def last_seq(self) -> Seq:
+        return len(self._records)
+
+    def seq_at(self, at: Instant) -> Seq:
+        return bisect_right(self._ats, at)
+
+    def record(self, seq: Seq) -> Record | None:
+        return self._records[seq - 1] if 1 <= seq <= len(self._records) else None
+
+    def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
+        return iter(self._records[max(first, 1) - 1 : last])
+
+    def frame(self, digest: str) -> bytes | None:
+        return self._frames.get(digest)
+
+    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
+        return (change for change in list(self._history) if pvd is None or change.pvd == pvd)
+
+    def head(self) -> str:
+        done, newest = self._head
+        for value in self._chain(done, newest):
+            newest = value
+        self._head = (len(self._records), newest)
+        return newest.hex()
+
+    def _chain(self, done: int, value: bytes) -> Iterator[bytes]:
+        for record in self._records[done:]:
+            digest = event_digest(encode(record.event))
+            value = link_hash(value, record.seq, record.at, record.v, record.provenance, digest)
+            yield value
+
+    def save_snapshot(self, seq: Seq, state: bytes) -> None:
+        self._snapshots[seq] = state
+
+    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
+        newest = max((kept for kept in self._snapshots if kept <= seq), default=None)
+        return None if newest is None else (newest, self._snapshots[newest])
+
+    def drop_derived(self) -> None:
+        self._history.clear()
+        self._snapshots.clear()
+
+    def save_digest(self, seq: Seq, digest: str) -> None:
+        self._digests[seq] = digest
+
+    def digests(self) -> Iterator[tuple[Seq, str]]:
+        return iter(sorted(self._digests.items()))
+
+    def check(self, head: str | None = None) -> Iterator[str]:
+        """See pvdcore/ports.py. Nothing here was written anywhere, so what can be wrong is ours or the caller's."""
+        before, now, used = 0, -NEVER, set()
+        for record in self._records:
+            if record.seq != before + 1:
+                yield f"record {before + 1} is missing"
+            before = record.seq
+            if record.at < now:
+                yield f"record {record.seq} is dated before the one before it"
+            now = record.at
+            name = record.provenance.frame
+            used.add(name)
+            if name and name not in self._frames:
+                yield f"the frame of record {record.seq} is missing"
+            try:
+                decode(encode(record.event), record.v)
+            except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
+                yield f"record {record.seq} cannot be read: {error}"
+        for name, data in sorted(self._frames.items()):
+            if frame_digest(data) != name:
+                yield f"frame {name} is not what its hash stands for"
+            if name not in used:
+                yield f"frame {name} belongs to no record"
+        if head is not None and head != GENESIS.hex():
+            if not any(value.hex() == head for value in self._chain(0, GENESIS)):
+                yield UNKNOWN_HEAD.format(head=head)
+
+    def close(self) -> None:
+        pass

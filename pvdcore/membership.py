@@ -1,0 +1,115 @@
+"""Whose DHCP data is: a pure function of what is true now (RFC 8801 §3.4.1, §3.4.2; standards.md C.2).
+
+Law: recomputed, never fixed at arrival. A move is the difference between the owners before and after.
+
+    DHCPv4 lease        the one explicit PvD with L; else all implicit RA PvDs of the link; else the link's fall-back
+    DHCPv6 options      all PvDs with O (or M, by policy); else as above
+    DHCPv6 address      the PvD with M and a PIO that contains it, the longest; else as above
+    delegated prefix    likewise with a PIO that contains it; else the only PvD with M or a P flag; else as above
+"""
+
+from msgspec.structs import replace
+
+from events.ids import PvdId
+from pvdcore.draft import Draft
+from pvdcore.prefixes import covers, length
+from pvdcore.state import FOLLOWS, Grant, Link, Origin
+
+
+def regroup(draft: Draft) -> None:
+    """Decide anew the owners of all grants on the links where something that counts has changed."""
+    for name in sorted(draft.regroup):
+        touch = draft.regroup[name]
+        link = draft.link(name)
+        if not link.grants:
+            continue
+        origins = _origins(draft, link)
+        contested = False
+        for key in link.grants:
+            grant = draft.grants[(name, *key)]
+            owners, tie = owners_of(draft, link, origins, grant)
+            contested = contested or tie
+            cell = (name, grant.epoch, grant.host)
+            for pvd in owners:
+                if pvd not in grant.owners:
+                    draft.touch(pvd, cell, touch.cause if not grant.owners else "moved", touch.because)
+            for pvd in grant.owners:
+                if pvd not in owners:
+                    draft.touch(pvd, cell, "moved", touch.because)
+            if owners != grant.owners:
+                draft.grants = draft.grants.set((name, *key), replace(grant, owners=owners))
+        link = draft.link(name)
+        if contested != link.contested:
+            draft.put_link(replace(link, contested=contested))
+
+
+def _origins(draft: Draft, link: Link) -> dict[PvdId, list[Origin]]:
+    """The live RA contributions on a link's attachment, by PvD."""
+    found: dict[PvdId, list[Origin]] = {}
+    for speaker in link.speakers:
+        for origin in draft.speakers.get((link.id, speaker), ()):
+            if origin.epoch == link.epoch:
+                found.setdefault(origin.pvd, []).append(origin)
+    return found
+
+
+def fallback(draft: Draft, link: Link, grant: Grant) -> PvdId:
+    """The PvD for DHCP data that no RA's takes: one a link for both families (RFC 7556 §2.5), or split by policy."""
+    if draft.policy.word("fallback") == "link":
+        return f"if:{link.id}/{link.epoch}"
+    return f"{grant.rule.split('-')[0]}:{link.id}/{link.epoch}/{grant.server}"
+
+
+def owners_of(
+    draft: Draft, link: Link, origins: dict[PvdId, list[Origin]], grant: Grant
+) -> tuple[tuple[PvdId, ...], bool]:
+    """The owners of a grant, sorted; and whether the one who spoke last was preferred to an equal."""
+    implicit = tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
+    unclaimed = implicit or (fallback(draft, link, grant),)
+    if grant.rule == "dhcp4":
+        claimants = sorted(
+            pvd for pvd, found in origins.items() if pvd.startswith("fqdn:") and any(one.legacy for one in found)
+        )
+        if len(claimants) > 1:
+            text = f"{' and '.join(claimants)} both claim the DHCPv4 lease on {link.id} (L flag)"
+            draft.find("several-l-flags", text, link=link.id)
+        return ((claimants[0],) if len(claimants) == 1 else unclaimed), False
+    if grant.rule == "dhcp6-info":
+        strict = draft.policy.on("strict_o")
+        takers = tuple(
+            sorted(
+                pvd
+                for pvd, found in origins.items()
+                if any(one.header.other_config or (one.header.managed and not strict) for one in found)
+            )
+        )
+        return (takers or unclaimed), False
+    matches = sorted(_matches(origins, grant.subject))
+    if matches:
+        best = matches[-1]
+        return (best[2],), len(matches) > 1 and matches[-2][0] == best[0] and matches[-2][2] != best[2]
+    managed = sorted(pvd for pvd, found in origins.items() if any(one.header.managed for one in found))
+    if grant.rule == "dhcp6-prefix":
+        willing = sorted({*managed, *(pvd for pvd, found in origins.items() if _prefers_pd(found))})
+        if len(willing) == 1:
+            return (willing[0],), False
+    text = f"DHCPv6 assigned {grant.subject} on {link.id}, which no PvD with the M flag has a prefix for"
+    draft.find("dhcp6-no-match", text, link=link.id)
+    return unclaimed, False
+
+
+def _prefers_pd(found: list[Origin]) -> bool:
+    return any(held.kind == "prefix" and held.value[2] for one in found for held in one.held)
+
+
+def _matches(origins: dict[PvdId, list[Origin]], subject: str) -> list[tuple[int, int, PvdId]]:
+    found = []
+    for pvd, spoken in origins.items():
+        if not any(one.header.managed for one in spoken):
+            continue
+        for one in spoken:
+            for held in one.held:
+                if held.kind == "prefix" and covers(held.key, subject):
+                    said = one.heard_at if held.heard_at == FOLLOWS else held.heard_at
+                    found.append((length(held.key), said, pvd))
+    return found

@@ -1,0 +1,90 @@
+"""The knobs: every judgement the standards leave open, in one table (standards.md `[J]`, D.3).
+
+Law: a knob is named, justified and defaulted here and nowhere else. Its value arrives in a PolicySet record and lives
+in the State, so a later change takes effect from its record on and a replay knows what was in force.
+"""
+
+from typing import Final
+
+import msgspec
+
+Value = str | int | float | bool | None
+
+
+class Knob(msgspec.Struct, frozen=True):
+    """One policy. rows: the requirement rows it serves. choices: allowed words; () for a number or a truth value."""
+
+    name: str
+    default: Value
+    rows: tuple[str, ...]
+    doc: str
+    choices: tuple[str, ...] = ()
+
+
+KNOBS: Final[tuple[Knob, ...]] = (
+    Knob("aware", True, ("rfc:P22",), "PvD-aware; off folds as a classic host: options 21 and 63 are skipped whole"),
+    Knob("mif", True, ("acc:AR7", "feat:A6"), "containers of the MIF drafts (63/64) make PvDs of their own"),
+    Knob("strict_o", False, ("rfc:P31",), "stateless DHCPv6 data only where O is set, not where M implies it"),
+    Knob("cease_on_outer_zero", False, ("rfc:P04",), "an outer router lifetime 0 ends the router although R is set"),
+    Knob("soft_lifetime_s", 1800, ("rfc:A11",), "how long an RA lives that carries nothing with a lifetime"),
+    Knob("two_hour_rule", True, ("rfc:S07", "rfc:S09"), "an unauthenticated PIO can't cut an address below two hours"),
+    Knob("udp_checksum", "accept", ("evil:E60",), "DHCP with a wrong UDP checksum", ("accept", "reject")),
+    Knob("fallback", "link", ("rfc:P34", "rfc:P48"), "DHCP data no RA takes: one PvD a link", ("link", "protocol")),
+    Knob("rdnss_max", 64, ("rfc:D04",), "resolvers, and search names, held by one speaker"),
+    Knob("prefixes_max", 64, ("feat:R3",), "prefixes held by one speaker"),
+    Knob("routes_max", 512, ("feat:R3",), "routes held by one speaker"),
+    Knob("routers_per_link_max", 64, ("feat:R3",), "routers heard on one link; further ones are refused"),
+    Knob("pvds_per_link_max", 64, ("feat:R3",), "explicit PvDs on one link; further ones are refused"),
+    Knob("pvds_max", 256, ("feat:R3",), "explicit PvDs alive at once"),
+    Knob("exchanges_max", 256, ("feat:R3",), "DHCP exchanges in flight on one link; the oldest is forgotten"),
+    Knob("projection", "none", ("acc:AM4",), "what is written to the host", ("none", "netns", "tables")),
+)
+
+BY_NAME: Final = {knob.name: knob for knob in KNOBS}
+
+
+class PolicyError(ValueError):
+    """A policy that can't be: the message says what to type instead."""
+
+
+def check(name: str, value: object) -> Value:
+    """A value for a knob in the knob's own type, from text too (`--set aware=off`). Raises PolicyError."""
+    knob = BY_NAME.get(name)
+    if knob is None:
+        raise PolicyError(f"no policy is named {name!r}; there are: {', '.join(sorted(BY_NAME))}")
+    if isinstance(knob.default, bool):
+        words = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
+        word = value if isinstance(value, bool) else words.get(str(value).lower())
+        if word is None:
+            raise PolicyError(f"policy {name} is on or off, not {value!r}")
+        return word
+    if isinstance(knob.default, int):
+        if not isinstance(value, (int, str)) or not str(value).isdigit():
+            raise PolicyError(f"policy {name} is a whole number, not {value!r}")
+        return int(value)
+    if knob.choices and value not in knob.choices:
+        raise PolicyError(f"policy {name} is one of {', '.join(knob.choices)}, not {value!r}")
+    return str(value)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The values in force. Unknown names (of a later program) are kept and mean nothing."""
+
+    values: dict[str, Value]
+
+    def on(self, name: str) -> bool:
+        """A truth value."""
+        return bool(self.values.get(name, BY_NAME[name].default))
+
+    def number(self, name: str) -> int:
+        """A number."""
+        value = self.values.get(name, BY_NAME[name].default)
+        assert isinstance(value, (int, float))
+        return int(value)
+
+    def word(self, name: str) -> str:
+        """A word."""
+        return str(self.values.get(name, BY_NAME[name].default))
+
+
+DEFAULT: Final = Policy(values={knob.name: knob.default for knob in KNOBS})

@@ -1,0 +1,160 @@
+"""PvDs and their instances at the end of a step: what is new, what changed, what ended.
+
+Law: a version is made here or nowhere: when an instance's content differs from what it was, once a step, dated at the
+step's instant. An instance lives while something contributes to it.
+"""
+
+from msgspec.structs import replace
+
+from events.ids import Instant, PvdId
+from pvdcore import phases
+from pvdcore.contents import Source, content, members
+from pvdcore.draft import Draft, Touch
+from pvdcore.state import Cell, Change, Content, Instance, Origin, Pvd
+
+RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
+
+KINDS = {
+    "fqdn": ("explicit", "ra"),
+    "uuid": ("explicit", "mif"),
+    "ra": ("implicit", "ra"),
+    "if": ("implicit", "link"),
+    "dhcp4": ("implicit", "dhcp4"),
+    "dhcp6": ("implicit", "dhcp6"),
+    "static": ("implicit", "static"),
+    "vpn": ("implicit", "vpn"),
+}
+
+
+def settle(draft: Draft) -> None:
+    """Bring every touched instance up to date, in the order of their keys."""
+    for pvd, cell in sorted(draft.touched):
+        _settle(draft, pvd, cell, draft.touched[pvd, cell])
+    draft.touched.clear()
+    draft.regroup.clear()
+
+
+def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
+    link, epoch, host = cell
+    pvd = draft.pvds.get(id)
+    before = draft.instance(id, cell)
+    if host:
+        keys = tuple(
+            key for key in draft.link(link).grants if key[0] == host and _owned(draft, (link, *key), id, epoch)
+        )
+        candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, grants=keys)
+    else:
+        speakers = tuple(
+            speaker
+            for speaker in draft.link(link).speakers
+            if any(one.pvd == id and one.epoch == epoch for one in draft.speakers.get((link, speaker), ()))
+        )
+        candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, origins=speakers)
+    found = members(draft, id, candidate)
+    if before is None and not found:
+        return
+    said = content(found)
+    old = before.content if before else ()
+    version = (before.version if before else 0) + (before is None or said != old)
+    phase_before = before.phase if before else phases.UNBORN
+    phase = phases.step(phase_before, "heard" if found else "ended")
+    after = replace(
+        candidate,
+        phase=phase,
+        since=before.since if before else draft.at,
+        version=version,
+        content=said,
+        ops=before.ops if before else (),
+    )
+    if pvd is None:
+        kind, source = KINDS[id.split(":", 1)[0]]
+        pvd = Pvd(id, id.split(":", 1)[1], kind, source, first_seen=draft.at)
+    made = before is None or version != before.version
+    if made or phase != phase_before:
+        added, removed, changed = difference(old, said)
+        draft.changes.append(
+            Change(
+                pvd=id,
+                link=link,
+                epoch=epoch,
+                host=host,
+                at=draft.at,
+                because=touch.because,
+                cause=touch.cause,
+                version=version if made else 0,
+                phase_before=phase_before,
+                phase=phase,
+                added=added,
+                removed=removed,
+                changed=changed,
+                seq=draft.seq,
+            )
+        )
+    instances = dict(pvd.instances)
+    instances.pop(cell, None)
+    recent = (*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent
+    if phase == phases.GONE:
+        pvd = replace(
+            pvd, versions=pvd.versions + version, last_seen=max(pvd.last_seen, _last_heard(draft, id, before))
+        )
+    else:
+        instances[cell] = after
+    listed = tuple(sorted(instances.items(), key=lambda one: one[0]))
+    pvd = _flags(found, pvd)
+    draft.put_pvd(
+        replace(
+            pvd,
+            instances=listed,
+            phase=phases.furthest([one.phase for _, one in listed]),
+            ended=None if listed else draft.at,
+            recent=recent,
+        )
+    )
+
+
+def _owned(draft: Draft, key: tuple[str, str, str, str], pvd: PvdId, epoch: int) -> bool:
+    grant = draft.grants.get(key)
+    return grant is not None and pvd in grant.owners and grant.epoch == epoch
+
+
+def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
+    """When an instance that ends was last heard of."""
+    if before is None:
+        return draft.at
+    return max((spoken_at(one) for one in members(draft.before, id, before)), default=before.since)
+
+
+def spoken_at(source: Source) -> Instant:
+    """When a contribution was last renewed."""
+    return source.heard_at if isinstance(source, Origin) else source.started_at
+
+
+def _flags(found: list[Source], pvd: Pvd) -> Pvd:
+    """H, delay and sequence of the router that spoke last, L of any (standards.md C.2)."""
+    spoken = [one for one in found if isinstance(one, Origin)]
+    if not spoken:
+        return pvd
+    last = max(spoken, key=lambda one: (one.heard_at, one.speaker))
+    legacy = any(one.legacy for one in spoken)
+    return replace(pvd, http=last.http, legacy=legacy, delay=last.delay, sequence=last.sequence)
+
+
+def difference(
+    old: tuple[Content, ...], new: tuple[Content, ...]
+) -> tuple[tuple[Content, ...], tuple[Content, ...], tuple[tuple[Content, Content], ...]]:
+    """What was added, removed and changed between two contents. A new order of use is a change of `KIND order`."""
+    before = {(kind, key): value for kind, key, value in old}
+    after = {(kind, key): value for kind, key, value in new}
+    added = tuple(item for item in new if item[:2] not in before)
+    removed = tuple(item for item in old if item[:2] not in after)
+    changed = [
+        ((*slot, before[slot]), (*slot, after[slot]))
+        for slot in before
+        if slot in after and before[slot] != after[slot]
+    ]
+    for kind in ("dns", "search", "encrypted_dns", "pref64"):
+        was = tuple(key for one, key, _ in old if one == kind and (one, key) in after)
+        now = tuple(key for one, key, _ in new if one == kind and (one, key) in before)
+        if was != now:
+            changed.append(((kind, "order", was), (kind, "order", now)))
+    return added, removed, tuple(changed)

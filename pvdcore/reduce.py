@@ -1,0 +1,189 @@
+"""The fold: a State and a Record make the next State. Time comes with the record.
+
+Law: nothing outside this package changes a State, and nothing in it asks what time it is. `reduce` first lets time pass
+(`advance`), so that everything that ended before the record ended at its own instant, then applies the event. Advancing
+in more steps than needed changes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from events.codec import AnyEvent
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
+from events.frames import FrameRejected, FramesRefused
+from events.ids import NEVER, SECOND, Instant
+from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.operator import (
+    ConnectionClosed,
+    ConnectionOpened,
+    PolicySet,
+    PvdPinned,
+    PvdUnpinned,
+    SettingsLoaded,
+    SettingsRemoved,
+)
+from events.record import Record
+from events.router import NeighborAdvertised, RouterAdvertised
+from events.session import SessionStarted
+from pvdcore import advertised, deadlines, leases, links, membership, pvds, settings
+from pvdcore.advertised import SILENT
+from pvdcore.draft import Draft, Touch
+from pvdcore.policy import DEFAULT, Policy
+from pvdcore.state import FOLLOWS, Grant, Held, Origin, State, until
+
+AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
+
+
+def reduce(state: State, record: Record) -> State:
+    """The State after a record. `state.changes` of the result are the lines of history this step made.
+
+    A record dated before `state.now` is folded at `state.now`: time does not run backwards.
+    """
+    at = record.at if record.at > state.now else state.now
+    if state.changes:
+        state = replace(state, changes=())
+    if deadlines.earliest(state.deadlines) <= at:
+        state = advance(state, at)
+    event = record.event
+    ahead = (record.provenance.captured_at or 0) - at > AHEAD_MAX
+    if isinstance(event, RouterAdvertised) and not ahead and not _barred(state, event):
+        again = advertised.refresh(replace(state, now=at), event, record.seq)
+        if again is not None:
+            return again
+    draft = Draft(state, at, record.seq)
+    if isinstance(event, (RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)) and _barred(state, event):
+        draft.reject("udp-checksum")
+        return draft.state()
+    if ahead:
+        text = "a packet is dated more than a day ahead of its neighbours; it counts at their time"
+        draft.find("time-jump", text, link=getattr(event, "link", ""))
+    slice_ = SLICES.get(type(event))
+    if slice_ is not None:
+        slice_(draft, event)
+    finish(draft)
+    return draft.state()
+
+
+def finish(draft: Draft) -> None:
+    """Decide owners, then versions."""
+    membership.regroup(draft)
+    pvds.settle(draft)
+
+
+def _barred(state: State, event: AnyEvent) -> bool:
+    notes = getattr(event, "notes", ())
+    if not notes or state.policy.word("udp_checksum") == "accept":
+        return False
+    return any(note.code == "udp-checksum" for note in notes)
+
+
+def next_deadline(state: State) -> Instant:
+    """When `advance` has something to look at; NEVER if nothing. May be early, is never late."""
+    return deadlines.earliest(state.deadlines)
+
+
+def advance(state: State, to: Instant) -> State:
+    """The State when nothing happens until `to`: what ends in between ends at its own instant, in that order."""
+    while deadlines.earliest(state.deadlines) <= to:
+        at = deadlines.earliest(state.deadlines)
+        draft = Draft(state, max(at, state.now), state.seq)
+        while deadlines.earliest(draft.deadlines) == at:
+            _, key, draft.deadlines = deadlines.pop(draft.deadlines)
+            if key[0] == "origin":
+                _lapse_origin(draft, key, at)
+            else:
+                _lapse_grant(draft, key, at)
+        finish(draft)
+        state = draft.state()
+    return replace(state, now=to) if to > state.now else state
+
+
+def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
+    _, link, speaker, pvd = key
+    origin = next((one for one in draft.speakers.get((link, speaker), ()) if one.pvd == pvd), None)
+    if origin is None or origin.queued != at:
+        return  # an entry for what is no longer so
+    ended = [held for held in origin.held if until(origin, held) <= at]
+    if not ended:
+        draft.put_origin(replace(origin, queued=NEVER), "lapsed")
+        draft.touched.pop((pvd, (link, origin.epoch, "")), None)
+        return
+    left = tuple(held for held in origin.held if until(origin, held) > at)
+    because = max(origin.because if held.heard_at == FOLLOWS else held.because for held in ended)
+    if any(not held.fixed for held in left):
+        draft.put_origin(replace(origin, held=left, event=SILENT, queued=NEVER), "lapsed")
+        draft.touched[pvd, (link, origin.epoch, "")].because = because
+    else:
+        draft.drop_origin(origin, "lapsed", because)
+    if _prefixes(origin.held) != _prefixes(left):
+        draft.regroup.setdefault(link, Touch("moved", because))
+
+
+def _prefixes(held: tuple[Held, ...]) -> list[str]:
+    return [one.key for one in held if one.kind == "prefix"]
+
+
+def _lapse_grant(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
+    _, link, host, rule, subject = key
+    grant = draft.grants.get((link, host, rule, subject))
+    if grant is None or grant.queued != at:
+        return
+    if any(until(grant, held) <= at for held in grant.held):
+        draft.drop_grant(grant, "lapsed", grant.because)
+    else:
+        _requeue(draft, grant)
+
+
+def _requeue(draft: Draft, grant: Grant) -> None:
+    ends = min((until(grant, held) for held in grant.held), default=NEVER)
+    key = (grant.link, grant.host, grant.rule, grant.subject)
+    if ends < NEVER:
+        draft.deadlines = deadlines.push(draft.deadlines, ends, ("grant", *key))
+    draft.grants = draft.grants.set(key, replace(grant, queued=ends))
+
+
+def _policy(draft: Draft, event: PolicySet) -> None:
+    """Knobs take effect from here on; nothing is recomputed backwards, but the next words are heard anew."""
+    draft.policy = Policy(values={**DEFAULT.values, **event.values})
+    for key in sorted(draft.speakers):
+        origins: tuple[Origin, ...] = draft.speakers[key]
+        draft.speakers = draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
+    for name in sorted(draft.links):
+        draft.regroup[name] = Touch("policy", draft.seq)
+
+
+def _session(draft: Draft, event: SessionStarted) -> None:
+    if event.boot and draft.boot and event.boot != draft.boot:
+        links.forget_all(draft)
+    draft.boot = event.boot or draft.boot
+
+
+def _pin(draft: Draft, event: PvdPinned | PvdUnpinned) -> None:
+    pvd = draft.pvds.get(event.pvd)
+    if pvd is not None:
+        draft.put_pvd(replace(pvd, pinned=isinstance(event, PvdPinned)))
+
+
+SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
+    RouterAdvertised: advertised.heard,
+    NeighborAdvertised: advertised.neighbor,
+    Dhcp4MessageSeen: leases.message4,
+    Dhcp6MessageSeen: leases.message6,
+    FrameRejected: lambda draft, event: draft.reject(event.rule),
+    FramesRefused: lambda draft, event: draft.reject(event.rule, event.count),
+    LinkSeen: links.seen,
+    LinkGone: links.gone,
+    AttachStarted: links.attached,
+    AttachEnded: links.detached,
+    SettingsLoaded: settings.loaded,
+    SettingsRemoved: settings.removed,
+    ConnectionOpened: settings.opened,
+    ConnectionClosed: settings.closed,
+    PolicySet: _policy,
+    SessionStarted: _session,
+    PvdPinned: _pin,
+    PvdUnpinned: _pin,
+}
+"""Which slice folds which event. An event without one is evidence only: it is kept and changes nothing."""

@@ -1,0 +1,105 @@
+"""A State as bytes and back, and its digest.
+
+Law: a snapshot is a cache: what is read back folds on exactly as the original would, and deleting it changes no answer.
+The heap of deadlines is rebuilt, not written; a digest covers what is true and not how it is looked after.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from immutables import Map
+from msgspec.structs import replace
+
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.operator import Settings
+from pvdcore import deadlines
+from pvdcore.policy import Policy
+from pvdcore.state import Connection, Finding, Grant, Heap, Link, Origin, Pvd, Rejected, State, until
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A State with its maps as sorted lists."""
+
+    seq: Seq
+    now: Instant
+    policy: Policy
+    links: list[tuple[LinkId, Link]]
+    speakers: list[tuple[tuple[LinkId, str], tuple[Origin, ...]]]
+    grants: list[tuple[tuple[LinkId, HostId, str, str], Grant]]
+    pvds: list[tuple[PvdId, Pvd]]
+    settings: list[tuple[str, Settings]]
+    connections: list[tuple[str, Connection]]
+    findings: list[tuple[tuple[str, str, str], Finding]]
+    rejected: list[tuple[str, Rejected]]
+    boot: str
+
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_decoder: Final = msgspec.json.Decoder(Image)
+
+
+def _image(state: State) -> Image:
+    return Image(
+        seq=state.seq,
+        now=state.now,
+        policy=state.policy,
+        links=sorted(state.links.items(), key=lambda item: item[0]),
+        speakers=sorted(
+            ((key, tuple(replace(one, queued=NEVER) for one in origins)) for key, origins in state.speakers.items()),
+            key=lambda item: item[0],
+        ),
+        grants=sorted(((key, replace(one, queued=NEVER)) for key, one in state.grants.items()), key=lambda it: it[0]),
+        pvds=sorted(state.pvds.items(), key=lambda item: item[0]),
+        settings=sorted(state.settings.items(), key=lambda item: item[0]),
+        connections=sorted(state.connections.items(), key=lambda item: item[0]),
+        findings=sorted(state.findings.items(), key=lambda item: item[0]),
+        rejected=sorted(state.rejected.items(), key=lambda item: item[0]),
+        boot=state.boot,
+    )
+
+
+def encode(state: State) -> bytes:
+    """A State as bytes; the same State is always the same bytes."""
+    return _encoder.encode(_image(state))
+
+
+def digest(state: State) -> str:
+    """BLAKE2b-128 of a State's bytes, in hexadecimal."""
+    return blake2b(encode(state), digest_size=16).hexdigest()
+
+
+def decode(data: bytes) -> State:
+    """The State back from its bytes. Raises msgspec.DecodeError if they are no snapshot of this program."""
+    image = _decoder.decode(data)
+    heap: Heap = None
+    speakers = {}
+    for key, origins in image.speakers:
+        queued = []
+        for origin in origins:
+            ends = min((until(origin, held) for held in origin.held), default=NEVER)
+            if ends < NEVER:
+                heap = deadlines.push(heap, ends, ("origin", origin.link, origin.speaker, origin.pvd))
+            queued.append(replace(origin, queued=ends))
+        speakers[key] = tuple(queued)
+    grants = {}
+    for place, grant in image.grants:
+        ends = min((until(grant, held) for held in grant.held), default=NEVER)
+        if ends < NEVER:
+            heap = deadlines.push(heap, ends, ("grant", *place))
+        grants[place] = replace(grant, queued=ends)
+    return State(
+        seq=image.seq,
+        now=image.now,
+        policy=image.policy,
+        links=Map(image.links),
+        speakers=Map(speakers),
+        grants=Map(grants),
+        pvds=Map(image.pvds),
+        settings=Map(image.settings),
+        connections=Map(image.connections),
+        findings=Map(image.findings),
+        rejected=Map(image.rejected),
+        boot=image.boot,
+        deadlines=heap,
+    )

@@ -1,0 +1,272 @@
+"""State: everything that is true at one instant, as immutable values.
+
+Law: nothing outside pvdcore/reduce.py makes a new State, and a State never changes. What prints or is digested is
+sorted first; the heap of deadlines and the changes of the last step are how, not what, and are left out of digests.
+
+How a refresh stays cheap: an Origin keeps the whole last message of its speaker and the instant it was heard. A Held
+item said in that message has `heard_at` FOLLOWS: it ends at the origin's `heard_at` plus its own lifetime. So when a
+router repeats itself, two fields of one Origin move and nothing else does.
+"""
+
+from typing import Final
+
+import msgspec
+from immutables import Map
+
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.operator import Settings
+from events.ops import Op
+from events.router import RaHeader, RouterAdvertised
+from pvdcore.policy import DEFAULT, Policy
+
+FOLLOWS: Final[Instant] = -1
+"""In `Held.heard_at`: as its Origin. (`Held.because` is then the Origin's too.)"""
+
+Leaf = str | int | bool | None
+Value = tuple[Leaf | tuple[Leaf | tuple[Leaf, ...], ...], ...]
+"""What an item says besides its key and its lifetimes: shallow, so that it can be written down and read back."""
+
+Content = tuple[str, str, Value]
+"""(kind, key, value): one item of a Version's content, without lifetimes (house.md "History")."""
+
+Cell = tuple[LinkId, int, str]
+"""An instance's key within its PvD: link, attachment epoch, host ("" = the shared, this host's own instance)."""
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """Something a speaker said that still holds.
+
+    kind: `router`, `prefix`, `route`, `dns`, `search`, `encrypted_dns`, `pref64`, `mtu`, `captive_portal`, `hop_limit`,
+    `address`, `lease`, `ntp`. key: names it among its kind. value: its content.
+    lifetime_s, preferred_s: as announced, `None` for infinity; fixed: has no lifetime of its own, lives as its origin.
+    since: the first record that carried it. order: its place among what one message said.
+    """
+
+    kind: str
+    key: str
+    value: Value
+    lifetime_s: int | None
+    since: Seq
+    order: int = 0
+    preferred_s: int | None = None
+    heard_at: Instant = FOLLOWS
+    because: Seq = 0
+    fixed: bool = False
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """One contribution to one instance: what one router (RA) says of one PvD.
+
+    event: the last message, whole. header: the effective header (RFC 8801 §3.4). queued: when the heap next asks.
+    """
+
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    speaker: str
+    event: RouterAdvertised
+    header: RaHeader
+    heard_at: Instant
+    because: Seq
+    since: Seq
+    held: tuple[Held, ...] = ()
+    http: bool = False
+    legacy: bool = False
+    delay: int = 0
+    sequence: int | None = None
+    queued: Instant = NEVER
+    mac: str = ""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """One contribution of DHCP that has one answer to "whose is it" (standards.md C.2).
+
+    rule: `dhcp4` (a lease), `dhcp6-address`, `dhcp6-prefix`, `dhcp6-info`. subject: the address or prefix it grants.
+    started_at: lifetimes count from here (RFC 2131 §4.4.1: the request's sending). owners: decided by membership.
+    """
+
+    rule: str
+    link: LinkId
+    epoch: int
+    host: HostId
+    subject: str
+    server: str
+    started_at: Instant
+    because: Seq
+    since: Seq
+    held: tuple[Held, ...]
+    owners: tuple[PvdId, ...] = ()
+    mac: str = ""
+    queued: Instant = NEVER
+    stateful: bool = True
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A DHCP message that waits for an answer: the client's last word in one transaction."""
+
+    event: Dhcp4MessageSeen | Dhcp6MessageSeen
+    at: Instant
+    seq: Seq
+    host: HostId
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link, its current attachment, and what was asked on it. pvds: those with an instance on it, sorted.
+
+    contested: an owner was decided by who spoke last, so that even a refresh may move it.
+    """
+
+    id: LinkId
+    identity: str
+    kind: str
+    first_seen: Instant
+    epoch: int = 1
+    attached: bool = True
+    mac: str = ""
+    mtu: int = 0
+    ifindex: int = 0
+    name: str = ""
+    up: bool = True
+    gone_at: Instant | None = None
+    because: Seq = 0
+    pvds: tuple[PvdId, ...] = ()
+    speakers: tuple[str, ...] = ()
+    grants: tuple[tuple[HostId, str, str], ...] = ()
+    asks: tuple[tuple[str, Ask], ...] = ()
+    contested: bool = False
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """One PvD as one host has it on one attachment: the unit that is written to the kernel."""
+
+    link: LinkId
+    epoch: int
+    host: HostId
+    phase: str
+    since: Instant
+    version: int = 0
+    content: tuple[Content, ...] = ()
+    origins: tuple[str, ...] = ()
+    grants: tuple[tuple[str, str, str], ...] = ()
+    ops: tuple[Op, ...] = ()
+
+
+class Pvd(msgspec.Struct, frozen=True):
+    """A provisioning domain. kind: `explicit` or `implicit`. source: `ra`, `mif`, `link`, `dhcp4`, `dhcp6`, `static`,
+    `vpn`. last_seen: as of the last end of an instance; while instances live, their origins know better.
+    versions: of the instances that ended; those that live add theirs. recent: records of the latest few versions."""
+
+    id: PvdId
+    name: str
+    kind: str
+    source: str
+    first_seen: Instant
+    phase: str = "announced"
+    last_seen: Instant = 0
+    ended: Instant | None = None
+    versions: int = 0
+    http: bool = False
+    legacy: bool = False
+    delay: int = 0
+    sequence: int | None = None
+    trust: str = "none"
+    pinned: bool = False
+    instances: tuple[tuple[Cell, Instance], ...] = ()
+    recent: tuple[Seq, ...] = ()
+    info: str | None = None
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """Settings activated on a link; what became of it stays."""
+
+    id: str
+    settings: str
+    link: LinkId
+    by: str
+    opened_at: Instant
+    because: Seq
+    closed_at: Instant | None = None
+    reason: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something the network's administrator wants to hear about. count: how often it was seen; because: first."""
+
+    code: str
+    text: str
+    pvd: PvdId | None
+    link: LinkId
+    because: Seq
+    count: int = 1
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Packets that broke one rule."""
+
+    rule: str
+    count: int
+    first: Seq
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of history: an instance got a new version, or changed its phase.
+
+    at: when it came about. because: the record it came of; for a lapse, the last one that carried what lapsed.
+    cause: `announced`, `withdrawn`, `lapsed`, `moved`, `leased`, `released`, `attachment`, `operator`, `policy`, ….
+    version: the number of the version this made, 0 if none. phase_before: "" when the instance is new.
+    """
+
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    host: HostId
+    at: Instant
+    because: Seq
+    cause: str
+    version: int
+    phase_before: str
+    phase: str
+    added: tuple[Content, ...] = ()
+    removed: tuple[Content, ...] = ()
+    changed: tuple[tuple[Content, Content], ...] = ()
+    seq: Seq = 0
+
+
+Heap = tuple[int, Instant, tuple[str, ...], "Heap", "Heap"] | None
+"""A persistent leftist heap: (rank, deadline, key, left, right); see pvdcore/deadlines.py."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """Everything at one instant. seq: the last record folded; now: how far time has come."""
+
+    seq: Seq = 0
+    now: Instant = 0
+    policy: Policy = DEFAULT
+    links: Map[LinkId, Link] = Map()
+    speakers: Map[tuple[LinkId, str], tuple[Origin, ...]] = Map()
+    grants: Map[tuple[LinkId, HostId, str, str], Grant] = Map()
+    pvds: Map[PvdId, Pvd] = Map()
+    settings: Map[str, Settings] = Map()
+    connections: Map[str, Connection] = Map()
+    findings: Map[tuple[str, str, str], Finding] = Map()
+    rejected: Map[str, Rejected] = Map()
+    boot: str = ""
+    deadlines: Heap = None
+    changes: tuple[Change, ...] = ()
+
+
+EMPTY: Final = State()
+
+
+def until(origin: Origin | Grant, held: Held) -> Instant:
+    """When an item ends. NEVER for infinity and for what lives as long as its origin does."""
+    if held.fixed:
+        return NEVER
+    spoken = origin.heard_at if isinstance(origin, Origin) else origin.started_at
+    return deadline(spoken if held.heard_at == FOLLOWS else held.heard_at, held.lifetime_s)
+
+
+def because(origin: Origin | Grant, held: Held) -> Seq:
+    """The latest record that carries an item."""
+    return origin.because if held.heard_at == FOLLOWS else held.because

@@ -1,0 +1,230 @@
+"""`pvdctl`, the reader's command: its grammar, its exit codes, and how an error is said.
+
+Law: standard output is data, standard error is for people, and an operator's mistake is one line that ends with what to
+do, never a traceback. Nothing heavy is imported here: what a command needs is imported when it runs, so that --help
+answers in a tenth of a second.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+DIFFERS: Final = 4
+DAMAGED: Final = 5
+NOT_FOUND: Final = 10
+NOT_PERMITTED: Final = 77
+INTERRUPTED: Final = 130
+
+_EPILOG: Final = """\
+answers come from captures (-r [LINK=]FILE, - for standard input), from a journal (--journal FILE), or from the running
+system's journal ($PVD_JOURNAL, else /var/lib/pvd/journal.db).
+
+exit codes: 0 done, 1 failed, 2 usage, 4 verify failed or diff differs, 5 the input was damaged (what could be read was
+answered), 10 not found, 77 not permitted, 130 interrupted.
+"""
+
+_TIMES: Final = "2026-03-01T14:05Z, 14:05, -2h, yesterday, @epoch or seq:812"
+
+
+class Stop(Exception):
+    """The end of a command: an exit code, and one line for standard error that ends with what to do."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments") and self.prog == "pvdctl":
+            message += " (options stand after the command)"
+        line = " ".join(message.split())
+        raise Stop(USAGE, f"{line}; see `{self.prog} --help`")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of pvdctl. Completion and the docs are made from it too."""
+    top = _Parser(
+        prog="pvdctl",
+        description="What Provisioning Domains (RFC 7556, RFC 8801) there are, were, and why.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    made = _command(commands, "replay", "fold captures: their PvDs, history, findings and rejected packets", at=True)
+    _captures(made, required=True)
+    made.add_argument("--journal", metavar="OUT", help="keep the journal in this file, which must not hold one yet")
+    made.add_argument("--separate", action="store_true", help="fold each file on its own")
+    made.add_argument(
+        "--progress", action=argparse.BooleanOptionalAction, help="a progress line; default on a terminal"
+    )
+
+    made = _reader(commands, "list", "the PvDs, one line each")
+    made.add_argument("--all", action="store_true", help="those that ended too")
+
+    made = _reader(commands, "status", "the PvDs in full")
+    made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only: its id, its name, or a unique prefix")
+
+    _reader(commands, "links", "the links, and the PvDs on each")
+    _reader(commands, "connections", "which settings were activated where, and what became of it")
+    _reader(commands, "settings", "the profiles")
+
+    made = _reader(commands, "history", "versions and phase changes: what changed, when, because of which record")
+    made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only")
+    _span(made)
+    made.add_argument("-R", "--reverse", action="store_true", help="newest first")
+
+    made = _reader(commands, "why", "which PvD holds something, since when, until when, because of which octets")
+    made.add_argument("target", metavar="TARGET", help="an address, prefix, route, resolver, name or PvD")
+
+    made = _reader(commands, "diff", "what changed between two times, or between two captures or journals", at=False)
+    made.add_argument("before", metavar="T1", help=f"a time ({_TIMES}), or a file")
+    made.add_argument("after", metavar="T2", help="a later time, or another file")
+
+    made = _reader(commands, "log", "the records themselves", host=False)
+    _span(made)
+    made.add_argument("-R", "--reverse", action="store_true", help="newest first")
+    made.add_argument("--type", metavar="TYPE", action="append", help="records of this type (repeatable)")
+    made.add_argument("--link", metavar="LINK", action="append", help="records of this link (repeatable)")
+    made.add_argument("--pvd", metavar="PVD", help="records that name this PvD or changed it")
+
+    made = _reader(
+        commands, "verify", "whether a journal is whole, and folds to the recorded States", at=False, host=False
+    )
+    made.add_argument("--head", metavar="HASH", help="the hash of the chain at the last record, as noted elsewhere")
+
+    made = _reader(
+        commands, "export", "a journal as a pcapng that replays to the same State, or as JSON lines", host=False
+    )
+    made.add_argument("--format", choices=("pcapng", "jsonl"), default="pcapng", help="default pcapng")
+    made.add_argument("-w", "--write", metavar="FILE", default="-", help="where to; default standard output")
+
+    made = _reader(commands, "plan", "what a projection would write to the host, without writing it")
+    made.add_argument("--iid", metavar="IID", help="interface identifier for addresses, as ::1:2:3:4; default EUI-64")
+
+    made = commands.add_parser("schema", help="the JSON Schema of a document", allow_abbrev=False)
+    made.add_argument("kind", metavar="KIND", nargs="?", help="which; without it their names are listed")
+
+    made = commands.add_parser("completion", help="a completion script for a shell", allow_abbrev=False)
+    made.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    return top
+
+
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _command(
+    commands: "_Commands[_Parser]", name: str, help: str, *, at: bool = True, host: bool = True
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", allow_abbrev=False)
+    if at:
+        made.add_argument("--at", metavar="TIME", help=f"as of then: {_TIMES}")
+    if host:
+        made.add_argument("--host", metavar="ID", help="this host's instances only")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--jsonl", action="store_true", help="as JSON, one line an element")
+    made.add_argument("--no-legend", action="store_true", help="no headers and totals")
+    made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default auto")
+    made.add_argument("--utc", action="store_true", help="times in UTC instead of local time")
+    return made
+
+
+def _captures(made: argparse.ArgumentParser, *, required: bool = False) -> None:
+    made.add_argument(
+        "-r", "--read", metavar="[LINK=]FILE", action="append", required=required, help="a capture (repeatable)"
+    )
+    made.add_argument("--policy", metavar="FILE", help="the knobs of the fold, as TOML; with -r")
+    made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="one knob (repeatable); with -r")
+
+
+def _reader(
+    commands: "_Commands[_Parser]", name: str, help: str, *, at: bool = True, host: bool = True
+) -> argparse.ArgumentParser:
+    made = _command(commands, name, help, at=at, host=host)
+    _captures(made)
+    made.add_argument("--journal", metavar="FILE", help="a journal; default the running system's")
+    return made
+
+
+def _span(made: argparse.ArgumentParser) -> None:
+    made.add_argument("-S", "--since", metavar="TIME", help=f"not before: {_TIMES}")
+    made.add_argument("-U", "--until", metavar="TIME", help="not after")
+    made.add_argument("-n", "--lines", metavar="N", type=_count, help="the latest N only")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count")
+    return int(text)
+
+
+_BACK: Final = re.compile(r"-\d+\s*[a-z]")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point: the exit code of `pvdctl ARGV`."""
+    given = sys.argv[1:] if argv is None else argv
+    # argparse takes a word that begins with - for an option; -2h is a time, and `now-2h` says the same.
+    words = [f"now{word}" if _BACK.match(word) else word for word in given]
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except Stop as stop:
+        _complain(str(stop))
+        return stop.code
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else DONE
+
+
+def _run(words: Sequence[str]) -> int:
+    made = parser()
+    args = made.parse_args(words)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"pvdctl {version('pvdcore')}")
+        return DONE
+    if args.command is None:
+        made.print_help(sys.stderr)
+        return USAGE
+    from adapters.startup import hidden
+
+    if reason := hidden():
+        raise Stop(FAILED, reason)
+    if args.command == "completion":
+        from replay.completion import script
+
+        print(script(args.shell, made), end="")
+        return DONE
+    from replay.commands import run
+
+    return run(args)
+
+
+def _complain(text: str) -> None:
+    from replay.tables import escape
+
+    print(f"pvdctl: {escape(text)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
