@@ -12,16 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
-
-DONE: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-DIFFERS: Final = 4
-DAMAGED: Final = 5
-NOT_FOUND: Final = 10
-NOT_PERMITTED: Final = 77
-INTERRUPTED: Final = 130
+from replay.endings import DONE, FAILED, INTERRUPTED, USAGE, Stop
 
 _EPILOG: Final = """\
 answers come from captures (-r [LINK=]FILE, - for standard input), from a journal (--journal FILE), or from the running
@@ -32,14 +23,6 @@ answered), 10 not found, 77 not permitted, 130 interrupted.
 """
 
 _TIMES: Final = "2026-03-01T14:05Z, 14:05, -2h, yesterday, @epoch or seq:812"
-
-
-class Stop(Exception):
-    """The end of a command: an exit code, and one line for standard error that ends with what to do."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class _Parser(argparse.ArgumentParser):

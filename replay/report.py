@@ -5,18 +5,19 @@ its meaning. Times are RFC 3339, UTC, nanoseconds; lists are sorted; the same in
 people are printed from these documents too (replay/text.py), so that both say the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from events.codec import encode, kind
-from events.ids import NEVER, HostId, Instant, PvdId, Seq
+from events.ids import NEVER, HostId, Instant, Seq
 from events.ops import LinkAdd, NetnsAdd
 from events.record import Provenance, Record
 from pvdcore import view
-from pvdcore.contents import Item, heard_at
+from pvdcore.audit import PvdDiff
+from pvdcore.contents import ORDERED, Item, heard_at
 from pvdcore.state import Cell, Change, Connection, Content, Grant, Instance, Link, Origin, Pvd, State, because, until
 from replay.tables import escape_json
 from replay.times import rfc3339
@@ -313,6 +314,13 @@ class ReplayDocument(Struct, frozen=True):
     state: StateDocument
 
 
+class SeparateDocument(Struct, frozen=True):
+    """What `replay --separate` says: a document for each file, in argument order."""
+
+    schema_version: int
+    replays: list[ReplayDocument]
+
+
 class LinksDocument(Struct, frozen=True):
     """What `links` says."""
 
@@ -425,9 +433,12 @@ class WhyDocument(Struct, frozen=True):
 
 
 class PvdDiffRow(Struct, frozen=True):
-    """What changed of one PvD between two times."""
+    """What changed of one instance of a PvD between two times. host: null for this host's own."""
 
     pvd: str
+    link: str
+    epoch: int
+    host: str | None
     appeared: bool
     ended: bool
     added: list[Thing]
@@ -499,6 +510,7 @@ DOCUMENTS: Final[dict[str, type[Struct]]] = {
     "log": LogDocument,
     "plan": PlanDocument,
     "replay": ReplayDocument,
+    "separate": SeparateDocument,
     "settings": SettingsDocument,
     "state": StateDocument,
     "verify": VerifyDocument,
@@ -538,6 +550,8 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 def thing(content: Content) -> dict[str, Any]:
     """An item of content with its fields by name. A kind that is not known here keeps its key and its value."""
     what, key, value = content
+    if key == "order" and what in ORDERED:  # in a change only: the same items in another order (pvdcore.pvds)
+        return {"kind": what, "order": list(value)}
     names = _FIELDS.get(what)
     if names is None or len(value) > len(names[1]):
         return {"kind": what, "key": key, "value": list(value)}
@@ -749,9 +763,14 @@ def _encrypted(item: Item) -> EncryptedDnsRow:
         _number(priority),
         _text(adn),
         [_text(address) for address in addresses],
-        [ParamRow(_number(key), _text(value)) for key, value in params],
+        [_param(one) for one in params],
         *_ends(by, one),
     )
+
+
+def _param(pair: object) -> ParamRow:
+    assert isinstance(pair, tuple)
+    return ParamRow(_number(pair[0]), _text(pair[1]))
 
 
 def _lease(item: Item) -> LeaseRow:
@@ -794,17 +813,11 @@ def change_row(change: Change) -> ChangeRow:
     )
 
 
-def diff_row(
-    pvd: PvdId,
-    appeared: bool,
-    ended: bool,
-    added: Sequence[Content],
-    removed: Sequence[Content],
-    changed: Sequence[tuple[Content, Content]],
-) -> PvdDiffRow:
-    """What changed of one PvD."""
-    things = [thing(one) for one in added], [thing(one) for one in removed]
-    return PvdDiffRow(pvd, appeared, ended, *things, _altered(changed))
+def diff_row(one: PvdDiff) -> PvdDiffRow:
+    """What changed of one instance."""
+    added, removed = [thing(item) for item in one.added], [thing(item) for item in one.removed]
+    place = one.link, one.epoch, one.host or None
+    return PvdDiffRow(one.pvd, *place, one.appeared, one.ended, added, removed, _altered(one.changed))
 
 
 def record_row(record: Record) -> RecordRow:

@@ -69,6 +69,8 @@ def lifetime(seconds: int | None) -> str:
 
 def words(thing: dict[str, Any]) -> str:
     """An item of content: `route 2001:db8::/48 via fe80::1`."""
+    if "order" in thing:
+        return f"{thing['kind']} order {_plain(thing['order'])}"
     match thing["kind"]:
         case "route":
             via = f" via {thing['via']}" if thing["via"] else ""
@@ -88,7 +90,7 @@ def words(thing: dict[str, Any]) -> str:
         case "flags":
             return "flags " + (_flags(thing) or "none")
         case kind:
-            fields = [f"{value}" for field, value in thing.items() if field != "kind" and value is not None]
+            fields = [_plain(value) for field, value in thing.items() if field != "kind" and value is not None]
             return " ".join([kind, *fields])
 
 
@@ -104,23 +106,27 @@ def _flags(thing: dict[str, Any]) -> str:
 
 
 def altered(row: report.Altered) -> str:
-    """What changed under the same key: `prefix 2001:db8::/64 on_link true -> false`."""
+    """What changed under the same key: `prefix 2001:db8::/64 on_link off -> on`."""
     before, after = row.before, row.after
+    same = [value for field, value in after.items() if before.get(field) == value and isinstance(value, str)]
     moved = [
         f"{field} {_plain(before.get(field))} -> {_plain(value)}"
         for field, value in after.items()
         if before.get(field) != value
     ]
-    same = [str(value) for field, value in after.items() if before.get(field) == value and isinstance(value, str)]
-    return " ".join([*same[: 2 if after["kind"] not in ("flags", "mtu", "hop_limit") else 1], ", ".join(moved)])
+    return " ".join([*same, ", ".join(moved)])
 
 
 def _plain(value: object) -> str:
-    return (
-        {True: "on", False: "off", None: "none"}.get(value, str(value))
-        if not isinstance(value, (list, int)) or (isinstance(value, bool))
-        else str(value)
-    )
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "on" if value else "off"
+        case list() | tuple():
+            return " ".join(_plain(one) for one in value) or "none"
+        case _:
+            return str(value)
 
 
 # The state
@@ -243,7 +249,7 @@ def _held(one: report.InstanceRow) -> list[tuple[str, str, str, str | None, Seq 
 
 def replay(
     out: Printer, document: report.ReplayDocument, changes: Sequence[report.ChangeRow], packets: Packets, utc: bool
-) -> None:  # noqa: E501
+) -> None:
     """`replay`: what was read, the PvDs, their history, what is odd and what was refused."""
     out.title("CAPTURES")
     captures = document.captures
@@ -342,7 +348,7 @@ def _happened(one: report.ChangeRow) -> str:
     said += ["-" + words(thing) for thing in one.removed]
     said += ["~" + altered(pair) for pair in one.changed]
     if one.phase != one.phase_before:
-        said.insert(0, f"{one.phase_before} -> {one.phase}" if one.phase_before else one.phase)
+        said.insert(0, f"{one.phase_before} -> {one.phase}" if one.phase_before else "new")
     return ", ".join(said) or "-"
 
 
@@ -389,7 +395,8 @@ def diff(out: Printer, document: report.DiffDocument) -> None:
     """`diff`: PvD by PvD."""
     for one in document.pvds:
         what = "appeared" if one.appeared else "ended" if one.ended else "changed"
-        out.coloured(f"{one.pvd} {what}", "title")
+        host = f", host {one.host}" if one.host else ""
+        out.coloured(f"{one.pvd} {what} on {one.link}, attachment {one.epoch}{host}", "title")
         for thing in one.added:
             out.coloured(f"  + {words(thing)}", "+")
         for thing in one.removed:

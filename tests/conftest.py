@@ -7,8 +7,10 @@ An expected failure is not a skip; it is strict, so one that passes fails.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -36,4 +38,42 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-# --- @pytest.mark.covers(*ids): the check of the ids against the requirement rows goes here -----------------
+# --- @pytest.mark.covers(*ids): an id that is no row fails the run; what passed is what covers ---------------
+
+ROWS: dict[str, str] = json.loads((Path(__file__).parent / "rows.json").read_text(encoding="utf-8"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark with an id that no row has; hand the ids of each test on to its report."""
+    wrong = []
+    for item in items:
+        ids = [one for mark in item.iter_markers("covers") for one in mark.args]
+        wrong += [f"{item.nodeid}: {one!r} is no row of tests/rows.json" for one in ids if one not in ROWS]
+        item.user_properties += [("covers", one) for one in ids]
+    if wrong:
+        raise pytest.UsageError("\n".join(wrong))
+
+
+class Covered:
+    """What each passed test covers, written down for tests/conformance.py (PVD_CONFORMANCE names the file)."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.passed: dict[str, list[str]] = {}
+        self.failed: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome != "passed":
+            self.failed.add(report.nodeid)
+        elif report.when == "call":
+            self.passed[report.nodeid] = [str(value) for key, value in report.user_properties if key == "covers"]
+
+    def pytest_sessionfinish(self) -> None:
+        good = {node: ids for node, ids in sorted(self.passed.items()) if node not in self.failed}
+        Path(self.path).write_text(json.dumps(good), encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = os.environ.get("PVD_CONFORMANCE")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Covered(path))

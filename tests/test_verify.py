@@ -235,6 +235,31 @@ def test_other_tables_and_missing_guards_are_told(copy: Path, deed: str) -> None
     assert any(f" {name} " in line for line in verdict(copy))
 
 
+def test_an_index_that_leads_astray_is_told(copy: Path) -> None:
+    """The rows are whole, but a frame would no longer be found by its hash: only SQLite's own check can see it."""
+    data, digest = copy.read_bytes(), bytes.fromhex(frame_digest(bytes([1]) * 60))
+    assert data.count(digest) == 2  # in the row, and in the index
+    conn = sqlite3.connect(copy)
+    root = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_frames_1'").fetchone()[0]
+    conn.close()
+    at = data.index(digest, (root - 1) * 4096)
+    copy.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    assert verdict(copy)
+
+
+def test_a_check_beside_a_writer_judges_one_instant(copy: Path) -> None:
+    tamper(copy, f"UPDATE records SET packet = packet + 1 WHERE seq = {RECORDS}")
+    writer, reader = SqliteJournal(copy), SqliteJournal(copy, readonly=True)
+    sentences = reader.check()
+    assert next(sentences) == f"record {RECORDS} does not match its hash in the chain"
+    writer.append(*record_of(RECORDS + 1))
+    writer.commit()
+    assert list(sentences) == []  # the new record is neither missing nor too much
+    assert reader.last_seq() == RECORDS + 1
+    reader.close()
+    writer.close()
+
+
 # --- octets --------------------------------------------------------------------------------------------------------
 
 

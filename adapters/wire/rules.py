@@ -57,7 +57,7 @@ RULES: Final[dict[str, str]] = {
     "dhcp4-op": "An op other than 1 and 2 (RFC 2131 §2).",
     "dhcp4-op-message": "A client's message with op 2, or a server's with op 1 (RFC 2131 §4.3.1, §4.4.1).",
     "dhcp4-htype": "Hardware type 0, which is reserved (RFC 5494 §2).",
-    "dhcp4-hlen": "More than 16 octets of hardware address, or not as many as its type has (RFC 2131 §2, RFC 4390 §2.1).",
+    "dhcp4-hlen": "Over 16 octets of hardware address, or not as many as its type has (RFC 2131 §2, RFC 4390 §2.1).",
     "dhcp4-option-header": "A code without its length octet (RFC 2132 §2).",
     "dhcp4-option-length": "An option ends past the field it stands in (RFC 2132 §2).",
     "dhcp4-no-message-type": "No option 53: BOOTP (RFC 2131 §3).",

@@ -1,0 +1,215 @@
+"""How the host should look: each PvD instance as one place of its own, derived from the State alone.
+
+Law: a wish, computed anew each time and never stored. Everything in it says until when it holds and which record it
+comes from; nothing in it is a deed. What one host adds (its addresses, its leases) is put into the shared instance of
+the PvD that owns it.
+"""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from pvdcore.contents import Source, members, merged
+from pvdcore.prefixes import network
+from pvdcore.state import FOLLOWS, Grant, Held, Instance, Origin, State, because, until
+
+LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
+IID_BITS: Final = 64  # RFC 4291 §2.5.1 for the link types that we place on
+
+
+class WantedAddress(msgspec.Struct, frozen=True, order=True):
+    """An address the instance should have. until, preferred_until: NEVER for infinity."""
+
+    address: str
+    until: Instant
+    preferred_until: Instant
+    because: Seq
+    origin: str
+
+
+class WantedRoute(msgspec.Struct, frozen=True):
+    """A route. via: `None` for on-link. preference: `high`, `medium`, `low` (RFC 4191 §2.1)."""
+
+    destination: str
+    via: str | None
+    preference: str
+    until: Instant
+    because: Seq
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`."""
+
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    host: HostId
+    netns: str
+    device: str
+    mtu: int
+    hop_limit: int
+    addresses: tuple[WantedAddress, ...]
+    routes: tuple[WantedRoute, ...]
+    servers: tuple[str, ...]
+    search: tuple[str, ...]
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """All places, sorted by PvD, link and epoch."""
+
+    at: Instant
+    places: tuple[Place, ...]
+
+
+class UnknownIid(ValueError):
+    """An interface identifier that can't be formed; the message says what is needed."""
+
+
+def place_name(pvd: PvdId, link: LinkId, epoch: int) -> str:
+    """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
+    digest = blake2b(f"{pvd}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
+    return f"pvd-{digest}"[:LINK_NAME_MAX]
+
+
+def eui64(mac: str) -> int:
+    """The modified EUI-64 interface identifier of a MAC (RFC 4291 §2.5.1, appendix A). Raises UnknownIid."""
+    octets = mac.split(":")
+    if len(octets) != 6:
+        raise UnknownIid(f"{mac!r} is no MAC address to make an interface identifier of; give --host MAC")
+    number = int("".join([*octets[:3], "ff", "fe", *octets[3:]]), 16)
+    return number ^ (1 << 57)
+
+
+def slaac(prefix: str, iid: int) -> str:
+    """The address of an autonomous prefix and an interface identifier, with its length (RFC 4862 §5.5.3)."""
+    base = network(prefix)
+    return f"{base.network_address + iid}/{base.prefixlen}"
+
+
+def desired(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
+    """What the host should have at `state.now`.
+
+    host: whose leases count, by DHCP id or MAC (`None`: nobody's). iid: `eui64` forms addresses of that MAC for the
+    autonomous prefixes; `None` forms none. Raises UnknownIid.
+    """
+    number = None
+    if iid is not None:
+        if iid != "eui64":
+            raise UnknownIid(f"interface identifiers are made by eui64, not {iid!r}")
+        number = eui64(_mac(state, host))
+    places = []
+    for pvd in sorted(state.pvds):
+        cells: dict[tuple[LinkId, int], list[Source]] = {}
+        for (link, epoch, whose), instance in state.pvds[pvd].instances:
+            found = list(_counting(state, pvd, instance, host)) if whose else members(state, pvd, instance)
+            if found:
+                cells.setdefault((link, epoch), []).extend(found)
+        for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
+            places.append(_place(state, pvd, link, epoch, found, number, host or ""))
+    return Desired(state.now, tuple(places))
+
+
+def _mac(state: State, host: HostId | None) -> str:
+    for grant in state.grants.values():
+        if host and host in (grant.host, grant.mac):
+            return grant.mac or host
+    return host or ""
+
+
+def _counting(state: State, pvd: PvdId, instance: Instance, host: HostId | None) -> Iterator[Grant]:
+    """The grants of `host` that are placed here: in one owner only, the implicit one with the oldest router."""
+    for source in members(state, pvd, instance):
+        if isinstance(source, Grant) and host and host in (source.host, source.mac):
+            if source.rule == "dhcp6-info" or pvd == placed_in(state, source):
+                yield source
+
+
+def placed_in(state: State, grant: Grant) -> PvdId:
+    """The one owner a lease is placed in (house.md "Whose lease")."""
+
+    def age(pvd: PvdId) -> tuple[Seq, PvdId]:
+        spoken = [
+            origin.since
+            for speaker in state.links[grant.link].speakers
+            for origin in state.speakers.get((grant.link, speaker), ())
+            if origin.pvd == pvd
+        ]
+        return (min(spoken, default=0), pvd)
+
+    return min(grant.owners, key=age) if grant.owners else ""
+
+
+def _place(
+    state: State, pvd: PvdId, link: LinkId, epoch: int, found: list[Source], iid: int | None, host: HostId
+) -> Place:
+    name = place_name(pvd, link, epoch)
+    addresses: list[WantedAddress] = []
+    routes: list[WantedRoute] = []
+    servers: list[str] = []
+    search: list[str] = []
+    mtu = hop_limit = 0
+    items = merged(found)
+    overridden = {held.value[1] for _, held in items if held.kind == "route" and held.value[0] == "::/0"}
+    for source, held in items:
+        ends, record = until(source, held), because(source, held)
+        match held.kind:
+            case "address":
+                preferred = _preferred(source, held)
+                addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0])))
+            case "prefix":
+                on_link, autonomous = held.value[0], held.value[1]
+                if on_link:
+                    routes.append(WantedRoute(held.key, None, "medium", ends, record))
+                if autonomous and iid is not None and network(held.key).prefixlen == 128 - IID_BITS:
+                    address = slaac(held.key, iid)
+                    addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
+            case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
+                routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record))
+            case "route":
+                via = held.value[1]
+                routes.append(
+                    WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
+                )
+            case "dns":
+                servers.append(f"{held.key}%{name}" if held.key.startswith("fe80:") else held.key)
+            case "search":
+                search.append(held.key)
+            case "mtu":
+                mtu = held.value[0] if isinstance(held.value[0], int) else 0
+            case "hop_limit":
+                hop_limit = held.value[0] if isinstance(held.value[0], int) else 0
+            case _:
+                pass
+    return Place(
+        pvd=pvd,
+        link=link,
+        epoch=epoch,
+        host=host,
+        netns=name,
+        device=name,
+        mtu=mtu,
+        hop_limit=hop_limit,
+        addresses=tuple(sorted(addresses)),
+        routes=tuple(sorted(routes, key=_order)),
+        servers=tuple(servers),
+        search=tuple(search),
+    )
+
+
+PREFERENCES: Final = ("high", "medium", "low")
+
+
+def _order(route: WantedRoute) -> tuple[int, str, int, str]:
+    version = network(route.destination).version
+    return (version, route.destination, PREFERENCES.index(route.preference), route.via or "")
+
+
+def _preferred(source: Source, held: Held) -> Instant:
+    if held.preferred_s is None:
+        return until(source, held) if held.kind != "prefix" else NEVER
+    spoken = source.heard_at if isinstance(source, Origin) else source.started_at
+    start = spoken if held.heard_at == FOLLOWS else held.heard_at
+    return start + held.preferred_s * 1_000_000_000

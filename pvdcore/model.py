@@ -1,0 +1,88 @@
+"""A kernel made of dictionaries: what a plan would leave behind, without a host.
+
+Law: it accepts what Linux accepts and refuses what Linux refuses, with the kernel's words; it never expires anything by
+itself, since nobody tells it the time but the operations.
+"""
+
+from msgspec.structs import replace
+
+from events.ids import NEVER, SECOND, Instant
+from events.ops import (
+    AddressAdd,
+    AddressDelete,
+    LinkAdd,
+    LinkDelete,
+    NetnsAdd,
+    NetnsDelete,
+    Op,
+    Outcome,
+    ResolverWrite,
+    RouteAdd,
+    RouteDelete,
+)
+from pvdcore.plan import Have, Standing
+
+
+class ModelKernel:
+    """Namespaces in memory. at: the instant from which the seconds of an operation count."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, Standing] = {}
+        self.writes = 0
+
+    def observe(self) -> Have:
+        """The host as it is."""
+        return Have(dict(self._namespaces))
+
+    def apply(self, op: Op, at: Instant) -> Outcome:
+        """Do one operation."""
+        error = self._apply(op, at)
+        self.writes += not error
+        return Outcome(op, error)
+
+    def _apply(self, op: Op, at: Instant) -> str:
+        known = self._namespaces.get(op.netns)
+        if isinstance(op, NetnsAdd):
+            if known is not None:
+                return "EEXIST"
+            self._namespaces[op.netns] = Standing()
+            return ""
+        if known is None:
+            return "ENOENT"
+        if isinstance(op, NetnsDelete):
+            del self._namespaces[op.netns]
+            return ""
+        after = self._change(known, op, at)
+        if isinstance(after, str):
+            return after
+        self._namespaces[op.netns] = after
+        return ""
+
+    def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
+        match op:
+            case LinkAdd():
+                return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
+            case LinkDelete():
+                return Standing(servers=known.servers, search=known.search) if known.device == op.name else "ENODEV"
+            case ResolverWrite():
+                return replace(known, servers=op.servers, search=op.search)
+            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if known.device != op.link:
+                return "ENODEV"
+            case AddressAdd():
+                ends = (_ends(op.valid_s, at), _ends(op.preferred_s, at))
+                return replace(known, addresses={**known.addresses, op.address: ends})
+            case AddressDelete():
+                left = {one: ends for one, ends in known.addresses.items() if one != op.address}
+                return "EADDRNOTAVAIL" if left == known.addresses else replace(known, addresses=left)
+            case RouteAdd():
+                entry = (op.preference, _ends(op.expires_s, at))
+                return replace(known, routes={**known.routes, (op.destination, op.via): entry})
+            case RouteDelete():
+                routes = {key: one for key, one in known.routes.items() if key != (op.destination, op.via)}
+                return "ESRCH" if routes == known.routes else replace(known, routes=routes)
+            case _:
+                return "EOPNOTSUPP"
+
+
+def _ends(seconds: int | None, at: Instant) -> Instant:
+    return NEVER if seconds is None else at + seconds * SECOND

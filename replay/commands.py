@@ -1,0 +1,436 @@
+"""What each command of pvdctl does: a source in, a document out, as JSON or in words.
+
+Law: one function a command, and none of them decides what a PvD is.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import IO, Any, Final
+
+import msgspec
+
+from adapters.sqlite import JournalError, SqliteJournal
+from events.codec import encode, kind
+from events.ids import Instant, PvdId, Seq
+from events.record import Record
+from events.router import MifContainer, PvdOption, RouterAdvertised
+from pvdcore import audit
+from pvdcore.state import State
+from replay import report, text
+from replay.captures import PcapngWriter, named
+from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
+from replay.report import SCHEMA_VERSION
+from replay.rerun import Carried
+from replay.sources import Source, damage, fold, from_journal, open_source, refused, resolve, span
+from replay.tables import Printer
+from replay.times import rfc3339
+
+SQLITE_MAGIC: Final = b"SQLite format 3\0"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a command: its exit code. Raises Stop."""
+    try:
+        return COMMANDS[args.command](args)
+    except JournalError as error:
+        raise refused(error) from None
+    except PermissionError as error:
+        raise Stop(NOT_PERMITTED, f"{error.filename}: not permitted; run as a user who may") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Stop(FAILED, f"{where}{error.strerror}; name another file, or make room") from None
+
+
+def _printer(args: argparse.Namespace) -> Printer:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
+    colour = args.color == "always" or (args.color == "auto" and not plain)
+    return Printer(sys.stdout.write, colour=colour, legend=not args.no_legend)
+
+
+def _say(args: argparse.Namespace, document: object, rows: Sequence[object], words: Callable[[Printer], None]) -> None:
+    """Print a document whole (--json), its rows (--jsonl), or in words."""
+    if args.json:
+        print(report.to_json(document))
+    elif args.jsonl:
+        for row in rows:
+            print(report.to_json(row, pretty=False))
+    else:
+        words(_printer(args))
+
+
+def _end(source: Source, code: int = DONE) -> int:
+    """The exit code, after a line for each capture that was damaged."""
+    damaged = damage(source.captures)
+    return DAMAGED if damaged and code == DONE else code
+
+
+# The state
+
+
+def replay(args: argparse.Namespace) -> int:
+    if args.separate:
+        return _replay_separately(args)
+    journal = None
+    if args.journal:
+        journal = SqliteJournal(args.journal)
+        if last := journal.last_seq():
+            journal.close()
+            raise Stop(
+                FAILED, f"{args.journal} holds {last} records already; give --journal a file that is not there yet"
+            )
+    ran = fold(args, args.read, journal)
+    with Source(ran.journal, ran.state.now, ran) as source:
+        source.bound(args.at, args.utc)
+        document = _replayed(args, source)
+        _say(args, document, document.state.pvds, lambda out: _replay_words(args, out, source, document))
+        return _end(source)
+
+
+def _replayed(args: argparse.Namespace, source: Source) -> report.ReplayDocument:
+    captures = [
+        report.CaptureRow(
+            one.file,
+            one.packets,
+            one.frames,
+            one.rejected,
+            report.time(one.first),
+            report.time(one.last),
+            one.damaged,
+        )
+        for one in source.captures
+    ]
+    state = report.state_document(source.state, host=_host(args, source))
+    return report.ReplayDocument(SCHEMA_VERSION, captures, state)
+
+
+def _replay_words(args: argparse.Namespace, out: Printer, source: Source, document: report.ReplayDocument) -> None:
+    changes = [report.change_row(one) for one in source.changes() if args.host in (None, one.host)]
+    text.replay(out, document, changes, source.packet, args.utc)
+
+
+def _replay_separately(args: argparse.Namespace) -> int:
+    if args.journal:
+        raise Stop(USAGE, "--separate folds each file on its own, and a journal holds one fold; leave out --journal")
+    code = DONE
+    documents = []
+    for number, spec in enumerate(args.read):
+        ran = fold(args, [spec])
+        with Source(ran.journal, ran.state.now, ran) as source:
+            source.bound(args.at, args.utc)
+            document = _replayed(args, source)
+            if args.jsonl:
+                print(report.to_json(document, pretty=False))
+            elif args.json:
+                documents.append(document)
+            else:
+                if number:
+                    print()
+                _replay_words(args, _printer(args), source, document)
+            code = _end(source, code)
+    if args.json:
+        print(report.to_json(report.SeparateDocument(SCHEMA_VERSION, documents)))
+    return code
+
+
+def _host(args: argparse.Namespace, source: Source) -> str | None:
+    """The host asked for, if it is one that is known of. Raises Stop."""
+    if args.host is None:
+        return None
+    known = {cell[2] for pvd in source.state.pvds.values() for cell, _ in pvd.instances}
+    known |= {change.host for change in source.journal.history()}
+    if args.host not in known:
+        names = ", ".join(sorted(known - {""})[:8]) or "none, each instance is shared"
+        raise Stop(NOT_FOUND, f"no instance is of host {args.host!r}; there are: {names}")
+    return str(args.host)
+
+
+def list_(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        document = report.state_document(source.state, host=_host(args, source), gone=args.all)
+        gone = 0 if args.all else sum(not pvd.instances for pvd in source.state.pvds.values())
+        _say(args, document, document.pvds, lambda out: text.list_state(out, document, gone))
+        return _end(source)
+
+
+def status(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        wanted = resolve(source.state, args.pvd) if args.pvd is not None else None
+        document = report.state_document(
+            source.state,
+            only=lambda pvd: wanted in (None, pvd.id),
+            host=_host(args, source),
+            gone=wanted is not None,
+        )
+        _say(args, document, document.pvds, lambda out: text.status(out, document, args.utc))
+        return _end(source)
+
+
+def links(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        rows = report.link_rows(source.state)
+        document = report.LinksDocument(SCHEMA_VERSION, rfc3339(source.state.now), rows)
+        _say(args, document, rows, lambda out: text.links(out, rows, args.utc))
+        return _end(source)
+
+
+def connections(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        rows = report.connection_rows(source.state)
+        document = report.ConnectionsDocument(SCHEMA_VERSION, rfc3339(source.state.now), rows)
+        _say(args, document, rows, lambda out: text.connections(out, rows, args.utc))
+        return _end(source)
+
+
+def settings(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        rows = report.settings_rows(source.state)
+        document = report.SettingsDocument(SCHEMA_VERSION, rfc3339(source.state.now), rows)
+        _say(args, document, rows, lambda out: text.settings(out, rows))
+        return _end(source)
+
+
+# History, reasons, differences
+
+
+def history(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
+        host = _host(args, source)
+        within = span(args, source)
+        found = [one for one in source.changes(pvd) if within(one.at, one.seq) and host in (None, one.host)]
+        rows = [report.change_row(one) for one in _latest(found, args)]
+        document = report.HistoryDocument(SCHEMA_VERSION, rows)
+        _say(args, document, rows, lambda out: text.history(out, rows, source.packet, args.utc))
+        return _end(source)
+
+
+def _latest(found: list[Any], args: argparse.Namespace) -> list[Any]:
+    kept = found[max(len(found) - args.lines, 0) :] if args.lines is not None else found
+    return kept[::-1] if args.reverse else kept
+
+
+def why(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        horizon = source.at if source.at is not None or source.seq is not None else source.now
+        answers = audit.why(source.journal, args.target, horizon, source.seq)
+        if not answers:
+            with suppress(Stop):  # perhaps the beginning of a PvD's name
+                answers = audit.why(source.journal, resolve(source.state, args.target), horizon, source.seq)
+        if args.host is not None:
+            answers = [one for one in answers if one.host == args.host]
+        if not answers:
+            _end(source)
+            text_ = f"nothing holds or held {args.target!r}; `pvdctl status` shows what is held, `history` what was"
+            raise Stop(NOT_FOUND, text_)
+        rows = [_answer(source, one) for one in answers]
+        document = report.WhyDocument(SCHEMA_VERSION, rfc3339(source.state.now), args.target, rows)
+        _say(args, document, rows, lambda out: text.why(out, document, args.utc))
+        return _end(source)
+
+
+def _answer(source: Source, one: audit.Answer) -> report.AnswerRow:
+    ended = None
+    if one.ended_at is not None:
+        ended = report.EndedRow(rfc3339(one.ended_at), one.ended_by or "", one.ended_because or 0)
+    option = None
+    if one.option is not None:
+        option = report.OptionRow(one.option.type, one.option.offset, one.option.length, one.option.data.hex())
+    return report.AnswerRow(
+        target=one.target,
+        pvd=one.pvd,
+        link=one.link,
+        epoch=one.epoch,
+        host=one.host or None,
+        item=report.thing((one.kind, one.key, one.value)),
+        since=_because(source, one.since, None),
+        because=_because(source, one.because, option),
+        until=report.time(one.until),
+        ended=ended,
+    )
+
+
+def _because(source: Source, seq: Seq, option: report.OptionRow | None) -> report.BecauseRow:
+    record = source.journal.record(seq)
+    if record is None:
+        return report.BecauseRow(seq, None, "", 0, "", option)
+    said = record.provenance
+    return report.BecauseRow(seq, rfc3339(record.at), said.source, said.packet, said.frame, option)
+
+
+def diff(args: argparse.Namespace) -> int:
+    files = [os.path.exists(named(one)[1]) for one in (args.before, args.after)]
+    if all(files) and not args.read and not args.journal:
+        with _open_file(args, args.before) as before, _open_file(args, args.after) as after:
+            code = _diff(args, before.state, after.state)
+            return _end(after, _end(before, code))
+    with open_source(args) as source:
+        before_state, after_state = source.point(args.before, args.utc), source.point(args.after, args.utc)
+        return _end(source, _diff(args, before_state, after_state))
+
+
+def _open_file(args: argparse.Namespace, name: str) -> Source:
+    path = named(name)[1]
+    with open(path, "rb") as file:
+        head = file.read(len(SQLITE_MAGIC)) if os.path.isfile(path) else b""
+    if head == SQLITE_MAGIC:
+        return from_journal(path)
+    ran = fold(args, [name])
+    return Source(ran.journal, ran.state.now, ran)
+
+
+def _diff(args: argparse.Namespace, before: State, after: State) -> int:
+    rows = [report.diff_row(one) for one in audit.diff(before, after)]
+    document = report.DiffDocument(SCHEMA_VERSION, rfc3339(before.now), rfc3339(after.now), rows)
+    _say(args, document, rows, lambda out: text.diff(out, document))
+    return DIFFERS if rows else DONE
+
+
+# The records
+
+
+def log(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        found = _latest(list(_records(args, source)), args)
+        if args.json or args.jsonl:
+            rows = [report.record_row(record) for record in found]
+            _say(args, report.LogDocument(SCHEMA_VERSION, rows), rows, lambda out: None)
+        else:
+            text.log(_printer(args), found, args.utc)
+        return _end(source)
+
+
+def _records(args: argparse.Namespace, source: Source) -> Iterator[Record]:
+    within = span(args, source)
+    pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
+    concerned = _concerned(source, pvd) if pvd is not None else frozenset()
+    for record in source.journal.records():
+        if not _reached(source, record) or not within(record.at, record.seq):
+            continue
+        if args.type and kind(record.event) not in args.type:
+            continue
+        if args.link and getattr(record.event, "link", None) not in args.link:
+            continue
+        if pvd is not None and record.seq not in concerned and not _names(record, pvd):
+            continue
+        yield record
+
+
+def _reached(source: Source, record: Record) -> bool:
+    return (source.at is None or record.at <= source.at) and (source.seq is None or record.seq <= source.seq)
+
+
+def _concerned(source: Source, pvd: PvdId) -> frozenset[Seq]:
+    """The records that changed a PvD."""
+    return frozenset(seq for change in source.journal.history(pvd) for seq in (change.because, change.seq))
+
+
+def _names(record: Record, pvd: PvdId) -> bool:
+    """Whether a record speaks of a PvD without changing it, as a repeated RA does."""
+    event = record.event
+    if getattr(event, "pvd", None) == pvd:
+        return True
+    if not isinstance(event, RouterAdvertised):
+        return False
+    names = {f"fqdn:{one.name}" for one in event.options if isinstance(one, PvdOption)}
+    names |= {f"uuid:{one.uuid}" for one in event.options if isinstance(one, MifContainer)}
+    own = pvd.startswith(f"ra:{event.link}/") and pvd.endswith(f"/{event.router}")
+    return pvd in names or (own and not any(isinstance(one, PvdOption) for one in event.options))
+
+
+def verify(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        journal, head, records = source.journal, "", 0
+        try:
+            records = journal.last_seq()
+            problems = audit.verify(journal, args.head)
+            head = journal.head()
+        except JournalError as error:
+            problems = [str(error)]
+        name = args.journal or ", ".join(args.read or ()) or getattr(journal, "path", "")
+        document = report.VerifyDocument(SCHEMA_VERSION, name, records, head, problems)
+        _say(args, document, problems, lambda out: _verified(out, document))
+        return _end(source, DIFFERS if problems else DONE)
+
+
+def _verified(out: Printer, document: report.VerifyDocument) -> None:
+    for problem in document.problems:
+        out.line(problem)
+    if not document.problems and out.legend:
+        out.line(f"{document.journal}: {document.records} records, whole; head {document.head}")
+
+
+def export(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        if args.write != "-":
+            with open(args.write, "wb") as file:
+                _export(args, source, file)
+        else:
+            if args.format == "pcapng" and sys.stdout.isatty():
+                raise Stop(USAGE, "a pcapng is not for a terminal; name a file with -w FILE")
+            sys.stdout.flush()
+            _export(args, source, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return _end(source)
+
+
+def _export(args: argparse.Namespace, source: Source, file: IO[bytes]) -> None:
+    records = (record for record in source.journal.records() if _reached(source, record))
+    if args.format == "jsonl":
+        for record in records:
+            file.write(report.to_json(report.record_row(record), pretty=False).encode() + b"\n")
+        return
+    writer = PcapngWriter(file)
+    before: tuple[object, ...] | None = None
+    for record in records:
+        said = record.provenance
+        data = source.journal.frame(said.frame) if said.frame else None
+        if data is None:
+            before = None
+            writer.custom(_carried(record))
+            continue
+        captured: Instant = record.at if said.captured_at is None else said.captured_at
+        heard = (said.source, said.packet, said.frame, captured)
+        if heard != before:  # one frame may have said several things, in records that follow each other
+            link = said.interface or getattr(record.event, "link", "")
+            writer.packet(captured, link, said.linktype, data, said.original_length)
+        before = heard
+
+
+def _carried(record: Record) -> bytes:
+    event = msgspec.Raw(encode(record.event))
+    return msgspec.json.encode(Carried(record.seq, record.at, record.v, record.provenance, event))
+
+
+def schema(args: argparse.Namespace) -> int:
+    from replay.schema import kinds
+    from replay.schema import text as schema_text
+
+    if args.kind is None:
+        print("\n".join(kinds()))
+    elif args.kind not in kinds():
+        raise Stop(USAGE, f"no document is called {args.kind!r}; there are: {', '.join(kinds())}")
+    else:
+        print(schema_text(args.kind), end="")
+    return DONE
+
+
+COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "replay": replay,
+    "list": list_,
+    "status": status,
+    "links": links,
+    "connections": connections,
+    "settings": settings,
+    "history": history,
+    "why": why,
+    "diff": diff,
+    "log": log,
+    "verify": verify,
+    "export": export,
+    "schema": schema,
+}
