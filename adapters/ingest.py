@@ -70,17 +70,23 @@ class Translator:
             events = _translate(link, frame.linktype, frame.data, frame.original_length)
             if not events:
                 return events  # what is not ours would only push out what is
+            if frame.linktype == LINUX_SLL2:
+                self._first_ifindex.setdefault(frame.link, _ifindex(frame))
         if len(self._young) >= FRAMES_REMEMBERED:
             self._old, self._young = self._young, {}
         self._young[key] = events
         return events
 
     def _cooked_link(self, frame: Frame) -> LinkId:
-        if len(frame.data) < 8:
-            return frame.link
-        ifindex = int.from_bytes(frame.data[4:8], "big")
-        first = self._first_ifindex.setdefault(frame.link, ifindex)
+        """Only frames with events count as heard, so that it makes no difference whether `wanted` came before."""
+        ifindex = _ifindex(frame)
+        first = self._first_ifindex.get(frame.link, ifindex)
         return frame.link if ifindex == first else f"{frame.link}%{ifindex}"
+
+
+def _ifindex(frame: Frame) -> int:
+    """The interface of a Linux cooked v2 frame; one cut before it says so counts as interface 0, which is none."""
+    return int.from_bytes(frame.data[4:8], "big") if len(frame.data) >= 8 else 0
 
 
 def wanted(linktype: int, data: bytes | memoryview) -> bool:

@@ -31,9 +31,10 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
-from pvdcore.contents import LIFE
+from pvdcore.contents import LIFE, content, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import Policy
+from pvdcore.pvds import flagged
 from pvdcore.state import FOLLOWS, Held, Link, Origin, State
 
 SILENT = RouterAdvertised(link="", router="", header=RaHeader(0))
@@ -136,7 +137,21 @@ def refresh(state: State, event: RouterAdvertised, seq: Seq) -> State | None:
     if link is None or link.contested or not link.attached:
         return None
     again = tuple([replace(origin, event=event, heard_at=state.now, because=seq) for origin in origins])
-    return replace(state, seq=seq, speakers=state.speakers.set(key, again))
+    after = replace(state, seq=seq, speakers=state.speakers.set(key, again))
+    for origin in again:
+        if not origin.pvd.startswith("ra:") and _outspoken(after, origin):
+            return None
+    return after
+
+
+def _outspoken(after: State, origin: Origin) -> bool:
+    """Whether a repeat counts where several routers speak of one PvD and differ: the newest value does (N14)."""
+    pvd = after.pvds[origin.pvd]
+    for cell, instance in pvd.instances:
+        if len(instance.origins) > 1 and cell == (origin.link, origin.epoch, ""):
+            found = members(after, pvd.id, instance)
+            return content(found) != instance.content or flagged(found, pvd) != pvd
+    return False
 
 
 def heard(draft: Draft, event: RouterAdvertised) -> None:
@@ -190,7 +205,8 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         said.add(slot)
         if old is None and slot not in after and _full(draft, link, claim, after, held):
             continue
-        after[slot] = replace(held, since=old.since if old else seq)
+        # A mere refresh doesn't move a resolver or name in its list (RFC 8106 §6.2).
+        after[slot] = replace(held, since=old.since, order=old.order) if old else replace(held, since=seq)
     default = ("route", f"::/0 via {event.router}")
     if default in after and default not in said:
         del after[default]  # each RA writes the default route anew (RFC 4191 §3.1)
@@ -228,16 +244,21 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     draft.put_origin(origin, "withdrawn" if lost and not set(after) - set(before) else "announced")
     if known is None or _standing(known) != _standing(origin):
         draft.regroup.setdefault(link.id, _touch("moved", seq))
+    elif _prefixes(known) != _prefixes(origin):
+        draft.match.setdefault(link.id, _touch("moved", seq))
 
 
 def _touch(cause: str, because: Seq) -> Touch:
     return Touch(cause, because)
 
 
-def _standing(origin: Origin) -> tuple[object, ...]:
-    """What membership of DHCP data depends on (standards.md C.2)."""
-    prefixes = tuple((held.key, held.value[2]) for held in origin.held if held.kind == "prefix")
-    return (origin.header.managed, origin.header.other_config, origin.legacy, prefixes)
+def _standing(origin: Origin) -> tuple[bool, bool, bool]:
+    """The flags that membership of DHCP data depends on (standards.md C.2)."""
+    return origin.header.managed, origin.header.other_config, origin.legacy
+
+
+def _prefixes(origin: Origin) -> list[tuple[str, object]]:
+    return [(held.key, held.value[2]) for held in origin.held if held.kind == "prefix"]
 
 
 _BOUNDS = {"prefix": "prefixes_max", "route": "routes_max", "dns": "rdnss_max", "search": "rdnss_max"}

@@ -63,6 +63,7 @@ def members(state: Holder, pvd: str, instance: Instance) -> list[Source]:
 def merged(found: Sequence[Source]) -> list[Item]:
     """One item a key, sorted by kind; ordered kinds in order of use, the others by key."""
     newest: dict[tuple[str, str], Item] = {}
+    places: dict[tuple[str, str], tuple[int, int, int]] = {}
     for source in found:
         for held in source.held:
             if held.kind == LIFE:
@@ -71,19 +72,22 @@ def merged(found: Sequence[Source]) -> list[Item]:
             before = newest.get(slot)
             if before is None or heard_at(*before) < heard_at(source, held):
                 newest[slot] = (source, held)
-    return sorted(newest.values(), key=_place)
+            if held.kind in ORDERED:  # where the first to say it put it: a refresh by another moves nothing
+                place = (0 if isinstance(source, Grant) else 1, held.since, held.order)
+                places[slot] = min(places.get(slot, place), place)
+    return sorted(newest.values(), key=lambda item: _place(item[1], places.get((item[1].kind, item[1].key), (0, 0, 0))))
 
 
-def _place(item: Item) -> tuple[str, int, int, int, str]:
-    source, held = item
+def _place(held: Held, place: tuple[int, int, int]) -> tuple[str, int, int, int, str]:
+    rank, since, order = place
     if held.kind == "encrypted_dns":  # lower priority first (RFC 9463 §3.1), then as heard
         priority = held.value[0]
         assert isinstance(priority, int)
         return (held.kind, priority, 0, 0, held.key)
     if held.kind == "pref64":  # in the order received (RFC 7050 §3, RFC 8781 §5)
-        return (held.kind, 0, held.since, held.order, held.key)
+        return (held.kind, 0, since, order, held.key)
     if held.kind in ORDERED:
-        return (held.kind, 0 if isinstance(source, Grant) else 1, -held.since, held.order, held.key)
+        return (held.kind, rank, -since, order, held.key)
     return (held.kind, 0, 0, 0, held.key)
 
 

@@ -41,7 +41,9 @@ class Draft:
         self.boot = state.boot
         self.changes = list(state.changes)
         self.touched: dict[tuple[PvdId, Cell], Touch] = {}
-        self.regroup: dict[LinkId, Touch] = {}
+        self.regroup: dict[LinkId, Touch] = {}  # owners of all grants of a link are to be decided anew
+        self.match: dict[LinkId, Touch] = {}  # only of those that a prefix decides
+        self.ownerless: dict[GrantKey, Touch] = {}  # grants that are new
 
     def state(self) -> State:
         """The State after this step."""
@@ -89,6 +91,14 @@ class Draft:
         self.speakers = self.speakers.set(key, tuple(sorted((*others, origin), key=lambda one: one.pvd)))
         self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, origin.because)
 
+    def requeue_origin(self, origin: Origin) -> None:
+        """Ask again when the next of its items ends; nothing of what it says has changed."""
+        key = (origin.link, origin.speaker)
+        queued = self._queue_origin(origin)
+        self.speakers = self.speakers.set(
+            key, tuple(queued if one.pvd == origin.pvd else one for one in self.speakers[key])
+        )
+
     def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:
         """End what one router says of one PvD."""
         key = (origin.link, origin.speaker)
@@ -108,13 +118,20 @@ class Draft:
         if ends < grant.queued:
             self.deadlines = deadlines.push(self.deadlines, ends, ("grant", *key))
             grant = replace(grant, queued=ends)
-        if key not in self.grants:
+        known = self.grants.get(key)
+        if known is None:
             link = self.link(grant.link)
             self.put_link(replace(link, grants=tuple(sorted((*link.grants, key[1:])))))
         self.grants = self.grants.set(key, grant)
+        touch = Touch(cause, grant.because)
+        if known is None or known.epoch != grant.epoch or known.server != grant.server:
+            self.ownerless[key] = touch
+        elif [(one.kind, one.key, one.value) for one in known.held] == [
+            (one.kind, one.key, one.value) for one in grant.held
+        ]:
+            return  # a renewal that changes nothing but until when
         for pvd in grant.owners:
             self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, grant.because)
-        self.regroup[grant.link] = Touch(cause, grant.because)
 
     def drop_grant(self, grant: Grant, cause: str, because: Seq) -> None:
         """End a DHCP contribution."""
@@ -126,7 +143,6 @@ class Draft:
         self.put_link(replace(link, grants=tuple(one for one in link.grants if one != key[1:])))
         for pvd in grant.owners:
             self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, because)
-        self.regroup[grant.link] = Touch(cause, because)
 
     def touch(self, pvd: PvdId, cell: Cell, cause: str, because: Seq) -> None:
         """An instance may have changed."""

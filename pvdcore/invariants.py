@@ -145,7 +145,9 @@ def _time(state: State) -> Iterator[str]:
         if at <= state.now:
             yield f"the deadline {at} of {key} has passed, and it is {state.now}"
     sources: list[tuple[tuple[str, ...], Origin | Grant]] = [
-        (("origin", one.link, one.speaker, one.pvd), one) for key in sorted(state.speakers) for one in state.speakers[key]
+        (("origin", one.link, one.speaker, one.pvd), one)
+        for key in sorted(state.speakers)
+        for one in state.speakers[key]
     ]
     sources += [(("grant", *key), state.grants[key]) for key in sorted(state.grants)]
     for key, source in sources:

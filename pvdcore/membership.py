@@ -10,37 +10,50 @@ Law: recomputed, never fixed at arrival. A move is the difference between the ow
 
 from msgspec.structs import replace
 
-from events.ids import PvdId
-from pvdcore.draft import Draft
+from events.ids import HostId, LinkId, PvdId
+from pvdcore.draft import Draft, Touch
 from pvdcore.prefixes import covers, length
 from pvdcore.state import FOLLOWS, Grant, Link, Origin
 
+BY_PREFIX = ("dhcp6-address", "dhcp6-prefix")
+
 
 def regroup(draft: Draft) -> None:
-    """Decide anew the owners of all grants on the links where something that counts has changed."""
-    for name in sorted(draft.regroup):
-        touch = draft.regroup[name]
-        link = draft.link(name)
-        if not link.grants:
-            continue
-        origins = _origins(draft, link)
-        contested = False
-        for key in link.grants:
-            grant = draft.grants[(name, *key)]
-            owners, tie = owners_of(draft, link, origins, grant)
-            contested = contested or tie
-            cell = (name, grant.epoch, grant.host)
-            for pvd in owners:
-                if pvd not in grant.owners:
-                    draft.touch(pvd, cell, touch.cause if not grant.owners else "moved", touch.because)
-            for pvd in grant.owners:
-                if pvd not in owners:
-                    draft.touch(pvd, cell, "moved", touch.because)
-            if owners != grant.owners:
-                draft.grants = draft.grants.set((name, *key), replace(grant, owners=owners))
-        link = draft.link(name)
-        if contested != link.contested:
-            draft.put_link(replace(link, contested=contested))
+    """Decide anew the owners of the grants for which something that counts has changed."""
+    by_link: dict[LinkId, dict[tuple[HostId, str, str], Touch]] = {}
+    for name, touch in draft.match.items():
+        keys = (key for key in draft.link(name).grants if key[1] in BY_PREFIX)
+        by_link.setdefault(name, {}).update(dict.fromkeys(keys, touch))
+    for name, touch in draft.regroup.items():
+        by_link.setdefault(name, {}).update(dict.fromkeys(draft.link(name).grants, touch))
+    for grant_key, touch in draft.ownerless.items():
+        by_link.setdefault(grant_key[0], {})[grant_key[1:]] = touch
+    for name in sorted(by_link):
+        if by_link[name]:
+            _regroup_link(draft, draft.link(name), by_link[name])
+
+
+def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], Touch]) -> None:
+    origins = _origins(draft, link)
+    contested = link.contested
+    for key in sorted(keys):
+        grant = draft.grants.get((link.id, *key))
+        if grant is None:
+            continue  # it ended in this very step
+        touch = keys[key]
+        owners, tie = owners_of(draft, link, origins, grant)
+        contested = contested or tie
+        cell = (link.id, grant.epoch, grant.host)
+        for pvd in owners:
+            if pvd not in grant.owners:
+                draft.touch(pvd, cell, "moved" if grant.owners else touch.cause, touch.because)
+        for pvd in grant.owners:
+            if pvd not in owners:
+                draft.touch(pvd, cell, "moved", touch.because)
+        if owners != grant.owners:
+            draft.grants = draft.grants.set((link.id, *key), replace(grant, owners=owners))
+    if contested != link.contested:
+        draft.put_link(replace(draft.link(link.id), contested=contested))
 
 
 def _origins(draft: Draft, link: Link) -> dict[PvdId, list[Origin]]:

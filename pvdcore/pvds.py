@@ -32,6 +32,8 @@ def settle(draft: Draft) -> None:
         _settle(draft, pvd, cell, draft.touched[pvd, cell])
     draft.touched.clear()
     draft.regroup.clear()
+    draft.match.clear()
+    draft.ownerless.clear()
 
 
 def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
@@ -100,7 +102,7 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
     else:
         instances[cell] = after
     listed = tuple(sorted(instances.items(), key=lambda one: one[0]))
-    pvd = _flags(found, pvd)
+    pvd = flagged(found, pvd)
     draft.put_pvd(
         replace(
             pvd,
@@ -129,7 +131,7 @@ def spoken_at(source: Source) -> Instant:
     return source.heard_at if isinstance(source, Origin) else source.started_at
 
 
-def _flags(found: list[Source], pvd: Pvd) -> Pvd:
+def flagged(found: list[Source], pvd: Pvd) -> Pvd:
     """H, delay and sequence of the router that spoke last, L of any (standards.md C.2)."""
     spoken = [one for one in found if isinstance(one, Origin)]
     if not spoken:

@@ -107,8 +107,7 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
         return  # an entry for what is no longer so
     ended = [held for held in origin.held if until(origin, held) <= at]
     if not ended:
-        draft.put_origin(replace(origin, queued=NEVER), "lapsed")
-        draft.touched.pop((pvd, (link, origin.epoch, "")), None)
+        draft.requeue_origin(replace(origin, queued=NEVER))
         return
     left = tuple(held for held in origin.held if until(origin, held) > at)
     because = max(origin.because if held.heard_at == FOLLOWS else held.because for held in ended)
@@ -117,8 +116,10 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
         draft.touched[pvd, (link, origin.epoch, "")].because = because
     else:
         draft.drop_origin(origin, "lapsed", because)
-    if _prefixes(origin.held) != _prefixes(left):
+    if not any(not held.fixed for held in left):
         draft.regroup.setdefault(link, Touch("moved", because))
+    elif _prefixes(origin.held) != _prefixes(left):
+        draft.match.setdefault(link, Touch("moved", because))
 
 
 def _prefixes(held: tuple[Held, ...]) -> list[str]:

@@ -16,9 +16,11 @@ from typing import Final, Self, cast
 
 from adapters.ingest import wanted as heard
 from events.ids import LinkId
-from replay import pcap, pcapng
 from replay.octets import CaptureError, Octets, open_octets
-from replay.pcapng import PcapngWriter, is_link
+from replay.pcap import MAGICS
+from replay.pcap import walk as walk_pcap
+from replay.pcapng import SECTION, PcapngWriter, is_link
+from replay.pcapng import walk as walk_pcapng
 from replay.walk import READABLE, Custom, Packet, Reading, Wanted, linktype_name
 
 __all__ = [
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 PLAIN_LINK: Final[LinkId] = "if0"
-PCAPNG_MAGIC: Final = pcapng.SECTION.to_bytes(4, "big")
+PCAPNG_MAGIC: Final = SECTION.to_bytes(4, "big")
 
 
 class Capture(Reading):
@@ -56,11 +58,11 @@ class Capture(Reading):
         self._started = False
         self._head = octets.fill(b"", 4)
         magic = self._head[:4]
-        if magic in pcap.MAGICS:
+        if magic in MAGICS:
             self.format = "pcap"
         elif magic == PCAPNG_MAGIC:
             self.format = "pcapng"
-        elif len(magic) < 4 and any(known.startswith(magic) for known in (*pcap.MAGICS, PCAPNG_MAGIC)):
+        elif len(magic) < 4 and any(known.startswith(magic) for known in (*MAGICS, PCAPNG_MAGIC)):
             self.format = ""
         else:
             raise CaptureError(f"{path} is no capture: it begins with {magic.hex(' ')}; name a pcap or pcapng file")
@@ -91,9 +93,9 @@ class Capture(Reading):
         head, self._head = self._head, b""
         quick = wanted is heard
         if self.format == "pcap":
-            yield from pcap.walk(self, self._octets, head, self._link or PLAIN_LINK, wanted, quick)
+            yield from walk_pcap(self, self._octets, head, self._link or PLAIN_LINK, wanted, quick)
         elif self.format == "pcapng":
-            yield from pcapng.walk(self, self._octets, head, self._link, wanted, quick, customs)
+            yield from walk_pcapng(self, self._octets, head, self._link, wanted, quick, customs)
         else:
             self.damaged = f"cut at byte {len(head)}, in the file header" if head else "the file is empty"
         if trouble := self._octets.trouble:

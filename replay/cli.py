@@ -27,8 +27,6 @@ _TIMES: Final = "2026-03-01T14:05Z, 14:05, -2h, yesterday, @epoch or seq:812"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        if message.startswith("unrecognized arguments") and self.prog == "pvdctl":
-            message += " (options stand after the command)"
         line = " ".join(message.split())
         raise Stop(USAGE, f"{line}; see `{self.prog} --help`")
 
@@ -93,8 +91,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--format", choices=("pcapng", "jsonl"), default="pcapng", help="default pcapng")
     made.add_argument("-w", "--write", metavar="FILE", default="-", help="where to; default standard output")
 
-    made = _reader(commands, "plan", "what a projection would write to the host, without writing it")
-    made.add_argument("--iid", metavar="IID", help="interface identifier for addresses, as ::1:2:3:4; default EUI-64")
+    made = _reader(commands, "plan", "what a projection would write to an empty host, without writing it", host=False)
+    made.add_argument("--host", metavar="ID", help="whose leases count: a DHCP client's id, or a MAC; default nobody's")
+    made.add_argument("--iid", choices=("eui64",), help="form addresses from the MAC of --host; default none")
 
     made = commands.add_parser("schema", help="the JSON Schema of a document", allow_abbrev=False)
     made.add_argument("kind", metavar="KIND", nargs="?", help="which; without it their names are listed")
@@ -180,11 +179,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     made = parser()
-    args = made.parse_args(words)
+    args, unknown = made.parse_known_args(words)
+    if unknown:
+        command = args.command or "COMMAND"
+        if words[0].startswith("-"):
+            raise Stop(USAGE, f"options stand after the command: pvdctl {command} {unknown[0]}")
+        raise Stop(USAGE, f"{command} knows no {unknown[0]}; see `pvdctl {command} --help`")
     if args.version:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"pvdctl {version('pvdcore')}")
+        try:
+            print(f"pvdctl {version('pvdcore')}")
+        except PackageNotFoundError:
+            print("pvdctl, from a checkout that is not installed")
         return DONE
     if args.command is None:
         made.print_help(sys.stderr)

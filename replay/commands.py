@@ -18,6 +18,9 @@ from events.ids import Instant, PvdId, Seq
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
 from pvdcore import audit
+from pvdcore.desired import UnknownIid, desired
+from pvdcore.plan import Have
+from pvdcore.plan import plan as make_plan
 from pvdcore.state import State
 from replay import report, text
 from replay.captures import PcapngWriter, named
@@ -290,6 +293,18 @@ def _diff(args: argparse.Namespace, before: State, after: State) -> int:
     return DIFFERS if rows else DONE
 
 
+def plan(args: argparse.Namespace) -> int:
+    with open_source(args) as source:
+        try:
+            want = desired(source.state, host=args.host, iid=args.iid)
+        except UnknownIid as error:
+            raise Stop(USAGE, f"{error}; see `pvdctl plan --help`") from None
+        rows = [report.planned_row(op, place) for op, place in make_plan(want, Have()).ops]
+        document = report.PlanDocument(SCHEMA_VERSION, rfc3339(want.at), "netns", rows)
+        _say(args, document, rows, lambda out: text.plan(out, document))
+        return _end(source)
+
+
 # The records
 
 
@@ -429,6 +444,7 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "history": history,
     "why": why,
     "diff": diff,
+    "plan": plan,
     "log": log,
     "verify": verify,
     "export": export,

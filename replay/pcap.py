@@ -15,7 +15,6 @@ from events.ids import LinkId
 from replay.octets import Octets
 from replay.walk import (
     DULL_MIN,
-    PORTS_END,
     READABLE,
     RECORD_MAX,
     SNAP_MAX,
@@ -72,7 +71,7 @@ def walk(
     header = Struct(order + "IIII").unpack_from
     look = look_of(order, f"8xI{head - 12}x", linktype) if quick else None
     peek, kind4, kind6, ip = (look.peek, look.kind4, look.kind6, look.ip) if look else (header, 0, 0, 0)
-    to_ip, long, ports = head + ip, ip + DULL_MIN, ip + PORTS_END
+    to_ip, long = head + ip, ip + DULL_MIN
     second = 1_000_000_000
 
     base = 0  # octet of the file where the window begins
@@ -144,7 +143,7 @@ def walk(
                             at = after
                             continue
                     elif kind == kind6 and VERSION6 <= version <= VERSION6_LAST:
-                        if next_header == TCP or (next_header == UDP and caplen >= ports and dull6(window, at + to_ip)):
+                        if next_header == TCP or (next_header == UDP and dull6(window, at + to_ip)):
                             at = after
                             continue
                 data = window[at + head : after]

@@ -26,7 +26,6 @@ from events.ids import NEVER, SECOND, Instant, LinkId
 from replay.octets import Octets
 from replay.walk import (
     DULL_MIN,
-    PORTS_END,
     READABLE,
     RECORD_MAX,
     TCP,
@@ -315,7 +314,7 @@ def walk(
                 continue
 
             peek, kind4, kind6, ip = look.peek, look.kind4, look.kind6, look.ip
-            to_ip, long, ports = 28 + ip, ip + DULL_MIN, ip + PORTS_END
+            to_ip, long = 28 + ip, ip + DULL_MIN
             limit, known = size - look.span, len(interfaces)
             before = codec.word(window, at - 4)[0]
             latest = earlier = -1  # the last two blocks of this round
@@ -336,7 +335,7 @@ def walk(
                             before = length
                             continue
                     elif ethertype == kind6 and VERSION6 <= version <= VERSION6_LAST:
-                        if next_header == TCP or (next_header == UDP and caplen >= ports and dull6(window, at + to_ip)):
+                        if next_header == TCP or (next_header == UDP and dull6(window, at + to_ip)):
                             at = after
                             before = length
                             continue

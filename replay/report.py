@@ -13,11 +13,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 from events.codec import encode, kind
 from events.ids import NEVER, HostId, Instant, Seq
-from events.ops import LinkAdd, NetnsAdd
+from events.ops import AddressAdd, LinkAdd, NetnsAdd, Op, RouteAdd
 from events.record import Provenance, Record
 from pvdcore import view
 from pvdcore.audit import PvdDiff
 from pvdcore.contents import ORDERED, Item, heard_at
+from pvdcore.desired import Place
 from pvdcore.state import Cell, Change, Connection, Content, Grant, Instance, Link, Origin, Pvd, State, because, until
 from replay.tables import escape_json
 from replay.times import rfc3339
@@ -493,13 +494,23 @@ class VerifyDocument(Struct, frozen=True):
     problems: list[str]
 
 
+class PlannedRow(Struct, frozen=True):
+    """One operation, for which PvD it is, and which record asks for it (null: the place as a whole)."""
+
+    pvd: str | None
+    link: str | None
+    epoch: int | None
+    because: Seq | None
+    op: Op
+
+
 class PlanDocument(Struct, frozen=True):
     """What `plan` says: the operations that would make the host as it should be, in order."""
 
     schema_version: int
     at: Time
     projection: str
-    ops: list[Annotated[dict[str, Any], msgspec.Meta(description="One operation; its kind in `type`")]]
+    ops: list[PlannedRow]
 
 
 DOCUMENTS: Final[dict[str, type[Struct]]] = {
@@ -818,6 +829,19 @@ def diff_row(one: PvdDiff) -> PvdDiffRow:
     added, removed = [thing(item) for item in one.added], [thing(item) for item in one.removed]
     place = one.link, one.epoch, one.host or None
     return PvdDiffRow(one.pvd, *place, one.appeared, one.ended, added, removed, _altered(one.changed))
+
+
+def planned_row(op: Op, place: Place | None) -> PlannedRow:
+    """One operation of a plan."""
+    if place is None:
+        return PlannedRow(None, None, None, None, op)
+    asked: Seq | None = None
+    if isinstance(op, AddressAdd):
+        asked = next((one.because for one in place.addresses if one.address == op.address), None)
+    elif isinstance(op, RouteAdd):
+        wanted = (op.destination, op.via)
+        asked = next((one.because for one in place.routes if (one.destination, one.via) == wanted), None)
+    return PlannedRow(place.pvd, place.link, place.epoch, asked, op)
 
 
 def record_row(record: Record) -> RecordRow:

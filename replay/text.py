@@ -11,6 +11,7 @@ import msgspec
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
 from events.ids import Instant, Seq
+from events.ops import Op
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
 from replay import report
@@ -166,6 +167,9 @@ def list_state(out: Printer, document: report.StateDocument, gone: int) -> None:
 
 def status(out: Printer, document: report.StateDocument, utc: bool) -> None:
     """`status`: each PvD in full."""
+    if out.legend:
+        out.line(f"as of {Clock(utc)(document.at)}{' UTC' if utc else ''}")
+        out.line()
     for number, pvd in enumerate(document.pvds):
         if number:
             out.line()
@@ -405,6 +409,25 @@ def diff(out: Printer, document: report.DiffDocument) -> None:
             out.coloured(f"  ~ {altered(pair)}", "~")
     if out.legend and not document.pvds:
         out.line("no difference")
+
+
+def plan(out: Printer, document: report.PlanDocument) -> None:
+    """`plan`: one line an operation."""
+    rows = [(_deed(one.op), one.pvd, one.because) for one in document.ops]
+    out.table(("OPERATION", "PVD", "BECAUSE"), rows)
+
+
+def _deed(op: Op) -> str:
+    plain = msgspec.to_builtins(op)
+    where = plain.pop("netns")
+    what = plain.pop("type").replace("-", " ")
+    link = plain.pop("link", "")
+    said = [_plain(value) if key in _PLAIN else f"{key} {_plain(value)}" for key, value in plain.items()]
+    return " ".join([f"[{where}]", what, *said, *([f"dev {link}"] if link else [])])
+
+
+_PLAIN: Final = frozenset({"name", "address", "destination"})
+"""Fields of an operation that need no name in front."""
 
 
 def log(out: Printer, records: Sequence[Record], utc: bool) -> None:

@@ -9,7 +9,19 @@ from typing import Final, Literal
 
 import msgspec
 
-from events import frames
+from events.frames import (
+    ETHERNET,
+    IPV4,
+    IPV6,
+    LINUX_SLL,
+    LINUX_SLL2,
+    LOOP,
+    NETLINK,
+    NULL,
+    RAW,
+    RAW_BSD,
+    RAW_OPENBSD,
+)
 from events.ids import Instant, LinkId
 
 Packet = tuple[int, Instant, LinkId, int, bytes, int]
@@ -19,24 +31,22 @@ costs five times as much to build, and a million are built a second."""
 Wanted = Callable[[int, bytes], bool]
 """Whether a packet is worth a decoder's time: (linktype, data) -> bool."""
 
-RECORD_MAX: Final = (
-    16 << 20
-)  # octets; no block of a capture of ours is near it, and a wrong length must not fill memory
+RECORD_MAX: Final = 16 << 20  # octets; nothing of ours comes near it, and a wrong length must not fill memory
 SNAP_MAX: Final = 1 << 18  # octets; libpcap's MAXIMUM_SNAPLEN: no tool writes a longer packet of a network
 
 READABLE: Final = frozenset(
     {
-        frames.NULL,
-        frames.ETHERNET,
-        frames.RAW_BSD,
-        frames.RAW_OPENBSD,
-        frames.RAW,
-        frames.LOOP,
-        frames.LINUX_SLL,
-        frames.IPV4,
-        frames.IPV6,
-        frames.NETLINK,
-        frames.LINUX_SLL2,
+        NULL,
+        ETHERNET,
+        RAW_BSD,
+        RAW_OPENBSD,
+        RAW,
+        LOOP,
+        LINUX_SLL,
+        IPV4,
+        IPV6,
+        NETLINK,
+        LINUX_SLL2,
     }
 )
 """The link types that the decoders know (events/frames.py)."""
@@ -138,9 +148,9 @@ class Look(msgspec.Struct, frozen=True):
 
 # linktype: octet of the protocol (an EtherType), octet of the IP header. The others are asked about one by one.
 _LAYOUTS: Final[dict[int, tuple[int, int]]] = {
-    frames.ETHERNET: (12, 14),
-    frames.LINUX_SLL: (14, 16),
-    frames.LINUX_SLL2: (0, 20),
+    ETHERNET: (12, 14),
+    LINUX_SLL: (14, 16),
+    LINUX_SLL2: (0, 20),
 }
 
 
@@ -166,5 +176,8 @@ def dull4(buffer: bytes, ip: int) -> bool:
 
 
 def dull6(buffer: bytes, ip: int) -> bool:
-    """Whether an IPv6 header with UDP right behind it, at `ip` of the window, leads to another port than DHCPv6's."""
+    """Whether an IPv6 header with UDP right behind it, at `ip` of the window, leads to another port than DHCPv6's.
+
+    Where the capture cut the port off, what is read is not its own; either answer is right then, for nobody can tell.
+    """
     return _port6(buffer, ip)[0] not in DHCP6_PORTS

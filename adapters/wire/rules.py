@@ -4,7 +4,7 @@ Law: every `Malformed.rule`, `IgnoredOption.reason` and `Note.code` of the carri
 every rule of the DHCP readers, is a row here, and every row is used; tests/wire/test_rules.py compares both ways. The
 names are part of the journal: one that is in use keeps its meaning for ever.
 
-A rule rejects the whole message (FrameRejected); a reason drops one option and leaves the message; a note drops nothing.
+A rule rejects the whole message (FrameRejected); a reason drops one option and leaves the rest; a note drops nothing.
 """
 
 from typing import Final

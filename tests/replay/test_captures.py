@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from adapters.ingest import translate, wanted
 from events.frames import ETHERNET, IPV6, LINUX_SLL, LINUX_SLL2, NETLINK, RAW, Frame
 from events.ids import NEVER, SECOND
-from replay import octets, pcapng
 from replay.captures import (
     Capture,
     CaptureError,
@@ -37,6 +36,8 @@ from replay.captures import (
     named,
     open_capture,
 )
+from replay.octets import WINDOW_FIRST
+from replay.pcapng import INTERFACES_MAX
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 FILES = sorted(CAPTURES.glob("*.pcap*"))
@@ -790,8 +791,8 @@ def sized(count: int, seed: int) -> list[bytes]:
 def test_what_is_read_does_not_depend_on_the_window(
     reading: Callable[..., Read], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, kind: str
 ) -> None:
-    monkeypatch.setattr(octets, "WINDOW", window)
-    monkeypatch.setattr(octets, "WINDOW_FIRST", min(window, octets.WINDOW_FIRST))
+    monkeypatch.setattr("replay.octets.WINDOW", window)
+    monkeypatch.setattr("replay.octets.WINDOW_FIRST", min(window, WINDOW_FIRST))
     whole = [*sized(400, 3), bytes(300_000), *sized(400, 5), FRAME]
     if kind == "pcap":
         content = pcap(*(record(data, T0 + n * 1000) for n, data in enumerate(whole)), snaplen=400_000)
@@ -981,7 +982,7 @@ def test_no_changed_octet_of_a_real_capture_raises(tmp_path: Path, data: st.Data
 @pytest.mark.covers("evil:E76")
 def test_a_section_of_very_many_interfaces_is_read_in_bounded_time(reading: Callable[..., Read]) -> None:
     one = interface(options=NAMED)
-    content = section() + one * (pcapng.INTERFACES_MAX + 1) + enhanced(FRAME)
+    content = section() + one * (INTERFACES_MAX + 1) + enhanced(FRAME)
     seen = reading(content)
     assert seen.capture.packets == 0
     assert seen.damaged is not None and "more than 65536 interfaces in one section" in seen.damaged

@@ -389,7 +389,7 @@ class Story:
 
     def _items(self, id: str) -> Iterator[tuple[object, Held]]:
         for one in self.instances(id):
-            yield from items(self.state, id, (one.link, one.epoch, one.host))  # type: ignore[misc]
+            yield from items(self.state, id, (one.link, one.epoch, one.host))
 
     def owners(self, rule: str, subject: str = "", host: str | None = None) -> list[str]:
         """The PvDs a DHCP grant belongs to; [] if there is none."""

@@ -144,12 +144,18 @@ def carrier() -> Iterator[Case]:
     yield Case(8, "hop-by-hop and destination options", behind(hop_by_hop + destination, 0), {"options_at": 86})
     chain = bytes((60, 0, 1, 4, 0, 0, 0, 0)) * 99 + destination
     yield Case(8, "100 extension headers", behind(chain, 60), "ip extension-headers")
-    yield Case(8, "extension header past the packet", behind(bytes((58, 200, 1, 4, 0, 0, 0, 0)), 0), "ip extension-overrun")
+    yield Case(
+        8, "extension header past the packet", behind(bytes((58, 200, 1, 4, 0, 0, 0, 0)), 0), "ip extension-overrun"
+    )
+    eight_over = raw(ipv6(bytes((58, 1, 1, 4, 0, 0, 0, 0)), next_header=60))
+    yield Case(8, "extension header one unit past the packet", eight_over, "ip extension-overrun")
     yield Case(9, "payload length past the packet", raw(ipv6(BARE, length=17)), "ra ip-length")
     cut = frame(ethernet(ipv6(BARE)[:-4]), original=len(ethernet(ipv6(BARE))))
     yield Case(9, "the capture cut it", cut, "ra truncated-capture")
     inside = ethernet(ipv6(sealed(header() + SLLA + pio("2001:db8::"), ROUTER, NODES)))
-    yield Case(9, "the capture cut it inside an option", frame(inside[:90], original=len(inside)), "ra truncated-capture")
+    yield Case(
+        9, "the capture cut it inside an option", frame(inside[:90], original=len(inside)), "ra truncated-capture"
+    )
     yield Case(9, "the capture cut it before its type", frame(inside[:54], original=len(inside)), NOTHING)
     yield Case(9, "the capture cut it inside the IPv6 header", frame(inside[:30], original=len(inside)), NOTHING)
     yield Case(9, "cut, and the length lies all the same", raw(ipv6(BARE, length=99), 90), "ra ip-length")
@@ -158,7 +164,9 @@ def carrier() -> Iterator[Case]:
     yield Case(9, "trailing octets that look like an option", padded, {"options": ()})
     ten = tuple((0x88A8, vid) for vid in range(1, 11))
     yield Case(77, "ten VLAN tags", frame(ethernet(ipv6(BARE), tags=ten)), "ethernet vlan-depth")
-    yield Case(77, "two VLAN tags", frame(ethernet(ipv6(BARE), tags=((0x88A8, 10), (0x8100, 30)))), {"link": "if0.10.30"})
+    yield Case(
+        77, "two VLAN tags", frame(ethernet(ipv6(BARE), tags=((0x88A8, 10), (0x8100, 30)))), {"link": "if0.10.30"}
+    )
     yield Case(77, "a tag cut off", frame(ethernet(b"", 0x8100) + b"\0"), "ethernet link-header")
     yield Case(77, "unknown link type", frame(ethernet(ipv6(BARE)), linktype=9999), NOTHING)
     yield Case(77, "SLL with protocol 0", frame(bytes(16) + ipv6(BARE), linktype=LINUX_SLL), NOTHING)
@@ -185,9 +193,13 @@ def framing() -> Iterator[Case]:
 
 def single_options() -> Iterator[Case]:
     def one(entry: int, what: str, octets: bytes, outcome: NdOption | str) -> Case:
-        return Case(entry, what, ra(octets), kept(outcome) if not isinstance(outcome, str) else dropped(octets, outcome))
+        return Case(
+            entry, what, ra(octets), kept(outcome) if not isinstance(outcome, str) else dropped(octets, outcome)
+        )
 
-    def prefix(text: str, valid: int | None = 3600, preferred: int | None = 1800, flags: int = 0xC0) -> PrefixInformation:
+    def prefix(
+        text: str, valid: int | None = 3600, preferred: int | None = 1800, flags: int = 0xC0
+    ) -> PrefixInformation:
         bits = [bool(flags & bit) for bit in (0x80, 0x40, 0x20, 0x10)]
         return PrefixInformation(text, valid, preferred, *bits)
 
@@ -206,7 +218,9 @@ def single_options() -> Iterator[Case]:
     yield one(16, "ff00::/8", pio("ff00::", 8), "prefix-multicast")
     yield one(16, "host bits", pio("2001:db8::1:2:3:4"), prefix("2001:db8::/64"))
     yield one(16, "host bits inside an octet", pio("2001:db8:ffff::", 33), prefix("2001:db8:8000::/33"))
-    yield one(16, "for ever", pio("2001:db8::", valid=2**32 - 1, preferred=2**32 - 1), prefix("2001:db8::/64", None, None))
+    yield one(
+        16, "for ever", pio("2001:db8::", valid=2**32 - 1, preferred=2**32 - 1), prefix("2001:db8::/64", None, None)
+    )
     yield one(16, "lifetimes 0", pio("2001:db8::", valid=0, preferred=0), prefix("2001:db8::/64", 0, 0))
     yield one(17, "A with /63", pio("2001:db8::", 63), prefix("2001:db8::/63"))
     yield one(17, "A with /65", pio("2001:db8::", 65), prefix("2001:db8::/65"))
@@ -221,7 +235,9 @@ def single_options() -> Iterator[Case]:
     yield one(18, "MTU of two units", b"\x05\x02" + mtu(1500)[2:] + bytes(8), "option-length")
     yield one(19, "RIO length 1 with /1", rio("8000::", 1, units=1), "option-length")
     yield one(19, "RIO length 2 with /65", rio("2001:db8::", 65, units=2), "option-length")
-    yield one(19, "RIO length 2 with /64", rio("2001:db8::", 64, units=2), RouteInformation("2001:db8::/64", 600, length=16))
+    yield one(
+        19, "RIO length 2 with /64", rio("2001:db8::", 64, units=2), RouteInformation("2001:db8::/64", 600, length=16)
+    )
     yield one(19, "RIO length 4", b"\x18\x04" + rio("2001:db8::", 64)[2:] + bytes(8), "option-length")
     yield one(19, "RIO prefix length 129", rio("2001:db8::", 129), "prefix-length")
     yield one(19, "RIO preference 10", rio("2001:db8::", 48, preference=0x10), "route-preference")
@@ -244,7 +260,12 @@ def single_options() -> Iterator[Case]:
     yield one(21, "DNSSL length 1", option(31, bytes(6)), "option-length")
     yield one(21, "DNSSL unterminated", dnssl(b"\x0f" + b"a" * 15), "name-unterminated")
     yield one(21, "DNSSL label of 64", dnssl(b"\x40" + b"a" * 64 + b"\0"), "name-label")
-    yield one(21, "DNSSL name of 256", dnssl(b"\x3f" * 64 + b"\x3f" * 64 + b"\x3f" * 64 + b"\x3e" * 63 + b"\0"), "name-too-long")
+    yield one(
+        21,
+        "DNSSL name of 256",
+        dnssl(b"\x3f" * 64 + b"\x3f" * 64 + b"\x3f" * 64 + b"\x3e" * 63 + b"\0"),
+        "name-too-long",
+    )
     yield one(21, "DNSSL pointer", dnssl(b"\x01a\xc0\x08"), "name-compressed")
     yield one(21, "a good name, then a bad one", dnssl(X + b"\x40"), "name-label")
     yield one(21, "DNSSL empty", dnssl(bytes(8)), "no-name")
@@ -277,8 +298,9 @@ def single_options() -> Iterator[Case]:
     yield one(23, "lifetime 8191 units", pref64(0xFFF8), Pref64("64:ff9b::/96", 65528))
     yield one(23, "bits past the prefix", pref64(0x000D, "2001:db8:1:2::"), Pref64("2001:db8::/32", 8))
     yield one(23, "multicast prefix", pref64(8, "ff0e::"), "prefix-multicast")
-    yield Case(25, "flags extension twice", ra(option(26, b"\x80"), option(26, b"\x40")),
-               kept(FlagsExtension("800000000000"), ignored(option(26, b"\x40"), "duplicate-flags-extension")))  # fmt: skip
+    again = option(26, b"\x40")
+    first_counts = kept(FlagsExtension("800000000000"), ignored(again, "duplicate-flags-extension"))
+    yield Case(25, "flags extension twice", ra(option(26, b"\x80"), again), first_counts)
     yield one(25, "flags extension of two units", option(26, b"\x80" + bytes(13)), FlagsExtension("800000000000", 16))
 
 
@@ -291,9 +313,16 @@ def resolvers() -> Iterator[Case]:
         return b"".join(struct.pack("!HH", key, len(value)) + value for key, value in pairs)
 
     def dnr(
-        listed: bytes, *, priority: int = 1, name_: bytes = adn, size: int | None = None, addresses: bytes | None = None,
-        address_size: int | None = None, params_size: int | None = None, behind_it: bytes = b"",
-    ) -> bytes:  # fmt: skip
+        listed: bytes,
+        *,
+        priority: int = 1,
+        name_: bytes = adn,
+        size: int | None = None,
+        addresses: bytes | None = None,
+        address_size: int | None = None,
+        params_size: int | None = None,
+        behind_it: bytes = b"",
+    ) -> bytes:
         octets = ip6("2001:db8::53") if addresses is None else addresses
         body = struct.pack("!HIH", priority, 600, len(name_) if size is None else size) + name_
         body += struct.pack("!H", len(octets) if address_size is None else address_size) + octets
@@ -354,11 +383,15 @@ def pvds() -> Iterator[Case]:
         yield broken(27, f"name length octet {size:#x}", pvd(bytes((size,)) + b"a" * 200 + b"\0"), rule)
     yield broken(28, "no terminating zero", pvd(b"\x09" + b"a" * 9), "pvd-name-unterminated")
     # A name that would go on in the option behind it: nothing past the container is read.
-    yield Case(28, "the name runs on outside", ra(pvd(b"\x09" + b"a" * 9), X + bytes(-len(X) % 8)), "ra pvd-name-unterminated")
+    yield Case(
+        28, "the name runs on outside", ra(pvd(b"\x09" + b"a" * 9), X + bytes(-len(X) % 8)), "ra pvd-name-unterminated"
+    )
     label = b"\x3f" + b"a" * 63
     yield broken(29, "name of 256 octets", pvd(label * 3 + b"\x3e" + b"a" * 62 + b"\0"), "pvd-name-too-long")
     longest = label * 3 + b"\x3d" + b"a" * 61 + b"\0"
-    yield Case(29, "name of 255 octets", ra(pvd(longest)), kept(pvd_said(longest, ("a" * 63 + ".") * 3 + "a" * 61 + ".")))
+    yield Case(
+        29, "name of 255 octets", ra(pvd(longest)), kept(pvd_said(longest, ("a" * 63 + ".") * 3 + "a" * 61 + "."))
+    )
     most = b"\x01a" * 127 + b"\0"
     yield Case(29, "127 labels of one octet", ra(pvd(most)), kept(pvd_said(most, "a." * 127)))
     yield broken(30, "root name", pvd(b"\0"), "pvd-name-root")
@@ -416,20 +449,26 @@ def pvds() -> Iterator[Case]:
     yield Case(37, "20 PvDs", ra(pvd(X), *others), twenty)
     yield Case(37, "the first malformed", ra(pvd(b"\0"), y), "ra pvd-name-root")
     ill = pvd(b"\0")
-    yield Case(37, "the second malformed", ra(pvd(X), ill), kept(pvd_said(X, "x.example."), ignored(ill, "duplicate-pvd")))
+    yield Case(
+        37, "the second malformed", ra(pvd(X), ill), kept(pvd_said(X, "x.example."), ignored(ill, "duplicate-pvd"))
+    )
     filler = option(200, bytes(230))
     filled = pvd(X, filler)
     yield Case(38, "32 units", ra(filled), kept(pvd_said(X, "x.example.", UnknownOption(200, filler, 232), length=256)))
     filler = option(200, bytes(2014))
     filled = pvd(X, filler)
-    yield Case(38, "255 units", ra(filled), kept(pvd_said(X, "x.example.", UnknownOption(200, filler, 2016), length=2040)))
+    yield Case(
+        38, "255 units", ra(filled), kept(pvd_said(X, "x.example.", UnknownOption(200, filler, 2016), length=2040))
+    )
     yield Case(38, "255 units of 8 octets", ra(pvd(X, *[option(200, bytes(6))] * 252)), "ra option-count")
     halves = [mif(mif_id(), *[option(200, bytes(6))] * 80) for _ in range(2)]
     yield Case(38, "two containers of 81 options", ra(*halves), "ra option-count")
     bits = pvd(X, flags=0x1FFF, sequence=0xFFFF, pad=0xFF)
     every = pvd_said(X, "x.example.", flags=0x1FFF, delay=15, sequence=0xFFFF)
     yield Case(39, "reserved bits and padding set, delay 15, sequence 0xffff", ra(bits), kept(every))
-    yield Case(39, "then sequence 0", ra(pvd(X, flags=0x8000)), kept(pvd_said(X, "x.example.", flags=0x8000, http=True)))
+    yield Case(
+        39, "then sequence 0", ra(pvd(X, flags=0x8000)), kept(pvd_said(X, "x.example.", flags=0x8000, http=True))
+    )
     for text in ("X.example", "x.EXAMPLE", "X.eXaMpLe"):
         cased = pvd_said(X, "x.example.", name_as_sent=text + ".")
         yield Case(40, f"the id as {text}", ra(pvd(name(text))), kept(cased))
@@ -495,9 +534,13 @@ def other_messages() -> Iterator[Case]:
     yield Case(89, "NA with S to all nodes", na(flags=0x40), "na na-solicited-multicast")
     meek = {"router": False, "solicited": False, "override": False, "mac": "02:00:00:00:01:01", "options": (mine,)}
     yield Case(89, "NA R=0 O=0, a foreign MAC", na(tlla, flags=0), meek)
-    yield Case(89, "NA R=0 for a target never seen", na(target="fe80::77", flags=0x20), {"target": "fe80::77", "router": False})
+    yield Case(
+        89, "NA R=0 for a target never seen", na(target="fe80::77", flags=0x20), {"target": "fe80::77", "router": False}
+    )
     elsewhere = na(source="2001:db8::9", flags=0x20)
-    yield Case(89, "NA R=0 from another source", elsewhere, {"target": ROUTER, "source": "2001:db8::9", "router": False})
+    yield Case(
+        89, "NA R=0 from another source", elsewhere, {"target": ROUTER, "source": "2001:db8::9", "router": False}
+    )
     yield Case(89, "NS from :: with SLLA", ns(SLLA, source="::"), "ns source-lla-from-unspecified")
     yield Case(89, "NS from :: to a host", ns(source="::", destination="fe80::1"), "ns ns-unspecified-destination")
     yield Case(89, "NS from ::", ns(source="::"), {"source": "::", "target": ROUTER, "destination": "ff02::1:ff00:1"})
@@ -505,7 +548,9 @@ def other_messages() -> Iterator[Case]:
     yield Case(89, "RS from a group", rs(source="ff02::9"), "rs source-multicast")
     short = nd((bytes((137, 0)) + bytes(6) + ip6("fe80::9") + ip6("2001:db8::5"))[:39])
     yield Case(90, "Redirect of 39 octets", short, "redirect message-length")
-    yield Case(90, "Redirect from another router", redirect(source="fe80::7"), {"source": "fe80::7", "target": "fe80::9"})
+    yield Case(
+        90, "Redirect from another router", redirect(source="fe80::7"), {"source": "fe80::7", "target": "fe80::9"}
+    )
     yield Case(90, "Redirect for a group", redirect(to="ff0e::1"), "redirect redirect-destination")
     yield Case(90, "Redirect to a global target", redirect(target="2001:db8::9"), "redirect redirect-target")
     itself = redirect(target="2001:db8:ff::5", to="2001:db8:ff::5")
@@ -522,7 +567,9 @@ def other_messages() -> Iterator[Case]:
     for address in ("ff02::fb", "::"):
         octets = rdnss("2001:db8::53", address)
         yield Case(92, f"RDNSS mixing unicast and {address}", ra(octets), dropped(octets, "address-not-unicast"))
-    yield Case(92, "RDNSS 0 for servers never seen", ra(rdnss("2001:db8::1", lifetime=0)), kept(Rdnss(("2001:db8::1",), 0, 24)))
+    yield Case(
+        92, "RDNSS 0 for servers never seen", ra(rdnss("2001:db8::1", lifetime=0)), kept(Rdnss(("2001:db8::1",), 0, 24))
+    )
     yield Case(92, "flags extension of length 0", ra(b"\x1a\0" + bytes(6)), "ra option-length-zero")
     octets = option(26, b"\xff" * 6)
     yield Case(92, "flags extension, all 48 bits", ra(octets), kept(FlagsExtension("ffffffffffff")))

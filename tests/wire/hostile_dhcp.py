@@ -131,9 +131,9 @@ DHCP4: list[Case] = [
     ("E47", "options after END", ack(end=b"\xff" + ROUTER3), Says({3: []}, notes=("dhcp4-after-end",))),
     ("E47", "padding after END", ack(ROUTER3, end=b"\xff" + bytes(30)), Says({3: [SAYS_ROUTER3]})),
     # E48 option lengths
-    ("E48", "a code without length", ack(end=b"\x03"), Rejected("dhcp4-option-header", 258)),
-    ("E48", "length past the end", ack(end=b"\x03\x04\xc0\x00\x02"), Rejected("dhcp4-option-length", 259)),
-    ("E48", "length 255 past the end", ack(end=b"\x06\xff\xff"), Rejected("dhcp4-option-length", 259)),
+    ("E48", "a code without length", ack(end=b"\x03"), Rejected("dhcp4-option-header", 255)),
+    ("E48", "length past the end", ack(end=b"\x03\x04\xc0\x00\x02"), Rejected("dhcp4-option-length", 256)),
+    ("E48", "length 255 past the end", ack(end=b"\x06\xff\xff"), Rejected("dhcp4-option-length", 256)),
     ("E48", "mask of 0 octets", ack(o4(1)), Ignores(1, "length")),
     ("E48", "lease time of 0 octets", v4(5, o4(54, ip("192.0.2.1")), o4(51)), Ignores(51, "length")),
     ("E48", "message type of 0 octets", fixed4() + o4(53) + b"\xff", Rejected("dhcp4-message-type", 240)),

@@ -26,9 +26,7 @@ A9_PVD_R = bytes.fromhex(
     "150c2000000003626172076578616d706c65036f7267000086000000000006400000000000000000030440c000015180"
     "000038400000000020010db8f00d00000000000000000000190300000000025820010db8f00d00000000000000000053"
 )
-A9_PVD_R_ALONE = bytes.fromhex(
-    "15052000000003666f6f076578616d706c65036f7267000086000000000000000000000000000000"
-)
+A9_PVD_R_ALONE = bytes.fromhex("15052000000003666f6f076578616d706c65036f7267000086000000000000000000000000000000")
 A9_PREF64_96 = bytes.fromhex("260207080064ff9b0000000000000000")
 A9_PREF64_64 = bytes.fromhex("26020b2920010db80064000000000000")
 A9_RIO_DEFAULT = bytes.fromhex("1801000800000708")
@@ -100,9 +98,7 @@ def header(
     return struct.pack("!BBHBBHII", kind, 0, 0, hop_limit, flags, lifetime, reachable, retrans)
 
 
-def pvd(
-    wire_name: bytes, *nested: bytes, flags: int = 0, sequence: int = 0, inner: bytes = b"", pad: int = 0
-) -> bytes:
+def pvd(wire_name: bytes, *nested: bytes, flags: int = 0, sequence: int = 0, inner: bytes = b"", pad: int = 0) -> bytes:
     """Option 21; `inner` is the RA header and sets no flag by itself; `pad` fills the padding behind the name."""
     start = struct.pack("!HH", flags, sequence) + wire_name
     start += bytes((pad,)) * (-(len(start) + 2) % 8)

@@ -129,6 +129,16 @@ def test_the_interfaces_of_a_cooked_capture_are_links_of_their_own() -> None:
     assert links == ["if0", "if0%3", "if0", "if1", "if1%7"]
 
 
+def test_traffic_that_is_not_ours_gives_no_link_its_name() -> None:
+    sifted, unsifted = Translator(), Translator()
+    other = frame(sll2(9) + ipv6(bytes(40), next_header=6), LINUX_SLL2)
+    assert not wanted(LINUX_SLL2, other.data)
+    assert unsifted.translate(other) == ()
+    ours = frame(sll2(7) + RA, LINUX_SLL2)
+    assert sifted.translate(ours) == unsifted.translate(ours)
+    assert cast(RouterAdvertised, sifted.translate(ours)[0]).link == "if0"
+
+
 @pytest.mark.parametrize("linktype", [ETHERNET, NULL, LOOP, RAW, LINUX_SLL, LINUX_SLL2, IPV4, IPV6])
 @pytest.mark.covers("evil:E1")
 def test_every_start_of_a_frame_is_rejected_or_cut_and_never_read(linktype: int) -> None:
@@ -182,7 +192,12 @@ def test_headers_in_front_count_against_the_message_and_the_checksum_holds() -> 
 def test_a_discover_over_ipv4() -> None:
     event = one(frame(ethernet(ipv4(udp(DISCOVER, 68, 67), "0.0.0.0", "255.255.255.255"), 0x0800)))
     assert isinstance(event, Dhcp4MessageSeen)
-    assert (event.message, event.source, event.destination, event.mac) == ("DISCOVER", "0.0.0.0", "255.255.255.255", MAC)
+    assert (event.message, event.source, event.destination, event.mac) == (
+        "DISCOVER",
+        "0.0.0.0",
+        "255.255.255.255",
+        MAC,
+    )
     assert event.notes == ()  # no checksum is no wrong one
     with_options = ipv4(udp(DISCOVER, 68, 67), options=b"\x01" * 4)
     assert isinstance(one(frame(ethernet(with_options, 0x0800))), Dhcp4MessageSeen)

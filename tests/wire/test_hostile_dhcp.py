@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from adapters.wire.cursor import Malformed
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from events.dhcp import Ignored
 from tests.wire import hostile_dhcp
-from tests.wire.dhcp_octets import BEFORE4, BEFORE6, bare, decode4, decode6, said
+from tests.wire.dhcp_octets import BEFORE4, BEFORE6, ack, bare, decode4, decode6, o4, o6, reply, said, u16
 from tests.wire.hostile_dhcp import Case, Ignores, Rejected, Says
 
 SECONDS_MAX = 0.5  # for one message of at most 76 kB, on a slow machine
@@ -78,3 +78,38 @@ def test_a_reconfigure_is_for_one_host(destination: str, taken: bool) -> None:
     with pytest.raises(Malformed) as caught:
         decode6(payload, destination=destination)
     assert caught.value.rule == "dhcp6-reconfigure-multicast"
+
+
+# Reasons that no numbered entry asks for, each by one packet.
+OTHERS4 = [o4(100, b"CET\n"), o4(119, b"\0"), o4(82, b"\1"), o4(82, b"\1\2a"), o4(160, b"x")]
+OTHERS6 = [
+    o6(56, u16(1), u16(1), b"x"),
+    o6(56, u16(2), u16(1), b"x"),
+    o6(56, u16(3), u16(2), b"\0\0"),
+]
+# Rules with a test of their own: one needs a destination, the other an option that we do not have.
+ELSEWHERE = {"dhcp6-reconfigure-multicast", "dhcp6-option-nesting"}
+
+
+def reasons(options: tuple[Any, ...]) -> Iterator[str]:
+    for option in options:
+        if isinstance(option, Ignored):
+            yield option.reason
+        yield from reasons(getattr(option, "options", ()))
+
+
+def test_every_rule_and_reason_of_the_tables_is_met_and_no_other() -> None:
+    met: set[str] = set(ELSEWHERE)
+    for decode, payloads in (
+        (decode4, [case[2] for case in hostile_dhcp.DHCP4] + [ack(option) for option in OTHERS4]),
+        (decode6, [case[2] for case in hostile_dhcp.DHCP6] + [reply(option) for option in OTHERS6]),
+    ):
+        for payload in payloads:
+            try:
+                message = decode(payload)
+            except Malformed as refusal:
+                met.add(refusal.rule)
+            else:
+                met |= set(reasons(message.options))
+    assert {rule for rule in RULES if rule.startswith("dhcp")} | set(DHCP_REASONS) <= met
+    assert met <= set(RULES) | set(DHCP_REASONS) | set(REASONS)

@@ -1,0 +1,260 @@
+"""Which PvD a Router Advertisement belongs to, and what is kept apart (RFC 8801 §3.2–3.4)."""
+
+import pytest
+
+from events.router import RouterAdvertised
+from tests.sim.build import (
+    R1,
+    R2,
+    Story,
+    container,
+    dns,
+    header,
+    ignored,
+    mtu,
+    pio,
+    portal,
+    pref64,
+    pvd,
+    ra,
+    rio,
+    search,
+)
+
+X, Y = "fqdn:x.example.", "fqdn:y.example."
+I1, I2 = "ra:e0/1/fe80::1", "ra:e0/1/fe80::2"
+P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+
+
+@pytest.mark.covers("rfc:P01")
+def test_all_of_an_ra_with_the_option_is_the_explicit_pvds() -> None:
+    told = Story().hear(ra(R1, pio(P), mtu(1400), pvd("x.example.", dns("2001:db8::53"))))
+    assert told.alive() == [X]
+    assert set(told.holdings(X)) == {P, R1, "mtu", "2001:db8::53"}
+    assert I1 not in told.state.pvds
+
+
+@pytest.mark.covers("rfc:P02")
+def test_without_the_option_each_router_on_each_link_is_a_pvd() -> None:
+    told = Story().hear(ra(R1, pio(P)), ra(R2, pio(Q)), ra(R1, link="e1"))
+    assert told.alive() == [I1, I2, "ra:e1/1/fe80::1"]
+    assert told.keys(I1, "prefix") == [P]
+    assert told.keys(I2, "prefix") == [Q]
+    assert told.keys("ra:e1/1/fe80::1", "prefix") == []
+
+
+@pytest.mark.covers("rfc:P03")
+def test_the_inner_header_wins_over_the_outer() -> None:
+    inner = header(0, pref="high", m=True)
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P), inner=inner), life=1800, pref="low"))
+    assert told.keys(X, "router") == []  # no default route from the outer lifetime
+    origin = told.origin(X, R1)
+    assert origin is not None
+    assert origin.header.managed
+
+
+@pytest.mark.covers("rfc:P04")
+def test_an_outer_lifetime_of_zero_is_no_withdrawal_where_there_is_an_inner_one() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", inner=header(1600)), life=0))
+    assert told.ends(X, "router", R1) == 1600
+    ceased = Story(cease_on_outer_zero=True).hear(ra(R1, pvd("x.example.", pio(P), inner=header(1600)), life=0))
+    assert ceased.keys(X, "router") == []
+
+
+@pytest.mark.covers("rfc:P05")
+def test_only_the_first_option_counts_and_the_second_is_a_finding() -> None:
+    # The wire reader hands on a further option 21 as an ignored one.
+    told = Story().hear(ra(R1, pio(P), pvd("x.example.", dns("2001:db8::53")), ignored(21, "duplicate")))
+    assert told.alive() == [X]
+    assert Y not in told.state.pvds
+    assert told.findings()["duplicate-pvd-option"].pvd == X
+
+
+@pytest.mark.covers("rfc:P12")
+def test_a_name_in_another_case_is_the_same_pvd() -> None:
+    from adapters.wire.ra import read_ra  # noqa: F401 - the reader lowers the case; the fold sees one name only
+
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P)))).at(10).hear(ra(R2, pvd("x.example.", pio(Q))))
+    assert told.alive() == [X]
+    assert told.keys(X, "prefix") == [P, Q]
+
+
+@pytest.mark.covers("rfc:P13", "rfc:P65", "rfc:D08")
+def test_what_an_ra_carries_belongs_to_its_pvd_alone() -> None:
+    said = (pio(P), rio("2001:db8:ff::/48"), dns("2001:db8::53"), search("one.example."))
+    told = Story().hear(ra(R1, pvd("x.example.", *said)), ra(R2, pio(Q)))
+    assert set(told.holdings(X)) == {R1, P, "2001:db8:ff::/48 via fe80::1", "2001:db8::53", "one.example."}
+    assert set(told.holdings(I2)) == {R2, Q}
+
+
+@pytest.mark.covers("rfc:P14", "rfc:N14")
+def test_absence_withdraws_nothing() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P, 600), dns("2001:db8::53", life=900))))
+    told.at(300).hear(ra(R1, pvd("x.example.")))
+    assert told.ends(X, "prefix", P) == 600
+    assert told.ends(X, "dns", "2001:db8::53") == 900
+    assert told.at(600).keys(X, "prefix") == []  # its own lifetime ends it
+    assert told.keys(X, "dns") == ["2001:db8::53"]
+
+
+@pytest.mark.covers("rfc:P15", "rfc:P27")
+def test_a_pvd_split_over_several_ras_is_their_union() -> None:
+    first, second = ra(R1, pvd("x.example.", pio(P))), ra(R1, pvd("x.example.", dns("2001:db8::53")))
+    told = Story().hear(first)
+    assert told.keys(X, "prefix") == [P]  # not held back until complete
+    told.at(1).hear(second)
+    assert (told.keys(X, "prefix"), told.keys(X, "dns")) == ([P], ["2001:db8::53"])
+    told.at(600).hear(first).at(601).hear(second)
+    assert (told.keys(X, "prefix"), told.keys(X, "dns")) == ([P], ["2001:db8::53"])
+    assert told.ends(X, "prefix", P) == 600 + 86400
+    assert len(told.history(X)) == 2  # the second round is nothing new
+
+
+@pytest.mark.covers("rfc:P16")
+def test_one_address_carries_several_explicit_pvds_and_an_implicit_one() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), life=600), ra(R1, pvd("y.example."), life=900), ra(R1, life=1200))
+    assert told.alive() == [X, Y, I1]
+    assert [told.ends(one, "router", R1) for one in (X, Y, I1)] == [600, 900, 1200]
+
+
+@pytest.mark.covers("rfc:P17")
+def test_lifetime_zero_takes_the_router_from_that_pvd_only() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P))), ra(R1, pvd("y.example.", pio(Q))))
+    told.at(10).hear(ra(R1, pvd("x.example."), life=0))
+    assert told.keys(X, "router") == []
+    assert told.keys(X, "prefix") == [P]
+    assert told.keys(Y, "router") == [R1]
+
+
+@pytest.mark.covers("rfc:P18")
+def test_another_address_is_another_implicit_pvd_and_the_old_ages_out() -> None:
+    told = Story().hear(ra(R1, life=1800)).at(600).hear(ra("fe80::9", life=1800))
+    assert told.alive() == [I1, "ra:e0/1/fe80::9"]
+    assert told.at(1800).alive() == ["ra:e0/1/fe80::9"]
+
+
+@pytest.mark.covers("rfc:P19")
+def test_another_address_is_a_second_router_of_the_same_explicit_pvd() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."))).at(600).hear(ra("fe80::9", pvd("x.example.")))
+    assert told.keys(X, "router") == [R1, "fe80::9"]
+    told.at(1800)
+    assert told.keys(X, "router") == ["fe80::9"]
+    assert [one.phase for one in told.history(X)] == ["announced"] * 3
+
+
+@pytest.mark.covers("rfc:P20")
+def test_the_same_name_on_two_links_is_two_instances_that_share_nothing() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P))), ra(R2, pvd("x.example.", pio(Q)), link="e1"))
+    one, two = told.instances(X)
+    assert (one.link, one.origins, two.link, two.origins) == ("e0", (R1,), "e1", (R2,))
+    assert P not in {item[1] for item in two.content}
+    assert Q not in {item[1] for item in one.content}
+    told.at(5).detach("e0")
+    assert [one.link for one in told.instances(X)] == ["e1"]
+
+
+@pytest.mark.covers("rfc:P22")
+def test_an_unaware_fold_skips_the_option_with_all_that_is_in_it() -> None:
+    packet = ra(R1, pio(P), pvd("x.example.", pio(Q), dns("2001:db8::53"), inner=header(60)))
+    told = Story(aware=False).hear(packet)
+    assert told.alive() == [I1]
+    assert set(told.holdings(I1)) == {R1, P}
+    assert told.ends(I1, "router", R1) == 1800
+    assert Story().hear(packet).alive() == [X]
+
+
+@pytest.mark.covers("rfc:P23", "rfc:P07")
+def test_a_nested_option_set_aside_costs_only_itself() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", ignored(3, "preferred > valid"), dns("2001:db8::53"))))
+    assert told.keys(X, "prefix") == []
+    assert told.keys(X, "dns") == ["2001:db8::53"]
+    nested = Story().hear(ra(R1, pvd("x.example.", ignored(21, "nested"), pio(P))))
+    assert nested.alive() == [X]
+    assert nested.keys(X, "prefix") == [P]
+    assert "nested-pvd-option" in nested.findings()
+
+
+@pytest.mark.covers("rfc:P26")
+def test_without_h_sequence_and_delay_mean_nothing() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P), seq=1)))
+    told.at(10).hear(ra(R1, pvd("x.example.", pio(P), seq=2, delay=15)))
+    assert len(told.history(X)) == 1
+    with_h = Story().hear(ra(R1, pvd("x.example.", pio(P), h=True, seq=1)))
+    with_h.at(10).hear(ra(R1, pvd("x.example.", pio(P), h=True, seq=2, delay=15)))
+    assert len(with_h.history(X)) == 2
+    assert (with_h.pvd(X).sequence, with_h.pvd(X).delay) == (2, 15)
+
+
+@pytest.mark.covers("feat:A6", "acc:AR7")
+def test_a_mif_container_is_a_pvd_beside_the_implicit_one() -> None:
+    uuid = "0f0e0d0c-0b0a-0908-0706-050403020100"
+    packet = ra(R1, pio(P), container(uuid, pio(Q)))
+    told = Story().hear(packet)
+    assert told.alive() == [I1, "uuid:" + uuid]
+    assert told.keys(I1, "prefix") == [P]
+    assert told.keys("uuid:" + uuid, "prefix") == [Q]
+    assert Story(mif=False).hear(packet).alive() == [I1]
+
+
+@pytest.mark.covers("rfc:N27")
+def test_the_order_of_options_of_different_kinds_does_not_matter() -> None:
+    options = [pio(P), pio(Q), dns("2001:db8::53"), rio("2001:db8:ff::/48"), pref64(), portal("https://a.example/")]
+    forward, backward = Story().hear(ra(R1, *options)), Story().hear(ra(R1, *reversed(options)))
+    assert forward.instances(I1)[0].content == backward.instances(I1)[0].content
+    assert len(forward.instances(I1)[0].content) == 8
+    # An option that says something else does matter.
+    assert Story().hear(ra(R1, *options[:-1])).instances(I1)[0].content != forward.instances(I1)[0].content
+
+
+@pytest.mark.covers("rfc:A11")
+def test_an_ra_with_nothing_that_ends_lives_for_the_soft_lifetime() -> None:
+    told = Story(soft_lifetime_s=100).hear(ra(R1, pvd("x.example."), life=0))
+    assert told.alive() == [X]
+    assert told.holdings(X) == {}
+    told.at(99)
+    assert told.alive() == [X]
+    assert told.at(100).alive() == []
+    # A router that is none, in no PvD, and that says nothing, is nothing.
+    assert Story().hear(ra(R1, life=0)).alive() == []
+
+
+@pytest.mark.covers("feat:R3")
+@pytest.mark.parametrize(("routers", "alive"), [(3, 3), (4, 3)])
+def test_routers_beyond_the_bound_are_refused_and_found(routers: int, alive: int) -> None:
+    told = Story(routers_per_link_max=3)
+    told.hear(*(ra(f"fe80::{number}") for number in range(1, routers + 1)))
+    assert len(told.alive()) == alive
+    assert ("too-many-routers" in told.findings()) == (routers > alive)
+
+
+@pytest.mark.covers("feat:R3")
+def test_pvds_beyond_the_bound_are_refused_and_those_held_are_not() -> None:
+    def said(name: str) -> RouterAdvertised:
+        return ra(R1, pvd(f"{name}.example.", pio(P)))
+
+    told = Story(pvds_per_link_max=2).hear(said("x"), said("y"), said("z"))
+    assert told.alive() == [X, Y]
+    assert "too-many-pvds" in told.findings()
+    told.at(100).hear(said("x"))
+    assert told.ends(X, "prefix", P) == 100 + 86400
+
+
+def test_what_ends_at_the_instant_another_was_to_be_asked_is_not_overlooked() -> None:
+    """Two routers' deadlines fall together, and only one of them still means it."""
+    told = Story().hear(ra(R1, pvd("x.example."), life=1800), ra(R2, pvd("x.example."), life=1800))
+    told.at(600).hear(ra(R2, pvd("x.example."), life=1800))
+    told.at(1800)
+    assert told.keys(X, "router") == [R2]
+    assert told.moves(X)[-1] == (1800, "lapsed", (), (R1,))
+
+
+@pytest.mark.covers("rfc:N14")
+def test_of_two_routers_that_differ_the_one_heard_last_counts_repeats_included() -> None:
+    """N14: for a single-valued parameter the newest value counts."""
+    one, two = ra(R1, pvd("x.example.", mtu(1400), h=True, seq=1)), ra(R2, pvd("x.example.", mtu(1300), h=True, seq=2))
+    told = Story().hear(one).at(1).hear(two)
+    assert told.holdings(X, "mtu") == {"mtu": (1300,)}
+    told.at(2).hear(one)
+    assert told.holdings(X, "mtu") == {"mtu": (1400,)}
+    assert told.pvd(X).sequence == 1
+    assert told.history(X)[-1].changed == ((("mtu", "mtu", (1300,)), ("mtu", "mtu", (1400,))),)
