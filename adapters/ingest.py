@@ -19,7 +19,7 @@ from adapters.wire.cursor import Malformed
 from adapters.wire.ethernet import link_layer, tagged_link
 from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
 from adapters.wire.nd import MESSAGES, read_message
-from events.base import Event
+from events.codec import AnyEvent
 from events.frames import ETHERNET, LINUX_SLL2, Frame, FrameRejected, Note
 from events.ids import LinkId
 
@@ -30,7 +30,7 @@ _DHCP6_PORTS: Final = frozenset((546, 547))  # RFC 8415 §7.2
 _ND_FIRST: Final = min(MESSAGES)
 _ND_LAST: Final = max(MESSAGES)
 
-Events = tuple[Event, ...]
+Events = tuple[AnyEvent, ...]
 
 
 def translate(frame: Frame) -> Events:

@@ -242,9 +242,9 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     )
     lost = set(before) - set(after)
     draft.put_origin(origin, "withdrawn" if lost and not set(after) - set(before) else "announced")
-    if known is None or _standing(known) != _standing(origin):
+    if known is None or link.contested or _standing(known) != _standing(origin):
         draft.regroup.setdefault(link.id, _touch("moved", seq))
-    elif _prefixes(known) != _prefixes(origin):
+    elif link.contested or _prefixes(known) != _prefixes(origin):
         draft.match.setdefault(link.id, _touch("moved", seq))
 
 

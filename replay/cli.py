@@ -167,10 +167,13 @@ def main(argv: list[str] | None = None) -> int:
     except Stop as stop:
         _complain(str(stop))
         return stop.code
-    except BrokenPipeError:
-        # The reader has seen enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has seen enough
+        _hush()
         return DONE
+    except OSError as error:
+        _hush()
+        _complain(f"standard output: {error.strerror}; make room, or write elsewhere")
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as end:  # argparse, after --help
@@ -191,7 +194,7 @@ def _run(words: Sequence[str]) -> int:
         try:
             print(f"pvdctl {version('pvdcore')}")
         except PackageNotFoundError:
-            print("pvdctl, from a checkout that is not installed")
+            print("pvdctl (from a checkout, not installed)")
         return DONE
     if args.command is None:
         made.print_help(sys.stderr)
@@ -208,6 +211,11 @@ def _run(words: Sequence[str]) -> int:
     from replay.commands import run
 
     return run(args)
+
+
+def _hush() -> None:
+    """What is left in the buffer goes nowhere; Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(text: str) -> None:

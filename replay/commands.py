@@ -42,11 +42,10 @@ def run(args: argparse.Namespace) -> int:
         raise refused(error) from None
     except PermissionError as error:
         raise Stop(NOT_PERMITTED, f"{error.filename}: not permitted; run as a user who may") from None
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise Stop(FAILED, f"{where}{error.strerror}; name another file, or make room") from None
+        if error.filename is None:
+            raise  # standard output: the caller knows what to do
+        raise Stop(FAILED, f"{error.filename}: {error.strerror}; name another file, or make room") from None
 
 
 def _printer(args: argparse.Namespace) -> Printer:
@@ -97,7 +96,7 @@ def replay(args: argparse.Namespace) -> int:
 def _replayed(args: argparse.Namespace, source: Source) -> report.ReplayDocument:
     captures = [
         report.CaptureRow(
-            one.file,
+            report.spelled(one.file),
             one.packets,
             one.frames,
             one.rejected,
@@ -231,7 +230,7 @@ def why(args: argparse.Namespace) -> int:
             text_ = f"nothing holds or held {args.target!r}; `pvdctl status` shows what is held, `history` what was"
             raise Stop(NOT_FOUND, text_)
         rows = [_answer(source, one) for one in answers]
-        document = report.WhyDocument(SCHEMA_VERSION, rfc3339(source.state.now), args.target, rows)
+        document = report.WhyDocument(SCHEMA_VERSION, rfc3339(source.state.now), report.spelled(args.target), rows)
         _say(args, document, rows, lambda out: text.why(out, document, args.utc))
         return _end(source)
 
@@ -244,7 +243,7 @@ def _answer(source: Source, one: audit.Answer) -> report.AnswerRow:
     if one.option is not None:
         option = report.OptionRow(one.option.type, one.option.offset, one.option.length, one.option.data.hex())
     return report.AnswerRow(
-        target=one.target,
+        target=report.spelled(one.target),
         pvd=one.pvd,
         link=one.link,
         epoch=one.epoch,
@@ -262,7 +261,7 @@ def _because(source: Source, seq: Seq, option: report.OptionRow | None) -> repor
     if record is None:
         return report.BecauseRow(seq, None, "", 0, "", option)
     said = record.provenance
-    return report.BecauseRow(seq, rfc3339(record.at), said.source, said.packet, said.frame, option)
+    return report.BecauseRow(seq, rfc3339(record.at), report.spelled(said.source), said.packet, said.frame, option)
 
 
 def diff(args: argparse.Namespace) -> int:
@@ -366,7 +365,7 @@ def verify(args: argparse.Namespace) -> int:
             head = journal.head()
         except JournalError as error:
             problems = [str(error)]
-        name = args.journal or ", ".join(args.read or ()) or getattr(journal, "path", "")
+        name = report.spelled(args.journal or ", ".join(args.read or ()) or getattr(journal, "path", ""))
         document = report.VerifyDocument(SCHEMA_VERSION, name, records, head, problems)
         _say(args, document, problems, lambda out: _verified(out, document))
         return _end(source, DIFFERS if problems else DONE)

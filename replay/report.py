@@ -577,6 +577,11 @@ def _altered(pairs: Iterable[tuple[Content, Content]]) -> list[Altered]:
     return [Altered(thing(before), thing(after)) for before, after in pairs]
 
 
+def spelled(name: str) -> str:
+    """A file's name as text: octets that are not UTF-8 are written \\udcNN, since JSON has no word for them."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def time(at: Instant | None) -> str | None:
     """An instant, null for never and for none."""
     return None if at is None or at == NEVER else rfc3339(at)
@@ -860,4 +865,4 @@ def record_row(record: Record) -> RecordRow:
 
 def _provenance(said: Provenance, at: Instant) -> ProvenanceRow:
     captured = at if said.captured_at is None else said.captured_at
-    return ProvenanceRow(said.source, said.packet or None, said.frame or None, rfc3339(captured))
+    return ProvenanceRow(spelled(said.source), said.packet or None, said.frame or None, rfc3339(captured))

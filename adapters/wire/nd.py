@@ -28,7 +28,7 @@ from adapters.wire.options import (
     remembering,
 )
 from adapters.wire.ra import read_ra
-from events.base import Event
+from events.codec import AnyEvent
 from events.ids import LinkId
 from events.router import (
     NeighborAdvertised,
@@ -53,7 +53,7 @@ _in_na = remembering(place(frozenset((TARGET_LLA,))))
 _in_redirect = remembering(place(frozenset((TARGET_LLA, REDIRECTED_HEADER))))
 
 
-def _read_rs(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> Event:
+def _read_rs(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> AnyEvent:
     """RFC 4861 §4.1, §6.1.1."""
     _unicast_source(data, start)
     options_at = at + 8
@@ -63,7 +63,7 @@ def _read_rs(data: bytes, start: int, at: int, end: int, link: LinkId, source: s
     return RouterSolicited(link, source, options, options_at, mac)
 
 
-def _read_ns(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> Event:
+def _read_ns(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> AnyEvent:
     """RFC 4861 §4.3, §7.1.1."""
     _unicast_source(data, start)
     _unicast_target(data, at)
@@ -78,7 +78,7 @@ def _read_ns(data: bytes, start: int, at: int, end: int, link: LinkId, source: s
     return NeighborSolicited(link, source, target, options, options_at, mac, address6(destination))
 
 
-def _read_na(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> Event:
+def _read_na(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> AnyEvent:
     """RFC 4861 §4.4, §7.1.2."""
     _unicast_source(data, start)
     _unicast_target(data, at)
@@ -100,7 +100,7 @@ def _read_na(data: bytes, start: int, at: int, end: int, link: LinkId, source: s
     )
 
 
-def _read_redirect(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> Event:
+def _read_redirect(data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str) -> AnyEvent:
     """RFC 4861 §4.5, §8.1. That it comes from the first hop to its destination is for those who know the hops."""
     if data[start + 8] != 0xFE or data[start + 9] & 0xC0 != 0x80:
         raise Malformed("source-not-link-local", start + 8, "a Redirect comes from fe80::/10")
@@ -139,7 +139,7 @@ class Message(NamedTuple):
 
     protocol: str
     octets: int
-    read: Callable[[bytes, int, int, int, LinkId, str, str], Event]
+    read: Callable[[bytes, int, int, int, LinkId, str, str], AnyEvent]
 
 
 MESSAGES: Final = {
@@ -153,7 +153,7 @@ MESSAGES: Final = {
 
 def read_message(
     data: bytes, start: int, at: int, end: int, link: LinkId, source: str, mac: str, *, fragment: bool
-) -> Event:
+) -> AnyEvent:
     """The ND message in at..end, behind the IPv6 header at `start`; all its octets are there.
 
     fragment: a Fragment header stands before it. Raises Malformed; offsets are in the frame.

@@ -1,6 +1,7 @@
 """Which PvD a Router Advertisement belongs to, and what is kept apart (RFC 8801 §3.2–3.4)."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.router import RouterAdvertised
 from tests.sim.build import (
@@ -72,11 +73,12 @@ def test_only_the_first_option_counts_and_the_second_is_a_finding() -> None:
 
 @pytest.mark.covers("rfc:P12")
 def test_a_name_in_another_case_is_the_same_pvd() -> None:
-    from adapters.wire.ra import read_ra  # noqa: F401 - the reader lowers the case; the fold sees one name only
-
-    told = Story().hear(ra(R1, pvd("x.example.", pio(P)))).at(10).hear(ra(R2, pvd("x.example.", pio(Q))))
+    # The wire reader lowers the case and keeps what was sent beside it; the fold must go by the former alone.
+    loud = replace(pvd("x.example.", pio(Q)), name_as_sent="X.Example.")
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P)))).at(10).hear(ra(R1, loud))
     assert told.alive() == [X]
     assert told.keys(X, "prefix") == [P, Q]
+    assert [one.phase_before for one in told.history(X)] == ["", "announced"]
 
 
 @pytest.mark.covers("rfc:P13", "rfc:P65", "rfc:D08")

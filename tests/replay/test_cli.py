@@ -512,6 +512,31 @@ def test_a_pipe_that_closes_is_no_error() -> None:
     assert done.stderr == "code 0\n"
 
 
+def test_a_full_disk_is_one_line() -> None:
+    script = f"from replay.cli import main; import sys; sys.exit(main(['list', '-r', {TWO!r}]))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "pvdctl: standard output: No space left on device; make room, or write elsewhere\n"
+
+
+def test_a_file_name_that_is_no_text(ctl: Ctl, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.pcap")
+    shutil.copy(TWO, odd)
+    code, out, _ = ctl("replay", "-r", odd, "--json")
+    assert code == 0 and json.loads(out)["captures"][0]["file"].endswith("/\\udcff.pcap")
+    for command in ("replay", "log", "history"):
+        assert ctl(command, "-r", odd)[0] == 0
+
+
 def test_an_interrupt_is_quiet(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt
