@@ -31,7 +31,7 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
-from pvdcore.contents import LIFE, content, members
+from pvdcore.contents import LIFE, content, flags, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import Policy
 from pvdcore.pvds import flagged
@@ -185,12 +185,7 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
 def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known: Origin | None) -> None:
     seq, at = draft.seq, draft.at
     before = {(held.kind, held.key): held for held in known.held} if known else {}
-    # What was said until now and may not be said again keeps the instant at which it was.
-    after = {
-        slot: replace(held, heard_at=known.heard_at, because=known.because) if held.heard_at == FOLLOWS else held
-        for slot, held in before.items()
-        if known is not None
-    }
+    after = dict(before)
     withdrawn = False
     said: set[tuple[str, str]] = set()
     for held in says(event.router, claim):
@@ -211,6 +206,11 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     if default in after and default not in said:
         del after[default]  # each RA writes the default route anew (RFC 4191 §3.1)
     after.pop((LIFE, LIFE), None)
+    if known is not None and after:
+        # What was said until now and is not said again keeps the instant at which it was.
+        for slot, held in after.items():
+            if held.heard_at == FOLLOWS and slot not in said:
+                after[slot] = replace(held, heard_at=known.heard_at, because=known.because)
     if not any(not held.fixed for held in after.values()):
         talks = claim.option is not None or claim.header.managed or claim.header.other_config
         had = any(kind not in (LIFE,) and not held.fixed for (kind, _), held in before.items())
@@ -232,7 +232,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         heard_at=at,
         because=seq,
         since=known.since if known else seq,
-        held=tuple(after[slot] for slot in sorted(after)),
+        held=tuple(after.values()),
         http=option.http if option else False,
         legacy=option.legacy if option else False,
         delay=option.delay if option else 0,
@@ -240,12 +240,26 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         queued=known.queued if known else 2**63 - 1,
         mac=event.mac or (known.mac if known else ""),
     )
-    lost = set(before) - set(after)
-    draft.put_origin(origin, "withdrawn" if lost and not set(after) - set(before) else "announced")
+    lost = before.keys() - after.keys()
+    cause = "withdrawn" if lost and not after.keys() - before.keys() else "announced"
+    draft.put_origin(origin, cause, news=known is None or not _same(known, origin, before, after))
     if known is None or link.contested or _standing(known) != _standing(origin):
         draft.regroup.setdefault(link.id, _touch("moved", seq))
     elif link.contested or _prefixes(known) != _prefixes(origin):
         draft.match.setdefault(link.id, _touch("moved", seq))
+
+
+Slots = dict[tuple[str, str], Held]
+
+
+def _same(known: Origin, origin: Origin, before: Slots, after: Slots) -> bool:
+    """Whether only lifetimes and instants differ: then no content does, and no version is to be made."""
+    return (
+        before.keys() == after.keys()
+        and all(held.value == before[slot].value for slot, held in after.items())
+        and flags(known) == flags(origin)
+        and (known.delay, known.sequence) == (origin.delay, origin.sequence)
+    )
 
 
 def _touch(cause: str, because: Seq) -> Touch:
@@ -267,8 +281,11 @@ _BOUNDS = {"prefix": "prefixes_max", "route": "routes_max", "dns": "rdnss_max", 
 def _full(draft: Draft, link: Link, claim: Claim, after: dict[tuple[str, str], Held], held: Held) -> bool:
     """Make room, or refuse (standards.md D.3; RFC 8106 §6.2: the entry that expires first makes way)."""
     knob = _BOUNDS.get(held.kind, "rdnss_max")
+    bound = draft.policy.number(knob)
+    if len(after) < bound:
+        return False
     same = [one for (kind, _), one in after.items() if kind == held.kind]
-    if len(same) < draft.policy.number(knob):
+    if len(same) < bound:
         return False
     text = f"{claim.pvd} announces more of kind {held.kind} than policy {knob} allows"
     draft.find("too-many-items", text, link=link.id, pvd=claim.pvd)

@@ -35,7 +35,7 @@ def heard_at(source: Source, held: Held) -> Instant:
     """When an item was last said."""
     if held.heard_at != FOLLOWS:
         return held.heard_at
-    return source.heard_at if isinstance(source, Origin) else source.started_at
+    return source.heard_at
 
 
 def sources(state: Holder, pvd: Pvd, cell: Cell) -> list[Source]:
@@ -96,11 +96,12 @@ def content(found: Sequence[Source]) -> tuple[Content, ...]:
     items: list[Content] = [(held.kind, held.key, held.value) for _, held in merged(found)]
     for source in found:
         if isinstance(source, Origin):
-            items.append(("flags", source.speaker, _flags(source)))
+            items.append(("flags", source.speaker, flags(source)))
     return tuple(items)
 
 
-def _flags(origin: Origin) -> Value:
+def flags(origin: Origin) -> Value:
+    """M, O, H, L, delay and sequence of one router's words: content, though no item."""
     header = origin.header
     # Delay and sequence mean nothing without H (RFC 8801 §3.1).
     delay, sequence = (origin.delay, origin.sequence or 0) if origin.http else (0, 0)

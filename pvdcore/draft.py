@@ -80,8 +80,8 @@ class Draft:
 
     # Contributions
 
-    def put_origin(self, origin: Origin, cause: str) -> None:
-        """Add or replace what one router says of one PvD."""
+    def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
+        """Add or replace what one router says of one PvD. news: whether that may be a new version."""
         origin = self._queue_origin(origin)
         key = (origin.link, origin.speaker)
         others = tuple(one for one in self.speakers.get(key, ()) if one.pvd != origin.pvd)

@@ -28,7 +28,7 @@ from events.dhcp import (
     Status,
     Text,
 )
-from events.ids import HostId
+from events.ids import HostId, LinkId, Seq
 from pvdcore.draft import Draft, GrantKey
 from pvdcore.prefixes import network
 from pvdcore.state import Ask, Grant, Held, Value
@@ -137,6 +137,7 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
         host=ask.host,
         subject="",
         server=server,
+        heard_at=draft.at,
         started_at=start,
         because=draft.seq,
         since=known.since if known else draft.seq,
@@ -344,6 +345,7 @@ def _bind(
         host=ask.host,
         subject=subject,
         server=server,
+        heard_at=draft.at,
         started_at=draft.at,
         because=draft.seq,
         since=known.since if known else draft.seq,
@@ -398,6 +400,7 @@ def _information(draft: Draft, event: Dhcp6MessageSeen, ask: Ask, server: str, *
         host=ask.host,
         subject="",
         server=server,
+        heard_at=draft.at,
         started_at=draft.at,
         because=draft.seq,
         since=known.since if known else draft.seq,
@@ -428,7 +431,14 @@ def _released6(draft: Draft, event: Dhcp6MessageSeen, client: str) -> None:
             grant = draft.grants.get((event.link, client, *subject))
             if grant is not None:
                 draft.drop_grant(grant, cause, draft.seq)
-    left = any(key[0] == client and key[1] != "dhcp6-info" for key in draft.link(event.link).grants)
-    info = draft.grants.get((event.link, client, "dhcp6-info", ""))
+    orphaned(draft, event.link, client, cause, draft.seq)
+
+
+def orphaned(draft: Draft, link: LinkId, host: HostId, cause: str, because: Seq) -> None:
+    """What came beside DHCPv6 leases ends with the last of them; what was asked for by itself stays."""
+    left = any(
+        key[0] == host and key[1].startswith("dhcp6") and key[1] != "dhcp6-info" for key in draft.link(link).grants
+    )
+    info = draft.grants.get((link, host, "dhcp6-info", ""))
     if not left and info is not None and info.stateful:
-        draft.drop_grant(info, cause, draft.seq)
+        draft.drop_grant(info, cause, because)

@@ -106,8 +106,9 @@ def owners_of(
         willing = sorted({*managed, *(pvd for pvd, found in origins.items() if _prefers_pd(found))})
         if len(willing) == 1:
             return (willing[0],), False
-    text = f"DHCPv6 assigned {grant.subject} on {link.id}, which no PvD with the M flag has a prefix for"
-    draft.find("dhcp6-no-match", text, link=link.id)
+    if origins:  # before any RA there is nothing to match: that is no fault of the network
+        text = f"DHCPv6 assigned {grant.subject} on {link.id}, which no PvD with the M flag has a prefix for"
+        draft.find("dhcp6-no-match", text, link=link.id)
     return unclaimed, False
 
 

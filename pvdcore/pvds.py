@@ -128,7 +128,7 @@ def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
 
 def spoken_at(source: Source) -> Instant:
     """When a contribution was last renewed."""
-    return source.heard_at if isinstance(source, Origin) else source.started_at
+    return source.heard_at
 
 
 def flagged(found: list[Source], pvd: Pvd) -> Pvd:

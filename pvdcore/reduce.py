@@ -133,6 +133,7 @@ def _lapse_grant(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
         return
     if any(until(grant, held) <= at for held in grant.held):
         draft.drop_grant(grant, "lapsed", grant.because)
+        leases.orphaned(draft, link, host, "lapsed", grant.because)
     else:
         _requeue(draft, grant)
 

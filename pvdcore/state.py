@@ -83,7 +83,8 @@ class Grant(msgspec.Struct, frozen=True):
     """One contribution of DHCP that has one answer to "whose is it" (standards.md C.2).
 
     rule: `dhcp4` (a lease), `dhcp6-address`, `dhcp6-prefix`, `dhcp6-info`. subject: the address or prefix it grants.
-    started_at: lifetimes count from here (RFC 2131 §4.4.1: the request's sending). owners: decided by membership.
+    heard_at: when the answer came. started_at: lifetimes count from here (RFC 2131 §4.4.1: the request's sending).
+    owners: decided by membership.
     """
 
     rule: str
@@ -92,6 +93,7 @@ class Grant(msgspec.Struct, frozen=True):
     host: HostId
     subject: str
     server: str
+    heard_at: Instant
     started_at: Instant
     because: Seq
     since: Seq

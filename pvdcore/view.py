@@ -43,11 +43,7 @@ def items(state: State, pvd: PvdId, cell: Cell) -> list[Item]:
 def last_seen(state: State, pvd: PvdId) -> Instant:
     """When somebody last spoke of a PvD: its living speakers know, else the PvD itself. KeyError if never held."""
     found = state.pvds[pvd]
-    heard = [
-        source.heard_at if isinstance(source, Origin) else source.started_at
-        for cell, _ in found.instances
-        for source in sources(state, found, cell)
-    ]
+    heard = [source.heard_at for cell, _ in found.instances for source in sources(state, found, cell)]
     return max(heard, default=found.last_seen)
 
 

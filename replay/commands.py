@@ -12,6 +12,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
+import replay.report as report
+import replay.text as text
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import encode, kind
 from events.ids import Instant, PvdId, Seq
@@ -22,7 +24,6 @@ from pvdcore.desired import UnknownIid, desired
 from pvdcore.plan import Have
 from pvdcore.plan import plan as make_plan
 from pvdcore.state import State
-from replay import report, text
 from replay.captures import PcapngWriter, named
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
 from replay.report import SCHEMA_VERSION

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
+import replay.report as report
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
 from events.ids import Instant, Seq
 from events.ops import Op
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
-from replay import report
 from replay.tables import Printer
 from replay.times import age, parse, shown
 

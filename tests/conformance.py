@@ -15,7 +15,13 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
-KINDS = {"rfc": "Requirement rows", "feat": "Features", "acc": "Acceptance scenarios", "evil": "Hostile inputs", "bug": "Bugs of earlier implementations"}
+KINDS = {
+    "rfc": "Requirement rows",
+    "feat": "Features",
+    "acc": "Acceptance scenarios",
+    "evil": "Hostile inputs",
+    "bug": "Bugs of earlier implementations",
+}
 
 
 def run() -> tuple[dict[str, list[str]], int]:

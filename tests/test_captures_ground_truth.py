@@ -17,7 +17,7 @@ import pytest
 from adapters.ingest import Translator
 from adapters.wire.ethernet import link_layer
 from adapters.wire.ra_header import read_header
-from events import router
+import events.router as router
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import ETHERNET, LINUX_SLL, Frame, FrameRejected
 from events.router import (
@@ -54,7 +54,7 @@ NOT_COMPARED = {
     "tshark_agrees": "what its maker thought of `tshark`, whose values are compared themselves",
 }
 
-CUT = {
+CUT: dict[str, dict[str, list[Any]]] = {
     # A host takes nothing from a cut RA (standards.md A.0), so neither do we: no options to compare. That each of them
     # was sighted, from whom, with which header, and that it was rejected as cut and not as short, is compared.
     "conv-snap130-inside-pvd.pcap": {
@@ -230,7 +230,8 @@ def compare(truth: Truth, seen: Sightings) -> list[str]:
     def expect_items(field: str, said: list[list[Any]], ours: set[tuple[Any, ...]]) -> None:
         expect(field, sorted(map(repr, said)), sorted(repr(list(one)) for one in ours))
 
-    counts, capture = dict(truth["counts"]), seen.capture
+    counts: dict[str, int] = dict(truth["counts"])
+    capture = seen.capture
     expect("counts.frames", counts.pop("frames"), capture.packets)
     ours = {name: count for name, count in seen.counts.items() if name != UNCOUNTED}
     for name in sorted(counts.keys() | ours.keys()):
@@ -240,8 +241,8 @@ def compare(truth: Truth, seen: Sightings) -> list[str]:
     named = sum(count for name, count in seen.counts.items() if name in kinds or name.startswith("DHCP"))
     expect("every frame is of one kind", capture.packets, named)
 
-    sighted = [[who, *row] for who, rows in truth["routers"].items() for row in rows]
-    expect_items("routers", sighted, {(who, *row) for who, rows in seen.routers.items() for row in rows})
+    advertised = [[who, *row] for who, rows in truth["routers"].items() for row in rows]
+    expect_items("routers", advertised, {(who, *row) for who, rows in seen.routers.items() for row in rows})
     expect_items("vlans", [list(one) for one in truth["vlans"].items()], set(seen.vlans.items()))
     expect("mif_containers", truth["mif_containers"], seen.mif_containers)
     expect("dhcp4_options", sorted(truth.get("dhcp4_options", [])), sorted(seen.dhcp4_options))

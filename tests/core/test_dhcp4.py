@@ -65,7 +65,9 @@ def test_any_other_nak_ends_nothing(nak: Dhcp4MessageSeen) -> None:
 
 @pytest.mark.covers("rfc:V30")
 def test_what_else_a_nak_carries_is_not_taken() -> None:
-    told = Story().hear(asked(), dhcp4("NAK", number(51, 3600), routes(121, ("0.0.0.0/0", "192.0.2.1")), number(108, 60)))
+    told = Story().hear(
+        asked(), dhcp4("NAK", number(51, 3600), routes(121, ("0.0.0.0/0", "192.0.2.1")), number(108, 60))
+    )
     assert told.alive() == []
     assert told.history() == []
 
@@ -212,5 +214,7 @@ def test_an_ack_without_a_usable_lease_is_a_finding() -> None:
 
 @pytest.mark.covers("rfc:V01")
 def test_what_passes_between_relay_and_server_makes_no_pvd() -> None:
-    told = Story().hear(asked(giaddr="192.0.2.254"), dhcp4("ACK", number(51, 60), yiaddr="192.0.2.10", giaddr="192.0.2.254"))
+    told = Story().hear(
+        asked(giaddr="192.0.2.254"), dhcp4("ACK", number(51, 60), yiaddr="192.0.2.10", giaddr="192.0.2.254")
+    )
     assert told.alive() == []

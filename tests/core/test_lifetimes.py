@@ -180,7 +180,9 @@ def test_a_reserved_router_preference_is_medium(preference: str, said: str) -> N
 
 @pytest.mark.covers("rfc:R06", "rfc:R07")
 def test_a_route_leads_via_the_router_that_said_it() -> None:
-    told = Story().hear(ra(R1, pvd("x.example.", rio(RIO, 600, "high"))), ra(R2, pvd("x.example.", rio(RIO, 900, "low"))))
+    told = Story().hear(
+        ra(R1, pvd("x.example.", rio(RIO, 600, "high"))), ra(R2, pvd("x.example.", rio(RIO, 900, "low")))
+    )
     assert told.holdings(X, "route") == {
         f"{RIO} via {R1}": (RIO, R1, "high"),
         f"{RIO} via {R2}": (RIO, R2, "low"),
@@ -284,7 +286,9 @@ def test_two_routers_with_one_resolver_do_not_swap_it_about() -> None:
 @pytest.mark.covers("rfc:F03", "rfc:F05", "rfc:F07")
 def test_nat64_prefixes_are_each_pvds_own_in_the_order_received() -> None:
     a, b = "64:ff9b::/96", "2001:db8:64::/96"
-    told = Story().hear(ra(R1, pvd("x.example.", pref64(b), pref64(a))), ra(R1, pvd("y.example.", pref64("2001:db8:65::/96"))))
+    told = Story().hear(
+        ra(R1, pvd("x.example.", pref64(b), pref64(a))), ra(R1, pvd("y.example.", pref64("2001:db8:65::/96")))
+    )
     assert told.keys(X, "pref64") == [b, a]
     assert told.keys(Y, "pref64") == ["2001:db8:65::/96"]
     told.at(10).hear(ra(R1, pvd("x.example.", pref64(b, 0))))

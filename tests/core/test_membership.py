@@ -135,8 +135,12 @@ def test_the_order_of_arrival_is_irrelevant() -> None:
                 binds(told, A, DNS6).leases4()
             else:
                 told.hear(one)
-        found.add(tuple(tuple(told.owners(rule, subject)) for rule, subject in
-                        (("dhcp4", ""), ("dhcp6-address", A), ("dhcp6-info", ""))))
+        found.add(
+            tuple(
+                tuple(told.owners(rule, subject))
+                for rule, subject in (("dhcp4", ""), ("dhcp6-address", A), ("dhcp6-info", ""))
+            )
+        )
     assert found == {((X,), (X,), (X, Y, I2))}
 
 
@@ -156,7 +160,9 @@ def test_a_delegated_prefix_wants_a_prefix_around_it() -> None:
     around = ra(R1, pvd("x.example.", pio("2001:db8:100::/48", flags="")), m=True)
     told = Story().hear(around, ra(R2, pvd("y.example."), m=True)).asks6("REQUEST", ia_pd(ia_prefix(given)))
     assert told.owners("dhcp6-prefix", given) == [X]
-    inside = Story().hear(ra(R1, pvd("x.example.", pio("2001:db8:100::/64")), m=True), ra(R2, pvd("y.example."), m=True))
+    inside = Story().hear(
+        ra(R1, pvd("x.example.", pio("2001:db8:100::/64")), m=True), ra(R2, pvd("y.example."), m=True)
+    )
     inside.hear(ra(R3)).asks6("REQUEST", ia_pd(ia_prefix(given)))
     assert inside.owners("dhcp6-prefix", given) == ["ra:e0/1/fe80::3"]  # the wrong way round is no match
     only = Story().hear(ra(R1, pvd("x.example.", pio(P)), m=True), ra(R2)).asks6("REQUEST", ia_pd(ia_prefix(given)))
@@ -204,7 +210,9 @@ def test_the_match_may_be_an_implicit_pvd() -> None:
 
 @pytest.mark.covers("rfc:P43")
 def test_resolvers_follow_o_and_addresses_follow_m() -> None:
-    told = Story(strict_o=True).hear(ra(R1, pvd("x.example.", pio(Q)), o=True), ra(R2, pvd("y.example.", pio(P)), m=True))
+    told = Story(strict_o=True).hear(
+        ra(R1, pvd("x.example.", pio(Q)), o=True), ra(R2, pvd("y.example.", pio(P)), m=True)
+    )
     binds(told, A, DNS6)
     assert told.owners("dhcp6-info") == [X]
     assert told.owners("dhcp6-address", A) == [Y]

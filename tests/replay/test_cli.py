@@ -16,11 +16,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from replay import cli, completion
+import replay.cli as cli
+import replay.completion as completion
 from replay.captures import PcapngWriter
 from replay.commands import COMMANDS
+from replay.report import DOCUMENTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURES = ROOT / "tests" / "captures"
@@ -564,6 +567,32 @@ def test_every_reading_command_takes_json(ctl: Ctl) -> None:
             assert {"--json", "--jsonl", "--no-legend", "--color", "--utc"} <= set(command._option_string_actions), name
 
 
+@pytest.mark.covers("feat:Q2")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("replay", ["replay"]),
+        ("separate", ["replay", "--separate"]),
+        ("state", ["list", "--all"]),
+        ("state", ["status"]),
+        ("links", ["links"]),
+        ("connections", ["connections"]),
+        ("settings", ["settings"]),
+        ("history", ["history"]),
+        ("why", ["why", "fe80::ff:fe00:201"]),
+        ("diff", ["diff", "seq:1", "now"]),
+        ("log", ["log"]),
+        ("plan", ["plan"]),
+        ("verify", ["verify"]),
+    ],
+)
+def test_what_a_command_says_is_of_its_schema(kind: str, words: list[str], ctl: Ctl) -> None:
+    code, out, _ = ctl(*words, "-r", NETWORKD, "--json")
+    assert code in (0, 4)
+    read = msgspec.json.decode(out, type=DOCUMENTS[kind])
+    assert json.loads(msgspec.json.encode(read)) == json.loads(out), "nothing in it that the schema does not know"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_made_from_the_grammar(shell: str, ctl: Ctl) -> None:
     code, out, _ = ctl("completion", shell)
@@ -586,7 +615,7 @@ def test_bash_takes_its_completion(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_the_daemon_says_that_it_is_not_built_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    from adapters import daemon
+    import adapters.daemon as daemon
 
     assert daemon.main([]) == 1
     said = capsys.readouterr()

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from immutables import Map
 
+import replay.report as report
+import replay.schema as schema
 from events.ids import SECOND
 from events.operator import Settings
 from events.router import RaHeader, RouterAdvertised
 from pvdcore import view
 from pvdcore.state import Connection, Finding, Grant, Held, Instance, Link, Origin, Pvd, Rejected, State
-from replay import report, schema
 from replay.tables import Printer, escape, escape_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -73,6 +74,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
         "",
         "192.0.2.10",
         "192.0.2.1",
+        AT,
         AT,
         8,
         8,
@@ -186,7 +188,7 @@ def test_resolvers_stand_in_order_of_use_and_all_else_by_key() -> None:
         Held("pref64", "2001:db8:64::/96", (), 600, 3, 1),
         Held("pref64", "64:ff9b::/96", (), 600, 3, 2),
     )
-    lease = Grant("dhcp4", "eth0", 1, "", "x", "s", AT, 2, 2, (Held("dns", "192.0.2.53", (), 600, 2),))
+    lease = Grant("dhcp4", "eth0", 1, "", "x", "s", AT, AT, 2, 2, (Held("dns", "192.0.2.53", (), 600, 2),))
     cell = document(state(router, grants=(lease,)))["pvds"][0]["instances"][0]
     assert [one["address"] for one in cell["dns"]] == ["192.0.2.53", "2001:db8::c", "2001:db8::b", "2001:db8::a"]
     assert [one["address"] for one in cell["routers"]] == ["fe80::1", "fe80::9"]

@@ -66,16 +66,12 @@ SERVER6 = "00030001020000000001"
 # Router Advertisements
 
 
-def header(
-    life: int = 1800, *, pref: str = "medium", m: bool = False, o: bool = False, hop: int = 0
-) -> RaHeader:
+def header(life: int = 1800, *, pref: str = "medium", m: bool = False, o: bool = False, hop: int = 0) -> RaHeader:
     """An RA's fixed part."""
     return RaHeader(life, pref, m, o, hop)
 
 
-def pio(
-    prefix: str, valid: int | None = 86400, preferred: int | None = 14400, flags: str = "LA"
-) -> PrefixInformation:
+def pio(prefix: str, valid: int | None = 86400, preferred: int | None = 14400, flags: str = "LA") -> PrefixInformation:
     """A prefix; flags: L, A, P."""
     return PrefixInformation(prefix, valid, preferred, "L" in flags, "A" in flags, False, "P" in flags)
 

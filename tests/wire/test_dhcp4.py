@@ -188,7 +188,6 @@ def test_host_bits_are_cleared_and_0_0_0_0_is_on_link_in_121_and_249_only() -> N
     assert ignored(33, ip("10.0.0.0"), bytes(4)) == "route"
 
 
-@pytest.mark.covers("rfc:V18")
 def test_249_is_reported_beside_121_and_never_merged() -> None:
     message = decode4(ack(o4(121, u8(0), ip("192.0.2.1")), o4(249, u8(0), ip("192.0.2.2"))))
     assert said(message, 121) == [Routes(121, (Route("0.0.0.0/0", "192.0.2.1"),), 0, 0)]
