@@ -117,6 +117,8 @@ def decode(data: bytes, v: int) -> AnyEvent:
     plain = msgspec.json.decode(data)
     for number in range(v, SCHEMA):
         plain = UPCASTS[number](plain)
+    if not isinstance(plain, dict) or plain.get("type") not in _KINDS:
+        return UnknownEvent(kind=_tag(data), raw=msgspec.Raw(data))
     lifted: AnyEvent = msgspec.convert(plain, AnyEvent)
     return lifted
 

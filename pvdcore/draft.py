@@ -41,6 +41,7 @@ class Draft:
         self.boot = state.boot
         self.changes = list(state.changes)
         self.touched: dict[tuple[PvdId, Cell], Touch] = {}
+        self.speaking: dict[tuple[PvdId, Cell], set[str]] = {}  # who spoke of an instance in this step
         self.regroup: dict[LinkId, Touch] = {}  # owners of all grants of a link are to be decided anew
         self.match: dict[LinkId, Touch] = {}  # only of those that a prefix decides
         self.ownerless: dict[GrantKey, Touch] = {}  # grants that are new
@@ -89,7 +90,12 @@ class Draft:
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
         self.speakers = self.speakers.set(key, tuple(sorted((*others, origin), key=lambda one: one.pvd)))
-        self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, origin.because)
+        cell = (origin.link, origin.epoch, "")
+        self.speaking.setdefault((origin.pvd, cell), set()).add(origin.speaker)
+        known = self.instance(origin.pvd, cell)
+        # Where several routers speak of one PvD, a repeat may change whose word is the newest.
+        if news or known is None or len(known.origins) > 1:
+            self.touch(origin.pvd, cell, cause, origin.because)
 
     def requeue_origin(self, origin: Origin) -> None:
         """Ask again when the next of its items ends; nothing of what it says has changed."""

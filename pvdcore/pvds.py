@@ -31,6 +31,7 @@ def settle(draft: Draft) -> None:
     for pvd, cell in sorted(draft.touched):
         _settle(draft, pvd, cell, draft.touched[pvd, cell])
     draft.touched.clear()
+    draft.speaking.clear()
     draft.regroup.clear()
     draft.match.clear()
     draft.ownerless.clear()
@@ -46,9 +47,10 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
         )
         candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, grants=keys)
     else:
+        known = {*(before.origins if before else ()), *draft.speaking.get((id, cell), ())}
         speakers = tuple(
             speaker
-            for speaker in draft.link(link).speakers
+            for speaker in sorted(known)
             if any(one.pvd == id and one.epoch == epoch for one in draft.speakers.get((link, speaker), ()))
         )
         candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, origins=speakers)

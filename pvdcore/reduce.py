@@ -33,6 +33,7 @@ from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import FOLLOWS, Grant, Held, Origin, State, until
 
+HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
 AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
 
 
@@ -59,6 +60,10 @@ def reduce(state: State, record: Record) -> State:
     if ahead:
         text = "a packet is dated more than a day ahead of its neighbours; it counts at their time"
         draft.find("time-jump", text, link=getattr(event, "link", ""))
+    if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
+        text = f"packets came on {event.link} after its attachment ended; they are evidence and make no PvD"
+        draft.find("heard-unattached", text, link=event.link)
+        return draft.state()
     slice_ = SLICES.get(type(event))
     if slice_ is not None:
         slice_(draft, event)

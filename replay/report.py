@@ -19,7 +19,21 @@ from pvdcore import view
 from pvdcore.audit import PvdDiff
 from pvdcore.contents import ORDERED, Item, heard_at
 from pvdcore.desired import Place
-from pvdcore.state import Cell, Change, Connection, Content, Grant, Instance, Link, Origin, Pvd, State, because, until
+from pvdcore.state import (
+    FOLLOWS,
+    Cell,
+    Change,
+    Connection,
+    Content,
+    Grant,
+    Instance,
+    Link,
+    Origin,
+    Pvd,
+    State,
+    because,
+    until,
+)
 from replay.tables import escape_json
 from replay.times import rfc3339
 
@@ -554,7 +568,7 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "captive_portal": ("", ("uri",)),
     "hop_limit": ("", ("hop_limit",)),
     "lease": ("", ("protocol", "server", "t1_s", "t2_s")),
-    "flags": ("", ("managed", "other_config", "http", "legacy", "delay", "sequence")),
+    "flags": ("router", ("managed", "other_config", "http", "legacy", "delay", "sequence")),
 }
 
 
@@ -792,7 +806,8 @@ def _param(pair: object) -> ParamRow:
 def _lease(item: Item) -> LeaseRow:
     by, one = item
     protocol, server, *timers = one.value
-    start = heard_at(*item)
+    # From where the lease's lifetime counts: the request's sending (RFC 2131 §4.4.5), not the answer.
+    start = by.started_at if isinstance(by, Grant) and one.heard_at == FOLLOWS else heard_at(by, one)
     t1, t2 = ((_timer(start, timers[at]) if at < len(timers) else None) for at in (0, 1))
     return LeaseRow(_text(protocol), _text(server), t1, t2, *_ends(by, one))
 

@@ -89,7 +89,7 @@ def words(thing: dict[str, Any]) -> str:
         case "lease":
             return f"lease {thing['protocol']} from {thing['server']}"
         case "flags":
-            return "flags " + (_flags(thing) or "none")
+            return f"flags {_flags(thing) or 'none'} of {thing['router']}"
         case kind:
             fields = [_plain(value) for field, value in thing.items() if field != "kind" and value is not None]
             return " ".join([kind, *fields])

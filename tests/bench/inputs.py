@@ -30,15 +30,15 @@ def checksum(data: bytes) -> int:
 def router_advertisement(router: int, turn: int) -> bytes:
     """An Ethernet frame with an RA of one router: PIO, RIO, RDNSS, DNSSL, SLLA; every fourth router has a PvD option.
 
-    turn: changes lifetimes and a prefix, so that RAs of different turns differ.
+    turn: lifetimes count down with it, and every 16 turns another of four prefixes is announced.
     """
     mac = bytes((2, 0, 0, 0, router >> 8, router & 255))
     source = socket.inet_pton(socket.AF_INET6, f"fe80::{router + 1:x}")
     target = socket.inet_pton(socket.AF_INET6, "ff02::1")
-    base = socket.inet_pton(socket.AF_INET6, f"2001:db8:{router:x}:{turn % 65536:x}::")
+    base = socket.inet_pton(socket.AF_INET6, f"2001:db8:{router:x}:{turn // 16 % 4:x}::")
     name = b"\3dns\7example\3com\0"
     options = b"\1\1" + mac
-    options += struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 86400, 14400, 0) + base
+    options += struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 86400 - turn % 80000, 14400, 0) + base
     options += struct.pack("!BBBBI", 24, 3, 48, 0x08, 1800 + turn % 1000) + base[:6] + bytes(10)
     options += struct.pack("!BBHI", 25, 5, 0, 1200) + base[:15] + b"\x53" + base[:15] + b"\x54"
     options += struct.pack("!BBHI", 31, 1 + (len(name) + 7) // 8, 0, 1200) + name + bytes(-len(name) % 8)

@@ -3,8 +3,16 @@
 import pytest
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, PvdPinned, PvdUnpinned, Settings
-from events.operator import SettingsLoaded, SettingsRemoved
+from events.operator import (
+    ConnectionClosed,
+    ConnectionOpened,
+    PolicySet,
+    PvdPinned,
+    PvdUnpinned,
+    Settings,
+    SettingsLoaded,
+    SettingsRemoved,
+)
 from events.session import SessionStarted
 from pvdcore.policy import DEFAULT
 from tests.sim.build import R1, R2, Story, dhcp4, dns, lease4, pio, pvd, ra
@@ -49,6 +57,13 @@ def test_the_end_of_what_never_began_is_nothing() -> None:
 def test_a_question_of_the_last_attachment_is_not_answered_in_this_one() -> None:
     told = Story().hear(dhcp4("REQUEST")).attach().hear(lease4())
     assert told.alive() == []
+
+
+def test_what_is_heard_after_the_end_of_an_attachment_makes_nothing() -> None:
+    told = everything().at(5).detach().hear(ra(R2), dhcp4("REQUEST"), lease4())
+    assert told.alive() == ["ra:e1/1/fe80::2"]  # the key of an implicit PvD is never used again
+    assert "heard-unattached" in told.findings()
+    assert "ra:e0/2/fe80::2" in told.attach().hear(ra(R2)).alive()
 
 
 def test_a_link_that_comes_back_is_attached_anew() -> None:

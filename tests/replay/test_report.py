@@ -74,7 +74,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
         "",
         "192.0.2.10",
         "192.0.2.1",
-        AT,
+        AT + SECOND,  # the answer came a second after it was asked for: lifetimes count from the asking
         AT,
         8,
         8,
@@ -101,7 +101,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
         "delay": 0,
         "trust": "none",
         "first_seen": "2026-01-01T00:00:00.000000000Z",
-        "last_seen": "2026-01-01T00:00:00.000000000Z",
+        "last_seen": "2026-01-01T00:00:01.000000000Z",
         "ended": None,
         "versions": 6,  # two of instances that ended, four of the one that lives
         "info": {"identifier": "x"},
@@ -257,6 +257,8 @@ def test_items_of_history_have_their_fields_by_name() -> None:
         "preference": "low",
     }
     assert report.thing(("dns", "2001:db8::53", ())) == {"kind": "dns", "address": "2001:db8::53"}
+    flags = report.thing(("flags", "fe80::1", (True, False, True, False, 3, 5)))
+    assert (flags["router"], flags["managed"], flags["sequence"]) == ("fe80::1", True, 5)
     assert report.thing(("dns", "order", ("b", "a"))) == {"kind": "dns", "order": ["b", "a"]}
     later = report.thing(("of-a-later-program", "key", (1, "x")))
     assert later == {"kind": "of-a-later-program", "key": "key", "value": [1, "x"]}

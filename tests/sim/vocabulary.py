@@ -6,6 +6,7 @@ Law: the values are fixed for ever; a new field gets a new entry, or shows by it
 import msgspec
 
 from events.codec import AnyEvent
+from events.dhcp import Addresses as DhcpAddresses
 from events.dhcp import (
     Authentication,
     ClientFqdn,
@@ -30,7 +31,6 @@ from events.dhcp import (
     Suboptions,
     Text,
 )
-from events.dhcp import Addresses as DhcpAddresses
 from events.frames import FrameRejected, FramesRefused, Note
 from events.link import (
     AddressGone,
