@@ -5,6 +5,7 @@ may make it faster and never different.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -162,7 +163,24 @@ def _canonical(target: str) -> str:
 
 
 def _is_address(wanted: str) -> bool:
-    return "/" not in wanted and _canonical(wanted) == wanted and (":" in wanted or wanted.count(".") == 3)
+    try:
+        interface(wanted)
+    except ValueError:
+        return False
+    return "/" not in wanted
+
+
+def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
+    """The lines of history between the last record and `state.now`, which nobody has indexed: what lapsed."""
+    last = journal.last_seq()
+    if state.seq < last:
+        return ()
+    end = msgspec.structs.replace(state_at(journal, seq=last), changes=())
+    known = {(one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) for one in journal.history()}
+    later = advance(end, state.now).changes if state.now > end.now else ()
+    return tuple(
+        one for one in later if (one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) not in known
+    )
 
 
 def _names(kind: str, key: str, value: Value) -> set[str]:
@@ -216,7 +234,7 @@ def _answer(journal: Journal, target: str, pvd: PvdId, cell: Cell, source: Sourc
 def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Answer]:
     last: dict[tuple[PvdId, Cell, str, str], tuple[Change, Content]] = {}
     names: dict[PvdId, bool] = {}
-    for change in journal.history():
+    for change in chain(journal.history(), lapsed_since(journal, state)):
         if change.at > state.now or change.seq > state.seq:
             break
         cell = (change.link, change.epoch, change.host)

@@ -59,7 +59,6 @@ def test_a_tag_is_a_word_of_our_own() -> None:
 ODD = b'{"type":"colour-seen", "z":1,  "a":[1.50,null]}'
 
 
-@pytest.mark.covers("feat:E1")
 def test_an_unknown_tag_is_kept_byte_for_byte() -> None:
     event = decode(ODD, SCHEMA)
     assert isinstance(event, UnknownEvent)

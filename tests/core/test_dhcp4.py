@@ -134,7 +134,6 @@ def test_a_decline_voids_the_lease() -> None:
     assert Story().hear(asked(), lease4(), dhcp4("DECLINE", addresses(50, "192.0.2.10"), mac=OTHER)).alive() == [HOME]
 
 
-@pytest.mark.covers("rfc:V12")
 def test_a_route_list_is_one_list() -> None:
     listed = [(f"10.{number}.0.0/16", "192.0.2.1") for number in range(60)]  # more than 255 octets hold
     told = Story().hear(asked(), lease4("192.0.2.10", routes(121, *listed)))

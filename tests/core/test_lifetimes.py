@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.router import NdOption
+from events.router import EncryptedDns, NdOption
 from pvdcore.reduce import next_deadline
 from tests.sim.build import (
     R1,
@@ -304,3 +304,19 @@ def test_a_captive_portal_is_replaced_and_leaves_with_its_router() -> None:
     assert told.holdings(I1, "captive_portal") == {"uri": ("https://b.example/",)}
     assert told.at(1810).alive() == []
     assert told.state.now == START + 1810 * 10**9
+
+
+@pytest.mark.covers("rfc:F26", "rfc:F23")
+def test_designated_resolvers_stand_by_priority_and_are_withdrawn_alone() -> None:
+    def dnr(priority: int, adn: str, life: int = 1800) -> EncryptedDns:
+        return EncryptedDns(priority, adn, ("2001:db8::53",), lifetime_s=life)
+
+    told = Story().hear(ra(R1, dnr(5, "a.example."), dnr(1, "c.example."), dnr(1, "b.example."), dns("2001:db8::53")))
+    assert [key.split()[:2] for key in told.keys(I1, "encrypted_dns")] == [
+        ["1", "b.example."],
+        ["1", "c.example."],
+        ["5", "a.example."],
+    ]
+    told.at(5).hear(ra(R1, dnr(1, "b.example.", 0)))
+    assert [key.split()[1] for key in told.keys(I1, "encrypted_dns")] == ["c.example.", "a.example."]
+    assert told.keys(I1, "dns") == ["2001:db8::53"]

@@ -24,7 +24,7 @@ def everything() -> Story:
     return Story().hear(ra(R1, pvd("x.example.", pio(P))), ra(R2), ra(R2, link="e1")).leases4()
 
 
-@pytest.mark.covers("rfc:A10")
+@pytest.mark.covers("rfc:A11")
 @pytest.mark.parametrize("end", [AttachEnded(link="e0"), AttachStarted(link="e0"), LinkGone(link="e0")])
 def test_nothing_learned_outlives_the_attachment(end: AttachEnded | AttachStarted | LinkGone) -> None:
     told = everything().at(5).hear(end)

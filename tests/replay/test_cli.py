@@ -650,3 +650,12 @@ def test_a_link_named_by_the_capture_is_printed_safely(ctl: Ctl, tmp_path: Path)
     for words in (["list"], ["links"], ["history"], ["links", "--json"]):
         code, out, _ = ctl(*words, "-r", str(path))
         assert code == 0 and out.isascii()
+
+
+@pytest.mark.covers("feat:O4")
+def test_why_after_expiry_says_what_ended_it(ctl: Ctl, document: Callable[..., Any]) -> None:
+    (answer,) = document("why", "2001:db8:a::/64", "-r", NETWORKD, "--at", "+2d")["answers"]
+    assert answer["ended"] == {"at": "2026-11-23T21:02:29.171345000Z", "cause": "lapsed", "because": 28}
+    assert answer["because"]["packet"] == 46 and answer["because"]["option"]["type"] == 3
+    for word in ("fqdn:nobody", "1.2.3.x", "::zz"):
+        assert refused(ctl, "why", word, "-r", NETWORKD)[0] == 10
