@@ -243,6 +243,9 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     lost = before.keys() - after.keys()
     cause = "withdrawn" if lost and not after.keys() - before.keys() else "announced"
     draft.put_origin(origin, cause, news=known is None or not _same(known, origin, before, after))
+    new = [held.key for slot, held in after.items() if held.kind == "prefix" and slot not in before]
+    if new:
+        shared_prefixes(draft, draft.link(link.id), origin, new)
     if known is None or link.contested or _standing(known) != _standing(origin):
         draft.regroup.setdefault(link.id, _touch("moved", seq))
     elif link.contested or _prefixes(known) != _prefixes(origin):
@@ -302,8 +305,22 @@ def _ends(draft: Draft, held: Held) -> int:
     return 2**63 - 1 if lifetime is None else start + lifetime * 1_000_000_000
 
 
+def shared_prefixes(draft: Draft, link: Link, origin: Origin, new: list[str]) -> None:
+    """A prefix that a second PvD of the link announces: addresses of it will follow the last RA (RFC 8801 §3.4)."""
+    for speaker in link.speakers:
+        for other in draft.speakers.get((link.id, speaker), ()):
+            both = [held.key for held in other.held if held.kind == "prefix" and held.key in new]
+            if other.pvd != origin.pvd and both:
+                text = f"{both[0]} is announced in {other.pvd} and in {origin.pvd}; addresses of it follow the last RA"
+                draft.find("prefix-in-two-pvds", text, link=link.id, pvd=origin.pvd)
+
+
 def remarks(draft: Draft, event: RouterAdvertised) -> None:
     """Findings that one RA shows by itself."""
+    routes = [one.prefix for one in event.options if isinstance(one, RouteInformation)]
+    for prefix in sorted({one for one in routes if routes.count(one) > 1}):
+        text = f"router {event.router} gives two routes to {prefix} in one RA; the last one counts (RFC 4191 §2.3)"
+        draft.find("duplicate-route", text, link=event.link)
     option = next((one for one in event.options if isinstance(one, PvdOption)), None)
     pvd = "fqdn:" + option.name if option else None
     for one in event.options:

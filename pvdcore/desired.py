@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
-from pvdcore.contents import Source, members, merged
+from pvdcore.contents import Source, heard_at, members, merged
 from pvdcore.prefixes import network
 from pvdcore.state import FOLLOWS, Grant, Held, Instance, Origin, State, because, until
 
@@ -101,6 +101,7 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
             raise UnknownIid(f"interface identifiers are made by eui64, not {iid!r}")
         number = eui64(_mac(state, host))
     places = []
+    last = _last_announcers(state)
     for pvd in sorted(state.pvds):
         cells: dict[tuple[LinkId, int], list[Source]] = {}
         for (link, epoch, whose), instance in state.pvds[pvd].instances:
@@ -108,8 +109,20 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
             if found:
                 cells.setdefault((link, epoch), []).extend(found)
         for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
-            places.append(_place(state, pvd, link, epoch, found, number, host or ""))
+            places.append(_place(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
+
+
+def _last_announcers(state: State) -> dict[tuple[LinkId, str], PvdId]:
+    """The PvD of the last RA that held a prefix: an address formed of it belongs there alone (RFC 8801 §3.4)."""
+    last: dict[tuple[LinkId, str], tuple[Instant, Seq, PvdId]] = {}
+    for (link, _), origins in state.speakers.items():
+        for origin in origins:
+            for held in origin.held:
+                if held.kind == "prefix":
+                    said = (heard_at(origin, held), because(origin, held), origin.pvd)
+                    last[link, held.key] = max(last.get((link, held.key), said), said)
+    return {key: said[2] for key, said in last.items()}
 
 
 def _mac(state: State, host: HostId | None) -> str:
@@ -143,7 +156,14 @@ def placed_in(state: State, grant: Grant) -> PvdId:
 
 
 def _place(
-    state: State, pvd: PvdId, link: LinkId, epoch: int, found: list[Source], iid: int | None, host: HostId
+    state: State,
+    pvd: PvdId,
+    link: LinkId,
+    epoch: int,
+    found: list[Source],
+    iid: int | None,
+    host: HostId,
+    last: dict[tuple[LinkId, str], PvdId],
 ) -> Place:
     name = place_name(pvd, link, epoch)
     addresses: list[WantedAddress] = []
@@ -163,7 +183,8 @@ def _place(
                 on_link, autonomous = held.value[0], held.value[1]
                 if on_link:
                     routes.append(WantedRoute(held.key, None, "medium", ends, record))
-                if autonomous and iid is not None and network(held.key).prefixlen == 128 - IID_BITS:
+                mine = last.get((link, held.key)) == pvd
+                if autonomous and mine and iid is not None and network(held.key).prefixlen == 128 - IID_BITS:
                     address = slaac(held.key, iid)
                     addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)

@@ -83,6 +83,10 @@ def owners_of(
         claimants = sorted(
             pvd for pvd, found in origins.items() if pvd.startswith("fqdn:") and any(one.legacy for one in found)
         )
+        for pvd in claimants:
+            if not all(one.legacy for one in origins[pvd]):
+                text = f"routers of {pvd} on {link.id} differ in the L flag; one that sets it is enough"
+                draft.find("l-flag-differs", text, link=link.id, pvd=pvd)
         if len(claimants) > 1:
             text = f"{' and '.join(claimants)} both claim the DHCPv4 lease on {link.id} (L flag)"
             draft.find("several-l-flags", text, link=link.id)
@@ -100,7 +104,11 @@ def owners_of(
     matches = sorted(_matches(origins, grant.subject))
     if matches:
         best = matches[-1]
-        return (best[2],), len(matches) > 1 and matches[-2][0] == best[0] and matches[-2][2] != best[2]
+        tie = len(matches) > 1 and matches[-2][0] == best[0] and matches[-2][2] != best[2]
+        if tie:
+            text = f"{matches[-2][2]} and {best[2]} both have a prefix of {grant.subject}; the newest RA counts"
+            draft.find("dhcp6-several-matches", text, link=link.id)
+        return (best[2],), tie
     managed = sorted(pvd for pvd, found in origins.items() if any(one.header.managed for one in found))
     if grant.rule == "dhcp6-prefix":
         willing = sorted({*managed, *(pvd for pvd, found in origins.items() if _prefers_pd(found))})

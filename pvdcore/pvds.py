@@ -6,7 +6,7 @@ step's instant. An instance lives while something contributes to it.
 
 from msgspec.structs import replace
 
-from events.ids import Instant, PvdId
+from events.ids import Instant, LinkId, PvdId
 from pvdcore import phases
 from pvdcore.contents import Source, content, members
 from pvdcore.draft import Draft, Touch
@@ -103,6 +103,7 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
         )
     else:
         instances[cell] = after
+    _compare(draft, id, link, [one for one in found if isinstance(one, Origin)])
     listed = tuple(sorted(instances.items(), key=lambda one: one[0]))
     pvd = flagged(found, pvd)
     draft.put_pvd(
@@ -114,6 +115,26 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
             recent=recent,
         )
     )
+
+
+def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> None:
+    """Routers of one PvD that disagree where RFC 4861 §6.2.7 wants it logged. 0 is "unspecified", no disagreement."""
+    if len(origins) < 2:
+        return
+    values: dict[str, set[int]] = {}
+    for origin in origins:
+        header = origin.header
+        said = {"M": int(header.managed) + 1, "O": int(header.other_config) + 1, "hop limit": header.hop_limit}
+        said |= {"reachable time": header.reachable_ms, "retransmission timer": header.retrans_ms}
+        mtu = next((held.value[0] for held in origin.held if held.kind == "mtu"), 0)
+        said["MTU"] = mtu if isinstance(mtu, int) else 0
+        for name, value in said.items():
+            if value:
+                values.setdefault(name, set()).add(value)
+    differing = sorted(name for name, several in values.items() if len(several) > 1)
+    if differing:
+        text = f"routers of {id} on {link} disagree: {', '.join(differing)}"
+        draft.find("ra-inconsistent", text, link=link, pvd=id)
 
 
 def _owned(draft: Draft, key: tuple[str, str, str, str], pvd: PvdId, epoch: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from events import codec as codec_module
+import events.codec as codec_module
 from events.codec import SCHEMA, AnyEvent, decode, encode, kind
 from events.link import LinkGone
 from events.session import UnknownEvent

@@ -18,6 +18,7 @@ from pvdcore.desired import LINK_NAME_MAX, Desired, UnknownIid, desired, eui64, 
 from pvdcore.model import ModelKernel
 from pvdcore.plan import Have, plan
 from replay.rerun import Run, rerun
+from tests.sim.build import Story, pio, pvd, ra
 
 CAPTURES = Path(__file__).parent / "captures"
 CLIENT = "02:00:00:00:04:01"
@@ -162,3 +163,19 @@ def test_a_place_has_a_name_of_its_own_that_holds_nothing_the_network_said() -> 
     hostile = place_name("fqdn:../../etc/passwd.", "eth0", 1)
     assert re.fullmatch(r"pvd-[0-9a-f]{10}", hostile)
     assert hostile != place_name("fqdn:../../etc/passwd.", "eth0", 2)
+
+
+@pytest.mark.covers("rfc:P13", "feat:B9", "bug:15")
+def test_an_address_is_formed_in_the_pvd_of_the_last_ra_that_held_its_prefix() -> None:
+    told = Story()
+    told.hear(ra("fe80::1", pio("2001:db8:1::/64"), pvd("x.example.")))
+    told.hear(ra("fe80::2", pio("2001:db8:1::/64"), pvd("y.example.")))
+
+    def owners() -> list[str]:
+        places = desired(told.state, host=CLIENT, iid="eui64").places
+        return [place.pvd for place in places for one in place.addresses if one.address.startswith("2001:db8:1:")]
+
+    assert owners() == ["fqdn:y.example."]
+    told.hear(ra("fe80::1", pio("2001:db8:1::/64"), pvd("x.example.")))
+    assert owners() == ["fqdn:x.example."]
+    assert "prefix-in-two-pvds" in {code for code, *_ in told.state.findings}
