@@ -125,6 +125,17 @@ def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None
     return advance(state, at) if at is not None and at > state.now else state
 
 
+def chronicle(journal: Journal, pvd: PvdId | None = None) -> Iterator[Change]:
+    """The lines of history of one PvD or of all; folded again from the records where the index was dropped."""
+    if next(journal.history(), None) is not None or not journal.last_seq():
+        yield from journal.history(pvd)
+        return
+    state = EMPTY
+    for record in journal.records():
+        state = reduce(state, record)
+        yield from (change for change in state.changes if pvd is None or change.pvd == pvd)
+
+
 def state_digest(state: State) -> str:
     """What `verify` compares: equal for equal States, however they were reached."""
     return snapshot.digest(state)
@@ -176,7 +187,7 @@ def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
     if state.seq < last:
         return ()
     end = msgspec.structs.replace(state_at(journal, seq=last), changes=())
-    known = {(one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) for one in journal.history()}
+    known = {(one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) for one in chronicle(journal)}
     later = advance(end, state.now).changes if state.now > end.now else ()
     return tuple(
         one for one in later if (one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) not in known
@@ -234,7 +245,7 @@ def _answer(journal: Journal, target: str, pvd: PvdId, cell: Cell, source: Sourc
 def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Answer]:
     last: dict[tuple[PvdId, Cell, str, str], tuple[Change, Content]] = {}
     names: dict[PvdId, bool] = {}
-    for change in chain(journal.history(), lapsed_since(journal, state)):
+    for change in chain(chronicle(journal), lapsed_since(journal, state)):
         if change.at > state.now or change.seq > state.seq:
             break
         cell = (change.link, change.epoch, change.host)
@@ -268,7 +279,7 @@ def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Ans
 def _first(journal: Journal, pvd: PvdId, kind: str, key: str, ended: Change) -> Seq:
     """The record that brought an item the last time before it ended."""
     first = ended.because
-    for change in journal.history(pvd):
+    for change in chronicle(journal, pvd):
         if change.at > ended.at or change.seq > ended.seq:
             break
         if any(item[:2] == (kind, key) for item in change.added):

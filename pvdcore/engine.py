@@ -4,16 +4,22 @@ Law: synchronous, single-threaded, and the only writer of its journal. A record 
 State. Live daemon, replay and audit differ in who calls this and with what; not in what it does.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from events.codec import SCHEMA, AnyEvent
 from events.frames import Frame
 from events.ids import Instant
 from events.record import Provenance, Record
+from pvdcore import snapshot
 from pvdcore.journal import frame_digest
 from pvdcore.ports import Journal
 from pvdcore.reduce import advance, next_deadline, reduce
 from pvdcore.state import EMPTY, State
+
+CHECKPOINT_EVERY: Final = 20_000  # records: folding so many again takes less than a second
+RECORD_OCTETS: Final = 60  # what a repeated record takes on disk, at least (docs/architecture.md)
 
 
 class Engine:
@@ -24,6 +30,9 @@ class Engine:
         self.state = state
         self._seq = journal.last_seq()
         self._digests: dict[bytes, str] = {}
+        self._checkpoint_at = self._seq + CHECKPOINT_EVERY
+        # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
+        self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
 
     def hear(
         self, frame: Frame, events: tuple[AnyEvent, ...], *, source: str, packet: int = 0, at: Instant | None = None
@@ -63,12 +72,29 @@ class Engine:
         """Let time pass all deadlines up to `now`. Waking more often changes nothing."""
         if now > self.state.now:
             self.state = advance(replace(self.state, changes=()), now)
-            if self.state.changes:
-                self.journal.index(self.state.changes)
+            self._index()
 
     def wake_at(self) -> Instant:
         """When `wake` has something to do; NEVER if nothing has an end."""
         return next_deadline(self.state)
+
+    def _index(self) -> None:
+        lines = self.state.changes
+        if lines and self._known:
+            lines = tuple(line for line in lines if line not in self._known)
+        if lines:
+            self.journal.index(lines)
+
+    def checkpoint(self) -> None:
+        """Keep the State, so that the past can be folded from here, and its digest, so that `verify` can compare.
+
+        Only right behind a record: what time did since then is folded again anyway. The next one is due when records of
+        ten times a snapshot's size have come, so that snapshots stay under a tenth of the journal.
+        """
+        kept = snapshot.encode(self.state)
+        self.journal.save_snapshot(self._seq, kept)
+        self.journal.save_digest(self._seq, snapshot.digest(self.state))
+        self._checkpoint_at = self._seq + max(CHECKPOINT_EVERY, 10 * len(kept) // RECORD_OCTETS)
 
     def _digest(self, data: bytes) -> str:
         digest = self._digests.get(data)
@@ -85,5 +111,6 @@ class Engine:
         self.journal.append(record, frame)
         self._seq += 1
         self.state = reduce(self.state, record)
-        if self.state.changes:
-            self.journal.index(self.state.changes)
+        self._index()
+        if self._seq >= self._checkpoint_at:
+            self.checkpoint()

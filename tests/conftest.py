@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from events.record import Record
+from pvdcore import engine
+from pvdcore.invariants import check
+from pvdcore.reduce import reduce
+from pvdcore.state import State
+
 NO_SKIP = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
@@ -77,3 +83,19 @@ def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.get("PVD_CONFORMANCE")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Covered(path))
+
+
+# --- Whatever a test folds, each State on the way keeps the invariants ---------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind each record that an engine folds in this process, pvdcore/invariants.py has nothing to object to."""
+
+    def checked(state: State, record: Record) -> State:
+        after = reduce(state, record)
+        problems = check(after)
+        assert not problems, f"record {record.seq} breaks the invariants: {problems}"
+        return after
+
+    monkeypatch.setattr(engine, "reduce", checked)
