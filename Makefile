@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+SECONDS ?= 60
 DEMO ?= replay/data/demo.pcapng
 
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ PROJECT := $(VENV)/.stamps/project
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench conformance packages clean help
+.PHONY: run test lint format bench fuzz conformance packages clean help
 
 run: $(PROJECT)  ## replay a bundled capture: its PvDs, then their history
 	$(BIN)/pvdctl replay -r $(DEMO)
@@ -40,6 +41,11 @@ format: $(DEV)  ## let ruff sort the imports and lay out the code
 
 bench: $(DEV) $(PROJECT)  ## measure the targets for speed
 	$(SCRIPT) tests/bench/bench.py
+
+# atheris stands apart: it has no wheel for every machine, and without it the changes are random.
+fuzz: $(DEV) $(PROJECT)  ## fuzz each decoder (SECONDS=60 for each)
+	$(PIP) install --only-binary :all: 'atheris>=3,<4' || true
+	$(SCRIPT) tests/fuzz/run.py --seconds $(SECONDS)
 
 conformance: $(DEV) $(PROJECT)  ## list each requirement row with the tests that cover it
 	$(SCRIPT) tests/conformance.py

@@ -22,6 +22,7 @@ exit codes: 0 done, 1 failed, 2 usage, 4 verify failed or diff differs, 5 the in
 answered), 10 not found, 77 not permitted, 130 interrupted.
 """
 
+JOBS_MAX: Final = 64  # processes at a time: each holds a whole journal in memory
 _TIMES: Final = "2026-03-01T14:05Z, 14:05, -2h, yesterday, @epoch or seq:812"
 
 
@@ -47,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     _captures(made, required=True)
     made.add_argument("--journal", metavar="OUT", help="keep the journal in this file, which must not hold one yet")
     made.add_argument("--separate", action="store_true", help="fold each file on its own")
+    made.add_argument("--jobs", metavar="N", type=_jobs, help="with --separate: fold this many files at a time")
+    made.add_argument(
+        "-V", "--dissect", action="store_true", help="print each packet's fields with their offsets instead"
+    )
     made.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help="a progress line; default on a terminal"
     )
@@ -64,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     made = _reader(commands, "history", "versions and phase changes: what changed, when, because of which record")
     made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only")
     _span(made)
+    _following(made)
     made.add_argument("-R", "--reverse", action="store_true", help="newest first")
 
     made = _reader(commands, "why", "which PvD holds something, since when, until when, because of which octets")
@@ -75,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
 
     made = _reader(commands, "log", "the records themselves", host=False)
     _span(made)
+    _following(made)
+    made.add_argument("--cursor", metavar="SEQ", type=_count, help="records after this one only, as `cursor` names it")
     made.add_argument("-R", "--reverse", action="store_true", help="newest first")
     made.add_argument("--type", metavar="TYPE", action="append", help="records of this type (repeatable)")
     made.add_argument("--link", metavar="LINK", action="append", help="records of this link (repeatable)")
@@ -84,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
         commands, "verify", "whether a journal is whole, and folds to the recorded States", at=False, host=False
     )
     made.add_argument("--head", metavar="HASH", help="the hash of the chain at the last record, as noted elsewhere")
+    made.add_argument("--redecode", action="store_true", help="read the frames again, list what reads differently")
 
     made = _reader(
         commands, "export", "a journal as a pcapng that replays to the same State, or as JSON lines", host=False
@@ -146,6 +155,16 @@ def _span(made: argparse.ArgumentParser) -> None:
     made.add_argument("-n", "--lines", metavar="N", type=_count, help="the latest N only")
 
 
+def _jobs(text: str) -> int:
+    if not 0 < (count := _count(text)) <= JOBS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {JOBS_MAX}")
+    return count
+
+
+def _following(made: argparse.ArgumentParser) -> None:
+    made.add_argument("-f", "--follow", action="store_true", help="go on with what comes to the journal, until ^C")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count")
@@ -187,6 +206,8 @@ def _run(words: Sequence[str]) -> int:
         command = args.command or "COMMAND"
         if words[0].startswith("-"):
             raise Stop(USAGE, f"options stand after the command: pvdctl {command} {unknown[0]}")
+        if unknown[0] in ("--separate", "--jobs"):
+            raise Stop(USAGE, f"{unknown[0]} goes with replay only, {command} answers from one timeline; leave it out")
         raise Stop(USAGE, f"{command} knows no {unknown[0]}; see `pvdctl {command} --help`")
     if args.version:
         from importlib.metadata import PackageNotFoundError, version

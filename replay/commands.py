@@ -6,8 +6,9 @@ Law: one function a command, and none of them decides what a PvD is.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from typing import IO, Any, Final
 
 import msgspec
@@ -23,9 +24,11 @@ from pvdcore import audit
 from pvdcore.desired import UnknownIid, desired
 from pvdcore.plan import Have
 from pvdcore.plan import plan as make_plan
-from pvdcore.state import State
+from pvdcore.state import Change, State
 from replay.captures import PcapngWriter, named
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
+from replay.follow import Follower
+from replay.redecode import redecode
 from replay.report import SCHEMA_VERSION
 from replay.rerun import Carried
 from replay.sources import Source, damage, fold, from_journal, open_source, refused, resolve, span
@@ -49,10 +52,13 @@ def run(args: argparse.Namespace) -> int:
         raise Stop(FAILED, f"{error.filename}: {error.strerror}; name another file, or make room") from None
 
 
-def _printer(args: argparse.Namespace) -> Printer:
+def _coloured(args: argparse.Namespace) -> bool:
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
-    colour = args.color == "always" or (args.color == "auto" and not plain)
-    return Printer(sys.stdout.write, colour=colour, legend=not args.no_legend)
+    return bool(args.color == "always" or (args.color == "auto" and not plain))
+
+
+def _printer(args: argparse.Namespace) -> Printer:
+    return Printer(sys.stdout.write, colour=_coloured(args), legend=not args.no_legend)
 
 
 def _say(args: argparse.Namespace, document: object, rows: Sequence[object], words: Callable[[Printer], None]) -> None:
@@ -76,8 +82,14 @@ def _end(source: Source, code: int = DONE) -> int:
 
 
 def replay(args: argparse.Namespace) -> int:
+    if args.dissect:
+        from replay.dissect import dissect
+
+        return dissect(args)
     if args.separate:
         return _replay_separately(args)
+    if args.jobs is not None:
+        raise Stop(USAGE, "--jobs spreads files that are folded each on its own; add --separate, or leave it out")
     journal = None
     if args.journal:
         journal = SqliteJournal(args.journal)
@@ -119,22 +131,90 @@ def _replay_words(args: argparse.Namespace, out: Printer, source: Source, docume
 def _replay_separately(args: argparse.Namespace) -> int:
     if args.journal:
         raise Stop(USAGE, "--separate folds each file on its own, and a journal holds one fold; leave out --journal")
+    jobs = min(args.jobs or 1, len(args.read))
+    if jobs == 1:
+        return _print_separately(args, (_apart(args, spec) for spec in args.read))
+    import multiprocessing
+    import signal
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    args.progress = False  # several lines at once would be none
+    colour = _coloured(args)
+    # Forked, a worker still has the descriptors of <(…); what is no plain file is read here, a worker has no standard
+    # input, and whoever writes to a pipe expects one reader.
+    with ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("fork"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
+    ) as pool:
+        try:
+            made = [
+                pool.submit(_apart_elsewhere, args, spec, colour) if os.path.isfile(named(spec)[1]) else None
+                for spec in args.read
+            ]
+            apart = (
+                _apart(args, spec) if one is None else one.result() for spec, one in zip(args.read, made, strict=True)
+            )
+            return _print_separately(args, apart)
+        except BrokenProcessPool:
+            raise Stop(FAILED, "a process that folded a file was killed; see `dmesg`, and give fewer --jobs") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Apart(msgspec.Struct, frozen=True):
+    """One file, folded on its own: its document (--json), or what is printed of it; and what is to be said of it.
+
+    stop: the exit code and the line that end the command here, `None` if it goes on.
+    """
+
+    document: report.ReplayDocument | None = None
+    printed: str = ""
+    complaints: str = ""
+    damaged: bool = False
+    stop: tuple[int, str] | None = None
+
+
+def _apart(args: argparse.Namespace, spec: str, colour: bool | None = None) -> _Apart:
+    """Fold a file. colour: whether to use it, if this process cannot know. Raises Stop."""
+    ran = fold(args, [spec])
+    with Source(ran.journal, ran.state.now, ran) as source:
+        source.bound(args.at, args.utc)
+        document = _replayed(args, source)
+        said, printed = StringIO(), StringIO()
+        with redirect_stderr(said):
+            damaged = damage(source.captures)
+        if args.json:
+            return _Apart(document, complaints=said.getvalue(), damaged=damaged)
+        if args.jsonl:
+            printed.write(report.to_json(document, pretty=False) + "\n")
+        else:
+            painted = _coloured(args) if colour is None else colour
+            _replay_words(args, Printer(printed.write, colour=painted, legend=not args.no_legend), source, document)
+        return _Apart(None, printed.getvalue(), said.getvalue(), damaged)
+
+
+def _apart_elsewhere(args: argparse.Namespace, spec: str, colour: bool) -> _Apart:
+    """The same in another process, from which a Stop would not come back whole."""
+    try:
+        return _apart(args, spec, colour)
+    except Stop as stop:
+        return _Apart(stop=(stop.code, str(stop)))
+
+
+def _print_separately(args: argparse.Namespace, folded: Iterable[_Apart]) -> int:
+    """Print each in argument order, as it comes: the same octets, however many processes fold."""
     code = DONE
     documents = []
-    for number, spec in enumerate(args.read):
-        ran = fold(args, [spec])
-        with Source(ran.journal, ran.state.now, ran) as source:
-            source.bound(args.at, args.utc)
-            document = _replayed(args, source)
-            if args.jsonl:
-                print(report.to_json(document, pretty=False))
-            elif args.json:
-                documents.append(document)
-            else:
-                if number:
-                    print()
-                _replay_words(args, _printer(args), source, document)
-            code = _end(source, code)
+    for number, one in enumerate(folded):
+        if one.stop is not None:
+            raise Stop(*one.stop)
+        if one.document is not None:
+            documents.append(one.document)
+        else:
+            print("\n" * bool(number and not args.jsonl), one.printed, sep="", end="")
+        print(one.complaints, end="", file=sys.stderr)
+        if one.damaged:
+            code = DAMAGED
     if args.json:
         print(report.to_json(report.SeparateDocument(SCHEMA_VERSION, documents)))
     return code
@@ -145,7 +225,7 @@ def _host(args: argparse.Namespace, source: Source) -> str | None:
     if args.host is None:
         return None
     known = {cell[2] for pvd in source.state.pvds.values() for cell, _ in pvd.instances}
-    known |= {change.host for change in source.journal.history()}
+    known |= {change.host for change in audit.chronicle(source.journal)}
     if args.host not in known:
         names = ", ".join(sorted(known - {""})[:8]) or "none, each instance is shared"
         raise Stop(NOT_FOUND, f"no instance is of host {args.host!r}; there are: {names}")
@@ -202,14 +282,50 @@ def settings(args: argparse.Namespace) -> int:
 
 def history(args: argparse.Namespace) -> int:
     with open_source(args) as source:
+        follower = _follower(args, source)
         pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
         host = _host(args, source)
         within = span(args, source)
-        found = [one for one in source.changes(pvd) if within(one.at, one.seq) and host in (None, one.host)]
+        known = list(source.changes(pvd))
+        found = [one for one in known if within(one.at, one.seq) and host in (None, one.host)]
         rows = [report.change_row(one) for one in _latest(found, args)]
-        document = report.HistoryDocument(SCHEMA_VERSION, rows)
-        _say(args, document, rows, lambda out: text.history(out, rows, source.packet, args.utc))
-        return _end(source)
+        _say_history(args, source, rows)
+        if follower is not None:
+            follower.known(known)
+            sys.stdout.flush()
+            args.no_legend = True
+            for _, changes in follower.batches():
+                mine = [one for one in changes if pvd in (None, one.pvd) and host in (None, one.host)]
+                _say_history(args, source, [report.change_row(one) for one in mine if within(one.at, one.seq)])
+                sys.stdout.flush()
+        return _not_followed(args, _end(source))
+
+
+def _say_history(args: argparse.Namespace, source: Source, rows: list[report.ChangeRow]) -> None:
+    document = report.HistoryDocument(SCHEMA_VERSION, rows)
+    _say(args, document, rows, lambda out: text.history(out, rows, source.packet, args.utc, dated=args.follow))
+
+
+def _follower(args: argparse.Namespace, source: Source) -> Follower | None:
+    """What follows the journal, if -f is given; captures have nothing to follow. Raises Stop."""
+    if not args.follow:
+        return None
+    for given, name, instead in (
+        (args.json, "--json is one document and would never end", "say --jsonl"),
+        (args.reverse, "-R begins with the newest, and there is always a newer one", "leave it out"),
+        (getattr(args, "at", None), "--at asks for the past", "leave it out"),
+        (args.until, "-U ends what never ends", "leave it out"),
+    ):
+        if given:
+            raise Stop(USAGE, f"{name} with -f; {instead}")
+    return None if args.read else Follower(source)
+
+
+def _not_followed(args: argparse.Namespace, code: int) -> int:
+    """Captures were printed; that there is nothing to follow is said after. Raises Stop."""
+    if args.follow:
+        raise Stop(USAGE, "-f needs a journal, captures do not grow; name one with --journal FILE, or leave out -f")
+    return code
 
 
 def _latest(found: list[Any], args: argparse.Namespace) -> list[Any]:
@@ -310,38 +426,58 @@ def plan(args: argparse.Namespace) -> int:
 
 def log(args: argparse.Namespace) -> int:
     with open_source(args) as source:
-        found = _latest(list(_records(args, source)), args)
-        if args.json or args.jsonl:
-            rows = [report.record_row(record) for record in found]
-            _say(args, report.LogDocument(SCHEMA_VERSION, rows), rows, lambda out: None)
-        else:
-            text.log(_printer(args), found, args.utc)
-        return _end(source)
+        follower = _follower(args, source)
+        last = source.journal.last_seq()
+        first = 1 if args.cursor is None else args.cursor + 1
+        if first > last + 1:
+            raise Stop(NOT_FOUND, f"there is no record {args.cursor}; the last is {last}: say --cursor {last}")
+        pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
+        concerned = _concerned(audit.chronicle(source.journal, pvd)) if pvd is not None else frozenset()
+        within = span(args, source)
+        records = (one for one in source.journal.records(first) if _reached(source, one))
+        _log(args, _latest([one for one in records if _logged(args, one, within, pvd, concerned)], args))
+        if follower is not None:
+            sys.stdout.flush()
+            args.no_legend = True
+            for records_, changes in follower.batches():
+                concerned = _concerned(one for one in changes if one.pvd == pvd)
+                _log(args, [one for one in records_ if _logged(args, one, within, pvd, concerned)])
+                sys.stdout.flush()
+        return _not_followed(args, _end(source))
 
 
-def _records(args: argparse.Namespace, source: Source) -> Iterator[Record]:
-    within = span(args, source)
-    pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
-    concerned = _concerned(source, pvd) if pvd is not None else frozenset()
-    for record in source.journal.records():
-        if not _reached(source, record) or not within(record.at, record.seq):
-            continue
-        if args.type and kind(record.event) not in args.type:
-            continue
-        if args.link and getattr(record.event, "link", None) not in args.link:
-            continue
-        if pvd is not None and record.seq not in concerned and not _names(record, pvd):
-            continue
-        yield record
+def _log(args: argparse.Namespace, found: list[Record]) -> None:
+    if args.json or args.jsonl:
+        rows = [report.record_row(record) for record in found]
+        _say(args, report.LogDocument(SCHEMA_VERSION, rows), rows, lambda out: None)
+    else:
+        text.log(_printer(args), found, args.utc, dated=args.follow)
+
+
+def _logged(
+    args: argparse.Namespace,
+    record: Record,
+    within: Callable[[Instant, Seq], bool],
+    pvd: PvdId | None,
+    concerned: frozenset[Seq],
+) -> bool:
+    """Whether `log` is to show a record."""
+    if not within(record.at, record.seq):
+        return False
+    if args.type and kind(record.event) not in args.type:
+        return False
+    if args.link and getattr(record.event, "link", None) not in args.link:
+        return False
+    return pvd is None or record.seq in concerned or _names(record, pvd)
 
 
 def _reached(source: Source, record: Record) -> bool:
     return (source.at is None or record.at <= source.at) and (source.seq is None or record.seq <= source.seq)
 
 
-def _concerned(source: Source, pvd: PvdId) -> frozenset[Seq]:
-    """The records that changed a PvD."""
-    return frozenset(seq for change in source.journal.history(pvd) for seq in (change.because, change.seq))
+def _concerned(changes: Iterable[Change]) -> frozenset[Seq]:
+    """The records that made these lines of history."""
+    return frozenset(seq for change in changes for seq in (change.because, change.seq))
 
 
 def _names(record: Record, pvd: PvdId) -> bool:
@@ -360,16 +496,24 @@ def _names(record: Record, pvd: PvdId) -> bool:
 def verify(args: argparse.Namespace) -> int:
     with open_source(args) as source:
         journal, head, records = source.journal, "", 0
+        redecoded: int | None = None
+        misread: list[report.MisreadRow] = []
         try:
             records = journal.last_seq()
             problems = audit.verify(journal, args.head)
             head = journal.head()
+            if args.redecode and not problems:  # what can't be trusted is not read again
+                redecoded = 0
+                for seq, differences in redecode(journal):
+                    redecoded += 1
+                    if differences:
+                        misread.append(report.MisreadRow(seq, differences))
         except JournalError as error:
             problems = [str(error)]
         name = report.spelled(args.journal or ", ".join(args.read or ()) or getattr(journal, "path", ""))
-        document = report.VerifyDocument(SCHEMA_VERSION, name, records, head, problems)
-        _say(args, document, problems, lambda out: _verified(out, document))
-        return _end(source, DIFFERS if problems else DONE)
+        document = report.VerifyDocument(SCHEMA_VERSION, name, records, head, problems, redecoded, misread)
+        _say(args, document, [*problems, *misread], lambda out: _verified(out, document))
+        return _end(source, DIFFERS if problems or misread else DONE)
 
 
 def _verified(out: Printer, document: report.VerifyDocument) -> None:
@@ -377,6 +521,10 @@ def _verified(out: Printer, document: report.VerifyDocument) -> None:
         out.line(problem)
     if not document.problems and out.legend:
         out.line(f"{document.journal}: {document.records} records, whole; head {document.head}")
+    for row in document.misread:
+        out.line(f"record {row.seq} reads differently: {', '.join(row.differences)}")
+    if document.redecoded is not None and out.legend:
+        out.line(f"{document.redecoded} frames read again, {len(document.misread) or 'none'} differently")
 
 
 def export(args: argparse.Namespace) -> int:

@@ -480,9 +480,10 @@ class ProvenanceRow(Struct, frozen=True):
 
 
 class RecordRow(Struct, frozen=True):
-    """One record. event: as it is stored, at schema number v."""
+    """One record. event: as it is stored, at schema number v. cursor: what `log --cursor` takes to go on after it."""
 
     seq: Seq
+    cursor: Seq
     at: Time
     v: int
     type: str
@@ -498,14 +499,27 @@ class LogDocument(Struct, frozen=True):
     records: list[RecordRow]
 
 
+class MisreadRow(Struct, frozen=True):
+    """A record whose frame reads differently today, and in what."""
+
+    seq: Seq
+    differences: list[str]
+
+
 class VerifyDocument(Struct, frozen=True):
-    """What `verify` says. head: the hash of the chain at the last record; problems: one sentence each."""
+    """What `verify` says. head: the hash of the chain at the last record; problems: one sentence each.
+
+    redecoded: records whose frames were read again (`--redecode`), null if none was to be; misread: those that read
+    differently today.
+    """
 
     schema_version: int
     journal: str
     records: int
     head: str
     problems: list[str]
+    redecoded: int | None = None
+    misread: list[MisreadRow] = []
 
 
 class PlannedRow(Struct, frozen=True):
@@ -869,6 +883,7 @@ def record_row(record: Record) -> RecordRow:
     link = getattr(record.event, "link", None)
     return RecordRow(
         seq=record.seq,
+        cursor=record.seq,
         at=rfc3339(record.at),
         v=record.v,
         type=kind(record.event),

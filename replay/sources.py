@@ -91,9 +91,9 @@ class Source:
     def changes(self, pvd: PvdId | None = None) -> Iterator[Change]:
         """History up to the instant asked for, in time order: what the journal has, and what has lapsed since."""
         seen = set()
-        for change in self.journal.history(pvd):
+        for change in audit.chronicle(self.journal, pvd):
             if (self.at is None or change.at <= self.at) and (self.seq is None or change.seq <= self.seq):
-                seen.add(_line(change))
+                seen.add(change_key(change))
                 yield change
         horizon = self.at if self.at is not None else None if self._run is not None else self.now
         last = self.journal.last_seq()
@@ -103,7 +103,7 @@ class Source:
         if end.now >= horizon:
             return
         for change in advance(replace(end, changes=()), horizon).changes:
-            if (pvd is None or change.pvd == pvd) and _line(change) not in seen:
+            if (pvd is None or change.pvd == pvd) and change_key(change) not in seen:
                 yield change
 
     def packet(self, seq: Seq) -> int:
@@ -112,7 +112,8 @@ class Source:
         return record.provenance.packet if record else 0
 
 
-def _line(change: Change) -> tuple[object, ...]:
+def change_key(change: Change) -> tuple[object, ...]:
+    """What makes a line of history the same one, whoever folded it; its instant comes first."""
     return change.at, change.pvd, change.link, change.epoch, change.host, change.version, change.phase
 
 

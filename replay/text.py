@@ -334,9 +334,11 @@ def settings(out: Printer, rows: Sequence[report.SettingsRow]) -> None:
 # History, reasons, differences
 
 
-def history(out: Printer, changes: Sequence[report.ChangeRow], packets: Packets, utc: bool) -> None:
-    """`history`: one line a change."""
-    clock = Clock(utc, [one.at for one in changes])
+def history(
+    out: Printer, changes: Sequence[report.ChangeRow], packets: Packets, utc: bool, *, dated: bool = False
+) -> None:
+    """`history`: one line a change. dated: the day on every line, as more lines are to follow."""
+    clock = Clock(utc, () if dated else [one.at for one in changes])
     rows = []
     for one in changes:
         who = one.pvd + (f" [{one.host}]" if one.host else "")
@@ -430,10 +432,10 @@ _PLAIN: Final = frozenset({"name", "address", "destination"})
 """Fields of an operation that need no name in front."""
 
 
-def log(out: Printer, records: Sequence[Record], utc: bool) -> None:
-    """`log`: one line a record."""
+def log(out: Printer, records: Sequence[Record], utc: bool, *, dated: bool = False) -> None:
+    """`log`: one line a record. dated: the day on every line, as more lines are to follow."""
     rows = [report.record_row(record) for record in records]
-    clock = Clock(utc, [row.at for row in rows])
+    clock = Clock(utc, () if dated else [row.at for row in rows])
     if clock.day and out.legend:
         out.line(f"on {clock.day}{' UTC' if utc else ''}")
     out.table(

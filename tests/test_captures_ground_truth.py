@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+import events.router as router
 from adapters.ingest import Translator
 from adapters.wire.ethernet import link_layer
 from adapters.wire.ra_header import read_header
-import events.router as router
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import ETHERNET, LINUX_SLL, Frame, FrameRejected
 from events.router import (

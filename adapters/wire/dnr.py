@@ -20,6 +20,7 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from adapters.wire.ip import address4, address6
 from adapters.wire.names import BadName, read_name
 from events.router import ServiceParam
 
@@ -152,7 +153,7 @@ def _usable(octets: bytes) -> str:
         refused = address.ipv4_mapped is not None
     if refused or address.is_loopback or address.is_multicast or address.is_unspecified:
         return ""
-    return str(address)
+    return address4(octets) if len(octets) == 4 else address6(octets)  # one text for one address, everywhere
 
 
 def read_params(data: bytes, at: int, end: int) -> tuple[ServiceParam, ...]:

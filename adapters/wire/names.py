@@ -64,7 +64,7 @@ def name_end(data: bytes, at: int, end: int) -> int:
     start = at
     while True:
         if at >= end:
-            raise BadName("name-unterminated", at)
+            raise BadName("name-unterminated", end)  # where the octets run out: the label claims more than there are
         size = data[at]
         if size == 0:
             at += 1
@@ -125,7 +125,7 @@ def read_compressed(data: bytes, at: int) -> tuple[str, int]:
     wire = bytearray()
     while True:
         if at >= end:
-            raise BadName("name-unterminated", at)
+            raise BadName("name-unterminated", end)  # where the octets run out: the label claims more than there are
         size = data[at]
         if size == 0:
             wire.append(0)

@@ -2,7 +2,7 @@
 
 Law: one process a target, coverage-guided by atheris; where atheris does not import, random changes of the corpus
 take its place, and the first line says so. An input that finds a fault is a file in tests/fuzz/found/ named
-`TARGET-HASH`, which tests/wire/test_found.py replays for ever.
+`TARGET-…HASH`, which tests/wire/test_found.py replays for ever.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def fuzz(target: str, seconds: int) -> bool:
         count, path = at_random(target, seconds)
         print(f"{target}: {count} inputs, {f'a fault: {path.relative_to(ROOT)}' if path else 'no fault'}", flush=True)
         return path is None
-    before = set(FOUND.glob("*"))
+    before = set(FOUND.glob(f"{target}-*"))
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-P", __file__, "--seconds", str(seconds), "--target", target, "--scratch", scratch]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -123,7 +123,7 @@ def fuzz(target: str, seconds: int) -> bool:
     counts = [int(one) for one in re.findall(r"^#(\d+)", done.stderr, re.M)]
     executions = int(stats[1]) if stats else max(counts, default=0)
     coverage = re.findall(r"cov: (\d+)", done.stderr)
-    found = sorted(set(FOUND.glob("*")) - before)
+    found = sorted(set(FOUND.glob(f"{target}-*")) - before)
     verdict = ", ".join(f"a fault: {path.relative_to(ROOT)}" for path in found) or "no fault"
     print(
         f"{target}: {executions} inputs, {coverage[-1] if coverage else 0} branches, {new} new paths, {verdict}",
@@ -135,8 +135,6 @@ def fuzz(target: str, seconds: int) -> bool:
 
 
 def main() -> int:
-    from tests.fuzz.seeds import reseed
-
     names = sorted(path.name for path in CORPUS.glob("*")) if CORPUS.exists() else []
     parser = argparse.ArgumentParser(description="Fuzz the decoders.")
     parser.add_argument("--seconds", type=int, default=60, help="for each target; default 60")
@@ -145,6 +143,8 @@ def main() -> int:
     parser.add_argument("--scratch", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.reseed:
+        from tests.fuzz.seeds import reseed  # here: what is imported before atheris is not instrumented
+
         print(f"{reseed(CORPUS)} files")
         return 0
     if args.scratch:

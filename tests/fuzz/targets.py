@@ -13,9 +13,8 @@ from typing import Final
 from adapters.ingest import translate, wanted
 from adapters.wire.names import BadName, read_compressed, read_name, read_names
 from adapters.wire.rules import RULES
-from events.codec import AnyEvent, decode, encode
+from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import ETHERNET, Frame, FrameRejected
-from events.codec import SCHEMA
 from events.router import RouterAdvertised
 from replay.captures import Capture, CaptureError
 from replay.octets import Octets

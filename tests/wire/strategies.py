@@ -41,7 +41,9 @@ def routes(draw: st.DrawFn) -> bytes:
 resolvers6 = st.builds(
     lambda found, lifetime: p.rdnss(*found, lifetime=lifetime), st.lists(addresses6, min_size=1, max_size=3), lifetimes
 )
-searches = st.builds(lambda found, life: p.dnssl(b"".join(found), life), st.lists(names, min_size=1, max_size=3), lifetimes)
+searches = st.builds(
+    lambda found, life: p.dnssl(b"".join(found), life), st.lists(names, min_size=1, max_size=3), lifetimes
+)
 pref64s = st.builds(
     lambda scaled, plc, prefix: bytes((38, 2)) + dhcp.u16(scaled << 3 | plc) + p.ip6(prefix)[:12],
     st.integers(0, 8191), st.integers(0, 7), addresses6,
@@ -55,13 +57,17 @@ strange = st.builds(lambda code, content: p.option(code, content), st.integers(2
 @st.composite
 def service_params(draw: st.DrawFn) -> bytes:
     """SvcParams, ascending, mostly with what is needed."""
-    values: dict[int, bytes] = {1: draw(st.sampled_from((b"\x02h2", b"\x03dot", b"\x03doq\x02h3", b"\x03dot", b"", b"\x09x")))}
+    values: dict[int, bytes] = {
+        1: draw(st.sampled_from((b"\x02h2", b"\x03dot", b"\x03doq\x02h3", b"\x03dot", b"", b"\x09x")))
+    }
     if draw(st.booleans()) or b"h" in values[1]:
         values[7] = draw(st.sampled_from((b"/dns-query{?dns}", b"/q{?a,dns}", b"/{dns}", b"/none", b"/{dns")))
     if draw(st.booleans()):
         values[3] = draw(st.sampled_from((b"\x03\x55", b"\x01\xbb", b"\0\0", b"\1")))
     if draw(st.integers(0, 4)) == 0:
-        values[draw(st.sampled_from((0, 2, 4, 5, 6, 1234)))] = draw(st.sampled_from((b"", b"\0\1", b"\0\3", b"\0\0\0\1", b"x")))
+        values[draw(st.sampled_from((0, 2, 4, 5, 6, 1234)))] = draw(
+            st.sampled_from((b"", b"\0\1", b"\0\3", b"\0\0\0\1", b"x"))
+        )
     if draw(st.integers(0, 9)) == 0:
         del values[1]
     return b"".join(dhcp.u16(key) + dhcp.u16(len(value)) + value for key, value in sorted(values.items()))
@@ -104,14 +110,20 @@ def pvd_options(draw: st.DrawFn) -> bytes:
     flags = draw(u16)
     inner = draw(inner_headers) if flags & 0x2000 else b""
     nested = draw(st.lists(plain, max_size=4))
-    return p.pvd(draw(names), *nested, flags=flags, sequence=draw(u16), inner=inner, pad=draw(st.sampled_from((0, 0, 255))))
+    return p.pvd(
+        draw(names), *nested, flags=flags, sequence=draw(u16), inner=inner, pad=draw(st.sampled_from((0, 0, 255)))
+    )
 
 
 @st.composite
 def mif_containers(draw: st.DrawFn) -> bytes:
     uuid = str(draw(st.uuids()))
-    ids = draw(st.sampled_from(([p.mif_id(uuid)], [p.mif_id(uuid.upper(), 1)], [p.mif_id(uuid, 3)], [], [p.mif_id(uuid)] * 2)))
-    return p.mif(*ids, *draw(st.lists(prefixes() | routes() | resolvers6, max_size=3)), flags=draw(st.sampled_from((0, 0, 0x80))))
+    ids = draw(
+        st.sampled_from(([p.mif_id(uuid)], [p.mif_id(uuid.upper(), 1)], [p.mif_id(uuid, 3)], [], [p.mif_id(uuid)] * 2))
+    )
+    return p.mif(
+        *ids, *draw(st.lists(prefixes() | routes() | resolvers6, max_size=3)), flags=draw(st.sampled_from((0, 0, 0x80)))
+    )
 
 
 ra_options = st.lists(st.one_of(plain, plain, pvd_options(), mif_containers()), max_size=6).map(b"".join)
@@ -126,7 +138,13 @@ def nearly(draw: st.DrawFn, valid: st.SearchStrategy[bytes]) -> bytes:
         if octets:
             octets[draw(st.integers(0, len(octets) - 1))] = draw(st.sampled_from((0, 1, 63, 64, 0xC0, 255)) | u8)
     change = draw(st.sampled_from(("", "", "cut", "add")))
-    return bytes(octets[:-8] if change == "cut" else octets + draw(st.binary(min_size=8, max_size=8)) if change == "add" else octets)
+    return bytes(
+        octets[:-8]
+        if change == "cut"
+        else octets + draw(st.binary(min_size=8, max_size=8))
+        if change == "add"
+        else octets
+    )
 
 
 def one_dns_4(content: bytes) -> bytes:
@@ -164,11 +182,15 @@ def dhcp6_messages(draw: st.DrawFn) -> bytes:
     options = []
     if draw(st.booleans()):
         (t1, t2), (preferred, valid) = times(), times()
-        address = dhcp.iaaddr(draw(addresses6), preferred=preferred, valid=valid)
+        address = dhcp.iaaddr(
+            draw(addresses6.filter(lambda text: not text.startswith("fe80"))), preferred=preferred, valid=valid
+        )
         options.append(dhcp.ia_na(address, iaid=draw(u32), t1=t1, t2=t2))
     if draw(st.booleans()):
         (t1, t2), (preferred, valid) = times(), times()
-        prefix = dhcp.iaprefix(draw(st.sampled_from(("2001:db8:1::", "fd00:1::"))), 48, preferred=preferred, valid=valid)
+        prefix = dhcp.iaprefix(
+            draw(st.sampled_from(("2001:db8:1::", "fd00:1::"))), 48, preferred=preferred, valid=valid
+        )
         options.append(dhcp.ia_pd(prefix, iaid=draw(u32), t1=t1, t2=t2))
     options.append(dhcp.o6(23, *[dhcp.ip(one) for one in draw(st.lists(addresses6, min_size=1, max_size=3))]))
     return dhcp.v6(draw(st.sampled_from((2, 7))), dhcp.IDS, *draw(st.permutations(options)))

@@ -45,7 +45,7 @@ def test_names_at_their_limits() -> None:
     refused(b"\x40" + b"a" * 64 + b"\0", "name-label", 0)
     refused(b"\x80\0", "name-label", 0)
     refused(b"\x01a\xc0\0", "name-compressed", 2)
-    refused(b"\x03ab", "name-unterminated", 4)
+    refused(b"\x03ab", "name-unterminated", 3)
     refused(b"", "name-unterminated", 0)
 
 

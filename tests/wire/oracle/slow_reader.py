@@ -11,6 +11,7 @@ whether such an option is to be ignored is not judged here: scapy and tshark see
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any
 
 INFINITY = 0xFFFFFFFF
@@ -151,7 +152,7 @@ def read_options(octets: bytes, inside: int = 0) -> list[dict[str, Any]]:
         try:
             if code == 21 and (inside or pvds > 1):  # RFC 8801 §3.2, §3.4: the first one only, never nested
                 raise Void("a PvD option too many")
-            if code == 63 and inside or code == 64 and inside != 63:
+            if (code == 63 and inside) or (code == 64 and inside != 63):
                 raise Void("not here")
             if code in ND:
                 one |= read_option(option)
@@ -184,6 +185,8 @@ def read_option(option: bytes) -> dict[str, Any]:
             raise Void("whose is it?")
         return {"uuid": ids[0], "options": found["options"], "nested_at": 8}
     if code == 64:
+        if found["id_length"] > len(found["id"]):
+            raise Void("the id runs out of the option")
         uuid = found["id"][: found["id_length"]].decode("latin-1").lower()
         groups = uuid.split("-")
         hexadecimal = set("".join(groups)) <= set("0123456789abcdef")
@@ -203,7 +206,7 @@ def read_option(option: bytes) -> dict[str, Any]:
         return kept(found | {"prf": PREFERENCES[found["prf"]]}, "prefix prf lifetime")
     if code == 25:
         octets = found["addresses"]
-        found["addresses"] = [str(IPv6Address(octets[at : at + 16])) for at in range(0, len(octets) // 16 * 16, 16)]
+        found["addresses"] = [inet_ntop(AF_INET6, octets[at : at + 16]) for at in range(0, len(octets) // 16 * 16, 16)]
         return kept(found | {"lifetime": endless(found["lifetime"])}, "addresses lifetime")
     if found["plc"] not in PLC:
         raise Void("PLC")
@@ -218,7 +221,8 @@ def prefix(octets: bytes, plen: int) -> str:
     """Zero-extended, host bits cleared."""
     if plen > 128:
         raise Void("prefix length")
-    return str(ip_network((octets.ljust(16, b"\0")[:16], plen), strict=False))
+    network = ip_network((octets.ljust(16, b"\0")[:16], plen), strict=False)
+    return f"{inet_ntop(AF_INET6, network.network_address.packed)}/{plen}"
 
 
 def resolver(form: str, priority: int, octets: bytes) -> dict[str, Any]:
@@ -244,7 +248,7 @@ def resolver(form: str, priority: int, octets: bytes) -> dict[str, Any]:
         mapped = size == 16 and octet[:12] == bytes(10) + b"\xff\xff"
         everyone = octet == b"\xff\xff\xff\xff"
         if not (address.is_multicast or address.is_loopback or address.is_unspecified or mapped or everyone):
-            said["addresses"].append(str(address))
+            said["addresses"].append(inet_ntop(AF_INET if size == 4 else AF_INET6, octet))
     params = bits.octets(bits.number(16)) if with_length else bits.rest()
     if with_length and bits.left() > 7:
         raise Void("padding of a whole unit")

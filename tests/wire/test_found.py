@@ -1,0 +1,43 @@
+"""The fuzzers in the suite: what they found once stays tried for ever, and each runs for a moment.
+
+Law: a file of tests/fuzz/found/ is named `TARGET-…HASH` and must pass its target now.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.wire.names import BadName
+from tests.fuzz import targets
+from tests.fuzz.run import CORPUS, FOUND, at_random, corpus
+from tests.fuzz.targets import TARGETS, Fault
+
+FILES = sorted(FOUND.glob("*-*")) if FOUND.exists() else []
+MOMENT_SECONDS = 2 / len(TARGETS)  # 2 s in all
+
+
+def test_the_faults_found_once_are_mended() -> None:
+    assert {path.name.split("-")[0] for path in FILES} <= set(TARGETS)
+    for path in FILES:
+        TARGETS[path.name.split("-")[0]](path.read_bytes())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_moment_of_fuzzing_finds_nothing(target: str) -> None:
+    assert corpus(target), f"no corpus: tests/fuzz/run.py --reseed writes {CORPUS}"
+    count, path = at_random(target, MOMENT_SECONDS)
+    assert path is None
+    assert count > 10
+
+
+def test_a_broken_decoder_is_found_and_its_input_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def read(data: bytes, at: int, end: int) -> tuple[str, int]:
+        raise BadName("name-unterminated", end + 1)  # an offset past the octets, as there was once
+
+    monkeypatch.setattr(targets, "read_name", read)
+    monkeypatch.setattr("tests.fuzz.run.FOUND", tmp_path)
+    monkeypatch.setattr("tests.fuzz.run.corpus", lambda target: [])
+    count, path = at_random("names", 1)
+    assert count == 1 and path is not None and path.parent == tmp_path
+    with pytest.raises(Fault):
+        TARGETS["names"](path.read_bytes())
