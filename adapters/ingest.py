@@ -7,6 +7,7 @@ remembers. `Translator` is the same function with a memory, and `wanted` a guess
       link layer ─ IPv6 ─ extension headers ─┬─ ICMPv6 133..137 ── wire/nd, wire/ra
             │                                └─ UDP to 546, 547 ── wire/dhcp6
             └───── IPv4 ── UDP to 67, 68 ───────────────────────── wire/dhcp4
+      netlink capture ─ NETLINK_ROUTE ──────────────────────────── wire/rtnl, any number of events
 
 What a capture cut (snap length) is `truncated-capture` once it is known to be for us, before anything else is checked,
 and () if too little is left to know.
@@ -14,19 +15,20 @@ and () if too little is left to know.
 
 from typing import Final
 
-from adapters.wire import dhcp4, dhcp6
+from adapters.wire import dhcp4, dhcp6, rtnl
 from adapters.wire.cursor import Malformed
 from adapters.wire.ethernet import link_layer, tagged_link
 from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
 from adapters.wire.nd import MESSAGES, read_message
 from events.codec import AnyEvent
-from events.frames import ETHERNET, LINUX_SLL2, Frame, FrameRejected, Note
+from events.frames import ETHERNET, LINUX_SLL2, NETLINK, Frame, FrameRejected, Note
 from events.ids import LinkId
 
 FRAMES_REMEMBERED: Final = 4096  # frames whose events are kept, twice over: a router repeats itself for years; 4 MiB
 
 _DHCP4_PORTS: Final = frozenset((67, 68))  # RFC 2131 §4.1
 _DHCP6_PORTS: Final = frozenset((546, 547))  # RFC 8415 §7.2
+_NO_NAMES: Final[dict[int, LinkId]] = {}
 _ND_FIRST: Final = min(MESSAGES)
 _ND_LAST: Final = max(MESSAGES)
 
@@ -34,7 +36,7 @@ Events = tuple[AnyEvent, ...]
 
 
 def translate(frame: Frame) -> Events:
-    """What a frame says: (event,), (FrameRejected,) or (). Never raises.
+    """What a frame says: (event,), (FrameRejected,) or (); of netlink, all its events. Never raises.
 
     An event's link is the frame's, with ".VID" for each VLAN tag. In a Linux cooked v2 capture all interfaces share
     one link here; only a Translator can tell them apart.
@@ -106,6 +108,8 @@ def wanted(linktype: int, data: bytes | memoryview) -> bool:
             return data[23] == UDP and data[36] == 0 and 67 <= data[37] <= 68
         if data[12] == 8 and data[13] == 6:  # ARP, the next in number
             return False
+    if linktype == NETLINK:
+        return True  # they are few, and which of their messages are ours takes reading them
     try:
         at, protocol, _, _, _ = link_layer(linktype, bytes(data))
     except Malformed:
@@ -155,6 +159,8 @@ _SHORT: Final = frozenset(("link-header", "ip-header", "extension-overrun"))
 
 
 def _read(reading: _Reading, linktype: int, data: bytes, original_length: int) -> Events:
+    if linktype == NETLINK:
+        return _read_netlink(reading, data, original_length)
     start, protocol, ids, mac, _ = link_layer(linktype, data)
     if ids:
         reading.link = tagged_link(reading.link, ids)
@@ -163,6 +169,16 @@ def _read(reading: _Reading, linktype: int, data: bytes, original_length: int) -
     if protocol == "ipv4":
         return _read_ipv4(reading, data, start, mac, original_length)
     return ()
+
+
+def _read_netlink(reading: _Reading, data: bytes, original_length: int) -> Events:
+    """Links are LINK%IFINDEX: a capture tells no namespace, and names of links come and go within it."""
+    reading.protocol = "netlink"
+    if original_length > len(data):
+        if len(data) < rtnl.COOKED_OCTETS or data[14] or data[15]:
+            return ()
+        raise Malformed("truncated-capture", len(data), f"the capture holds {len(data)} of {original_length} octets")
+    return rtnl.decode_cooked(data, link=reading.link, names=_NO_NAMES)
 
 
 def _read_ipv6(reading: _Reading, data: bytes, start: int, mac: str, original_length: int) -> Events:

@@ -51,7 +51,11 @@ class AttachEnded(Event, frozen=True, tag="attach-ended"):
 
 
 class AddressSeen(Event, frozen=True, tag="address-seen"):
-    """An address is configured on a link of this host. origin: `kernel-ra`, `static`, `dhcp`, `ours`, `other`."""
+    """An address is configured on a link of this host. origin: `kernel-ra`, `static`, `dhcp`, `ours`, `other`.
+
+    address: `ADDRESS/LENGTH`. valid_s, preferred_s: the lifetimes as the kernel said them, `None` is infinity or not
+    said; they count from the record's own time, and whoever knows that time may write the two deadlines instead.
+    """
 
     link: LinkId
     address: str
@@ -59,6 +63,8 @@ class AddressSeen(Event, frozen=True, tag="address-seen"):
     origin: str = "other"
     valid_until: Instant | None = None
     preferred_until: Instant | None = None
+    valid_s: int | None = None
+    preferred_s: int | None = None
 
 
 class AddressGone(Event, frozen=True, tag="address-gone"):
@@ -76,7 +82,7 @@ class DadFailed(Event, frozen=True, tag="dad-failed"):
 
 
 class RouteSeen(Event, frozen=True, tag="route-seen"):
-    """A route is in a routing table of this host."""
+    """A route is in a routing table of this host. kind: `unicast`, `local`, `blackhole`, `unreachable`, …."""
 
     link: LinkId
     destination: str
@@ -84,6 +90,7 @@ class RouteSeen(Event, frozen=True, tag="route-seen"):
     table: int = 254
     metric: int = 0
     protocol: int = 0
+    kind: str = "unicast"
 
 
 class RouteGone(Event, frozen=True, tag="route-gone"):

@@ -79,6 +79,17 @@ RULES: Final[dict[str, str]] = {
     "dhcp6-no-client-id": "An Advertise or Reconfigure without option 1 (RFC 8415 §16.3, §16.11).",
     "dhcp6-reconfigure-message": "A Reconfigure without option 19 of value 5, 6 or 11 (RFC 8415 §16.11, §21.19).",
     "dhcp6-reconfigure-multicast": "A Reconfigure that was not unicast (RFC 8415 §16.11).",
+    # Netlink (uapi linux/netlink.h, linux/rtnetlink.h).
+    "netlink-header": "Fewer than 16 octets are left where a message, or the cooked header of a capture, would begin.",
+    "netlink-length": "A message length under 16 or past the end.",
+    "netlink-body": "A message shorter than the fixed part of its type.",
+    "netlink-attribute": "An attribute or next hop whose length is under its header's or leads past its message.",
+    "netlink-value": "An attribute of a size that its type does not have.",
+    "netlink-missing": "An address, neighbour or ND option message without its address.",
+    "netlink-ifindex": "An interface index of 0 or less.",
+    "netlink-prefix-length": "A prefix length over the width of its family.",
+    "netlink-options": "More octets of ND options than the message has room for.",
+    "netlink-next-hops": "More next hops than rtnl.NEXT_HOPS_MAX (a bound).",
 }
 
 REASONS: Final[dict[str, str]] = {
