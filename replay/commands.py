@@ -17,6 +17,7 @@ import replay.report as report
 import replay.text as text
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import encode, kind
+from events.frames import Frame
 from events.ids import Instant, PvdId, Seq
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
@@ -528,6 +529,10 @@ def _verified(out: Printer, document: report.VerifyDocument) -> None:
 
 
 def export(args: argparse.Namespace) -> int:
+    if args.anonymize and args.format != "pcapng":
+        raise Stop(USAGE, "--anonymize rewrites frames, and JSON lines have none; leave out --format")
+    if args.key is not None and not args.anonymize:
+        raise Stop(USAGE, "--key goes with --anonymize only; add it")
     with open_source(args) as source:
         if args.write != "-":
             with open(args.write, "wb") as file:
@@ -548,6 +553,9 @@ def _export(args: argparse.Namespace, source: Source, file: IO[bytes]) -> None:
             file.write(report.to_json(report.record_row(record), pretty=False).encode() + b"\n")
         return
     writer = PcapngWriter(file)
+    if args.anonymize:
+        _export_anonymized(args, source, records, writer)
+        return
     before: tuple[object, ...] | None = None
     for record in records:
         said = record.provenance
@@ -562,6 +570,47 @@ def _export(args: argparse.Namespace, source: Source, file: IO[bytes]) -> None:
             link = said.interface or getattr(record.event, "link", "")
             writer.packet(captured, link, said.linktype, data, said.original_length)
         before = heard
+
+
+def _export_anonymized(
+    args: argparse.Namespace, source: Source, records: Iterable[Record], writer: PcapngWriter
+) -> None:
+    """The same with everything mapped. What can't be mapped is left out, and records behind it move up."""
+    from secrets import token_bytes
+
+    from replay.anonymize import Anonymizer
+
+    maps = Anonymizer(token_bytes(32) if args.key is None else args.key.encode())
+    before: tuple[object, ...] | None = None
+    kept = True
+    missing = frames = others = 0
+    for record in records:
+        said = record.provenance
+        data = source.journal.frame(said.frame) if said.frame else None
+        if data is None:
+            before = None
+            event = maps.event(record.event)
+            if event is None:
+                missing, others = missing + 1, others + 1
+                continue
+            where = msgspec.structs.replace(said, frame="")
+            carried = Carried(record.seq - missing, record.at, record.v, where, msgspec.Raw(event))
+            writer.custom(msgspec.json.encode(carried))
+            continue
+        captured: Instant = record.at if said.captured_at is None else said.captured_at
+        heard = (said.source, said.packet, said.frame, captured)
+        if heard != before:
+            link = said.interface or getattr(record.event, "link", "")
+            mapped = maps.frame(Frame(captured, link, said.linktype, data, said.original_length))
+            kept = mapped is not None
+            if mapped is not None:
+                writer.packet(captured, link, said.linktype, mapped, said.original_length)
+            else:
+                frames += 1
+        missing += not kept
+        before = heard
+    if frames or others:
+        print(f"pvdctl: left out, not to be anonymized: {frames} frames, {others} other records", file=sys.stderr)
 
 
 def _carried(record: Record) -> bytes:
