@@ -100,7 +100,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--format", choices=("pcapng", "jsonl"), default="pcapng", help="default pcapng")
     made.add_argument("-w", "--write", metavar="FILE", default="-", help="where to; default standard output")
     made.add_argument("--anonymize", action="store_true", help="map addresses, MACs and names consistently")
-    made.add_argument("--key", metavar="TEXT", help="with --anonymize: equal keys give equal maps; default random")
+    made.add_argument(
+        "--key",
+        metavar="TEXT",
+        help="with --anonymize: equal keys give equal maps, and who guesses it can test guesses; default random",
+    )
 
     made = _reader(commands, "plan", "what a projection would write to an empty host, without writing it", host=False)
     made.add_argument("--host", metavar="ID", help="whose leases count: a DHCP client's id, or a MAC; default nobody's")
