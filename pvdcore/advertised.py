@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from events.ids import LinkId, PvdId, Seq
+from events.ids import NEVER, Instant, LinkId, PvdId, Seq, deadline
 from events.router import (
     CaptivePortal,
     Dnssl,
@@ -217,7 +217,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         if withdrawn or had or not talks:
             if known is not None:
                 draft.drop_origin(replace(known, because=seq), "withdrawn", seq)
-                draft.regroup.setdefault(link.id, _touch("withdrawn", seq))
+                draft.regroup.setdefault(link.id, Touch("withdrawn", seq))
             return
         soft = draft.policy.number("soft_lifetime_s")
         after[LIFE, LIFE] = Held(LIFE, LIFE, (), soft, seq)
@@ -237,7 +237,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         legacy=option.legacy if option else False,
         delay=option.delay if option else 0,
         sequence=option.sequence if option else None,
-        queued=known.queued if known else 2**63 - 1,
+        queued=known.queued if known else NEVER,
         mac=event.mac or (known.mac if known else ""),
     )
     lost = before.keys() - after.keys()
@@ -247,9 +247,9 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     if new:
         shared_prefixes(draft, draft.link(link.id), origin, new)
     if known is None or link.contested or _standing(known) != _standing(origin):
-        draft.regroup.setdefault(link.id, _touch("moved", seq))
-    elif link.contested or _prefixes(known) != _prefixes(origin):
-        draft.match.setdefault(link.id, _touch("moved", seq))
+        draft.regroup.setdefault(link.id, Touch("moved", seq))
+    elif _prefixes(known) != _prefixes(origin):
+        draft.match.setdefault(link.id, Touch("moved", seq))
 
 
 Slots = dict[tuple[str, str], Held]
@@ -263,10 +263,6 @@ def _same(known: Origin, origin: Origin, before: Slots, after: Slots) -> bool:
         and flags(known) == flags(origin)
         and (known.delay, known.sequence) == (origin.delay, origin.sequence)
     )
-
-
-def _touch(cause: str, because: Seq) -> Touch:
-    return Touch(cause, because)
 
 
 def _standing(origin: Origin) -> tuple[bool, bool, bool]:
@@ -299,10 +295,8 @@ def _full(draft: Draft, link: Link, claim: Claim, after: dict[tuple[str, str], H
     return False
 
 
-def _ends(draft: Draft, held: Held) -> int:
-    lifetime = held.lifetime_s
-    start = draft.at if held.heard_at == FOLLOWS else held.heard_at
-    return 2**63 - 1 if lifetime is None else start + lifetime * 1_000_000_000
+def _ends(draft: Draft, held: Held) -> Instant:
+    return deadline(draft.at if held.heard_at == FOLLOWS else held.heard_at, held.lifetime_s)
 
 
 def shared_prefixes(draft: Draft, link: Link, origin: Origin, new: list[str]) -> None:
@@ -369,4 +363,4 @@ def neighbor(draft: Draft, event: NeighborAdvertised) -> None:
             draft.put_origin(put, "withdrawn")
         else:
             draft.drop_origin(origin, "withdrawn", draft.seq)
-        draft.regroup.setdefault(event.link, _touch("withdrawn", draft.seq))
+        draft.regroup.setdefault(event.link, Touch("withdrawn", draft.seq))

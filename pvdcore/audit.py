@@ -181,17 +181,20 @@ def _is_address(wanted: str) -> bool:
     return "/" not in wanted
 
 
+def change_key(change: Change) -> tuple[object, ...]:
+    """What makes a line of history the same one, whoever folded it; its instant comes first."""
+    return change.at, change.pvd, change.link, change.epoch, change.host, change.version, change.phase
+
+
 def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
     """The lines of history between the last record and `state.now`, which nobody has indexed: what lapsed."""
     last = journal.last_seq()
     if state.seq < last:
         return ()
     end = msgspec.structs.replace(state_at(journal, seq=last), changes=())
-    known = {(one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) for one in chronicle(journal)}
+    known = {change_key(one) for one in chronicle(journal)}
     later = advance(end, state.now).changes if state.now > end.now else ()
-    return tuple(
-        one for one in later if (one.at, one.pvd, one.link, one.epoch, one.host, one.version, one.phase) not in known
-    )
+    return tuple(one for one in later if change_key(one) not in known)
 
 
 def _names(kind: str, key: str, value: Value) -> set[str]:

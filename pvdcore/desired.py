@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
 from pvdcore.contents import Source, heard_at, members, merged
 from pvdcore.prefixes import network
-from pvdcore.state import FOLLOWS, Grant, Held, Instance, Origin, State, because, until
+from pvdcore.state import Grant, Held, Instance, State, because, counted_from, until
 
 LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
 IID_BITS: Final = 64  # RFC 4291 §2.5.1 for the link types that we place on
@@ -231,6 +231,4 @@ def _order(route: WantedRoute) -> tuple[int, str, int, str]:
 def _preferred(source: Source, held: Held) -> Instant:
     if held.preferred_s is None:
         return until(source, held) if held.kind != "prefix" else NEVER
-    spoken = source.heard_at if isinstance(source, Origin) else source.started_at
-    start = spoken if held.heard_at == FOLLOWS else held.heard_at
-    return start + held.preferred_s * 1_000_000_000
+    return deadline(counted_from(source, held), held.preferred_s)

@@ -28,7 +28,7 @@ from events.dhcp import (
     Status,
     Text,
 )
-from events.ids import HostId, LinkId, Seq
+from events.ids import NEVER, HostId, LinkId, Seq
 from pvdcore.draft import Draft, GrantKey
 from pvdcore.prefixes import network
 from pvdcore.state import Ask, Grant, Held, Value
@@ -144,7 +144,7 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
         held=_keep_since(held, known, draft.seq),
         owners=known.owners if known else (),
         mac=event.chaddr,
-        queued=known.queued if known else 2**63 - 1,
+        queued=known.queued if known else NEVER,
         stateful=ask.event.message != "INFORM",
     )
     draft.put_grant(grant, "leased")
@@ -352,7 +352,7 @@ def _bind(
         held=_keep_since((held, lease), known, draft.seq),
         owners=known.owners if known else (),
         mac=ask.event.mac,
-        queued=known.queued if known else 2**63 - 1,
+        queued=known.queued if known else NEVER,
     )
     draft.put_grant(grant, "leased")
 

@@ -11,9 +11,10 @@ Law: recomputed, never fixed at arrival. A move is the difference between the ow
 from msgspec.structs import replace
 
 from events.ids import HostId, LinkId, PvdId
+from pvdcore.contents import heard_at
 from pvdcore.draft import Draft, Touch
 from pvdcore.prefixes import covers, length
-from pvdcore.state import FOLLOWS, Grant, Link, Origin
+from pvdcore.state import Grant, Link, Origin
 
 BY_PREFIX = ("dhcp6-address", "dhcp6-prefix")
 
@@ -132,6 +133,5 @@ def _matches(origins: dict[PvdId, list[Origin]], subject: str) -> list[tuple[int
         for one in spoken:
             for held in one.held:
                 if held.kind == "prefix" and covers(held.key, subject):
-                    said = one.heard_at if held.heard_at == FOLLOWS else held.heard_at
-                    found.append((length(held.key), said, pvd))
+                    found.append((length(held.key), heard_at(one, held), pvd))
     return found

@@ -146,12 +146,7 @@ def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
     """When an instance that ends was last heard of."""
     if before is None:
         return draft.at
-    return max((spoken_at(one) for one in members(draft.before, id, before)), default=before.since)
-
-
-def spoken_at(source: Source) -> Instant:
-    """When a contribution was last renewed."""
-    return source.heard_at
+    return max((one.heard_at for one in members(draft.before, id, before)), default=before.since)
 
 
 def flagged(found: list[Source], pvd: Pvd) -> Pvd:

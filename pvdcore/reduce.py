@@ -31,7 +31,8 @@ from pvdcore import advertised, deadlines, leases, links, membership, pvds, sett
 from pvdcore.advertised import SILENT
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
-from pvdcore.state import FOLLOWS, Grant, Held, Origin, State, until
+from pvdcore.state import Grant, Held, Origin, State, until
+from pvdcore.state import because as carried_by
 
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
 AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
@@ -115,7 +116,7 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
         draft.requeue_origin(replace(origin, queued=NEVER))
         return
     left = tuple(held for held in origin.held if until(origin, held) > at)
-    because = max(origin.because if held.heard_at == FOLLOWS else held.because for held in ended)
+    because = max(carried_by(origin, held) for held in ended)
     if any(not held.fixed for held in left):
         draft.put_origin(replace(origin, held=left, event=SILENT, queued=NEVER), "lapsed")
         draft.touched[pvd, (link, origin.epoch, "")].because = because

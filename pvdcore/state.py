@@ -261,12 +261,18 @@ class State(msgspec.Struct, frozen=True):
 EMPTY: Final = State()
 
 
+def counted_from(origin: Origin | Grant, held: Held) -> Instant:
+    """The instant from which an item's lifetimes count."""
+    if held.heard_at != FOLLOWS:
+        return held.heard_at
+    return origin.heard_at if isinstance(origin, Origin) else origin.started_at
+
+
 def until(origin: Origin | Grant, held: Held) -> Instant:
     """When an item ends. NEVER for infinity and for what lives as long as its origin does."""
     if held.fixed:
         return NEVER
-    spoken = origin.heard_at if isinstance(origin, Origin) else origin.started_at
-    return deadline(spoken if held.heard_at == FOLLOWS else held.heard_at, held.lifetime_s)
+    return deadline(counted_from(origin, held), held.lifetime_s)
 
 
 def because(origin: Origin | Grant, held: Held) -> Seq:

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from adapters.sqlite import SqliteJournal
 from events.ids import Instant
 from events.record import Record
+from pvdcore.audit import change_key
 from pvdcore.reduce import advance, next_deadline, reduce
 from pvdcore.state import Change
-from replay.sources import Source, change_key
+from replay.sources import Source
 
 POLL_MS: Final = 200  # between two looks at the file: soon enough for eyes, and five small queries a second
 BATCH_RECORDS: Final = 4096  # read at a time: what comes after a long pause is shown page by page

@@ -17,10 +17,9 @@ from events.ops import AddressAdd, LinkAdd, NetnsAdd, Op, RouteAdd
 from events.record import Provenance, Record
 from pvdcore import view
 from pvdcore.audit import PvdDiff
-from pvdcore.contents import ORDERED, Item, heard_at
+from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
 from pvdcore.state import (
-    FOLLOWS,
     Cell,
     Change,
     Connection,
@@ -32,6 +31,7 @@ from pvdcore.state import (
     Pvd,
     State,
     because,
+    counted_from,
     until,
 )
 from replay.tables import escape_json
@@ -821,7 +821,7 @@ def _lease(item: Item) -> LeaseRow:
     by, one = item
     protocol, server, *timers = one.value
     # From where the lease's lifetime counts: the request's sending (RFC 2131 §4.4.5), not the answer.
-    start = by.started_at if isinstance(by, Grant) and one.heard_at == FOLLOWS else heard_at(by, one)
+    start = counted_from(by, one)
     t1, t2 = ((_timer(start, timers[at]) if at < len(timers) else None) for at in (0, 1))
     return LeaseRow(_text(protocol), _text(server), t1, t2, *_ends(by, one))
 

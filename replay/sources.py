@@ -93,7 +93,7 @@ class Source:
         seen = set()
         for change in audit.chronicle(self.journal, pvd):
             if (self.at is None or change.at <= self.at) and (self.seq is None or change.seq <= self.seq):
-                seen.add(change_key(change))
+                seen.add(audit.change_key(change))
                 yield change
         horizon = self.at if self.at is not None else None if self._run is not None else self.now
         last = self.journal.last_seq()
@@ -103,18 +103,13 @@ class Source:
         if end.now >= horizon:
             return
         for change in advance(replace(end, changes=()), horizon).changes:
-            if (pvd is None or change.pvd == pvd) and change_key(change) not in seen:
+            if (pvd is None or change.pvd == pvd) and audit.change_key(change) not in seen:
                 yield change
 
     def packet(self, seq: Seq) -> int:
         """The number of a record's packet in its capture; 0 for none."""
         record = self.journal.record(seq)
         return record.provenance.packet if record else 0
-
-
-def change_key(change: Change) -> tuple[object, ...]:
-    """What makes a line of history the same one, whoever folded it; its instant comes first."""
-    return change.at, change.pvd, change.link, change.epoch, change.host, change.version, change.phase
 
 
 def when(text: str, now: Instant, utc: bool) -> Instant | SeqPoint:
