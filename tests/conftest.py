@@ -45,17 +45,24 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 # --- @pytest.mark.covers(*ids): an id that is no row fails the run; what passed is what covers ---------------
+#
+# A row is covered when both what is expected of it and its negative case were asserted: by one test (no `part`), or by
+# a test marked `part="expected"` and another marked `part="negative"`. A lone half leaves the row open.
 
 ROWS: dict[str, str] = json.loads((Path(__file__).parent / "rows.json").read_text(encoding="utf-8"))
+PARTS = ("", "expected", "negative")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a mark with an id that no row has; hand the ids of each test on to its report."""
     wrong = []
     for item in items:
-        ids = [one for mark in item.iter_markers("covers") for one in mark.args]
-        wrong += [f"{item.nodeid}: {one!r} is no row of tests/rows.json" for one in ids if one not in ROWS]
-        item.user_properties += [("covers", one) for one in ids]
+        for mark in item.iter_markers("covers"):
+            part = mark.kwargs.get("part", "")
+            if part not in PARTS or mark.kwargs.keys() - {"part"}:
+                wrong.append(f"{item.nodeid}: a mark says part= expected or negative, not {mark.kwargs}")
+            wrong += [f"{item.nodeid}: {one!r} is no row of tests/rows.json" for one in mark.args if one not in ROWS]
+            item.user_properties += [("covers", f"{one} {part}".strip()) for one in mark.args]
     if wrong:
         raise pytest.UsageError("\n".join(wrong))
 
