@@ -17,7 +17,6 @@ from events.router import (
     CaptivePortal,
     Dnssl,
     EncryptedDns,
-    IgnoredOption,
     MifContainer,
     Mtu,
     NdOption,
@@ -31,6 +30,7 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
+from pvdcore import remarks
 from pvdcore.contents import LIFE, content, flags, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import Policy
@@ -159,13 +159,14 @@ def heard(draft: Draft, event: RouterAdvertised) -> None:
     link = draft.link(event.link)
     key = (event.link, event.router)
     if key not in draft.speakers and len(link.speakers) >= draft.policy.number("routers_per_link_max"):
-        draft.find("too-many-routers", f"more routers than policy allows speak on {link.id}", link=link.id)
+        draft.find("too-many-routers", link=link.id)
         return
-    remarks(draft, event)
+    remarks.alone(draft, event, lambda options: says(event.router, Claim("", RaHeader(1), options)))
     for claim in claims(event, link.epoch, draft.policy):
         if _refused(draft, link, claim):
             continue
         known = next((one for one in draft.speakers.get(key, ()) if one.pvd == claim.pvd), None)
+        remarks.beside(draft, event, claim.pvd, claim.header, tuple(says(event.router, claim)), known)
         _fold(draft, link, event, claim, known)
         link = draft.link(event.link)
     # Other PvDs of the same router: their words were said in other messages, and stay as they were.
@@ -178,7 +179,7 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
     alive = sum(1 for pvd in draft.pvds.values() if pvd.kind == "explicit" and pvd.instances) if here else 0
     if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
         return False
-    draft.find("too-many-pvds", f"more explicit PvDs than policy allows are announced on {link.id}", link=link.id)
+    draft.find("too-many-pvds", link=link.id)
     return True
 
 
@@ -286,8 +287,7 @@ def _full(draft: Draft, link: Link, claim: Claim, after: dict[tuple[str, str], H
     same = [one for (kind, _), one in after.items() if kind == held.kind]
     if len(same) < bound:
         return False
-    text = f"{claim.pvd} announces more of kind {held.kind} than policy {knob} allows"
-    draft.find("too-many-items", text, link=link.id, pvd=claim.pvd)
+    draft.find("too-many-items", link=link.id, pvd=claim.pvd, kind=held.kind, knob=knob)
     if held.kind not in ("dns", "search"):
         return True
     first = min(same, key=lambda one: (_ends(draft, one), one.key))
@@ -305,38 +305,7 @@ def shared_prefixes(draft: Draft, link: Link, origin: Origin, new: list[str]) ->
         for other in draft.speakers.get((link.id, speaker), ()):
             both = [held.key for held in other.held if held.kind == "prefix" and held.key in new]
             if other.pvd != origin.pvd and both:
-                text = f"{both[0]} is announced in {other.pvd} and in {origin.pvd}; addresses of it follow the last RA"
-                draft.find("prefix-in-two-pvds", text, link=link.id, pvd=origin.pvd)
-
-
-def remarks(draft: Draft, event: RouterAdvertised) -> None:
-    """Findings that one RA shows by itself."""
-    routes = [one.prefix for one in event.options if isinstance(one, RouteInformation)]
-    for prefix in sorted({one for one in routes if routes.count(one) > 1}):
-        text = f"router {event.router} gives two routes to {prefix} in one RA; the last one counts (RFC 4191 §2.3)"
-        draft.find("duplicate-route", text, link=event.link)
-    option = next((one for one in event.options if isinstance(one, PvdOption)), None)
-    pvd = "fqdn:" + option.name if option else None
-    for one in event.options:
-        if isinstance(one, IgnoredOption) and one.code == 21:
-            text = f"router {event.router} sends several PvD options in one RA; all but the first are ignored"
-            draft.find("duplicate-pvd-option", text, link=event.link, pvd=pvd)
-    if option is None:
-        return
-    for nested in option.options:
-        if isinstance(nested, IgnoredOption) and nested.code == 21:
-            text = f"router {event.router} nests a PvD option in a PvD option; the inner one is ignored"
-            draft.find("nested-pvd-option", text, link=event.link, pvd=pvd)
-    outer = {(held.kind, held.key): held for held in says(event.router, Claim("", RaHeader(1), event.options))}
-    for held in says(event.router, Claim("", RaHeader(1), option.options)):
-        twin = outer.get((held.kind, held.key))
-        if (
-            twin is not None
-            and held.kind != "router"
-            and (twin.value, twin.lifetime_s) != (held.value, held.lifetime_s)
-        ):
-            text = f"{pvd} says {held.kind} {held.key} inside and outside its option, differently; the inner one counts"
-            draft.find("inner-outer-differ", text, link=event.link, pvd=pvd)
+                draft.find("prefix-in-two-pvds", link=link.id, pvd=origin.pvd, prefix=both[0], other=other.pvd)
 
 
 def neighbor(draft: Draft, event: NeighborAdvertised) -> None:

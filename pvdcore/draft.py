@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
-from pvdcore import deadlines
+from pvdcore import deadlines, findings
 from pvdcore.state import Cell, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
 
 GrantKey = tuple[LinkId, HostId, str, str]
@@ -183,11 +183,12 @@ class Draft:
 
     # Remarks
 
-    def find(self, code: str, text: str, *, link: LinkId, pvd: PvdId | None = None) -> None:
-        """Note a finding; the same one again only counts."""
+    def find(self, code: str, *, link: LinkId, pvd: PvdId | None = None, **said: object) -> None:
+        """Note a finding of the catalogue, with the fields of its sentence; the same one again only counts."""
         key = (code, link, pvd or "")
         known = self.findings.get(key)
         if known is None:
+            text = findings.sentence(code, link=link, pvd=pvd, **said)
             self.findings = self.findings.set(key, Finding(code, text, pvd, link, self.seq))
         elif known.because != self.seq:
             self.findings = self.findings.set(key, replace(known, count=known.count + 1))

@@ -29,6 +29,7 @@ from events.dhcp import (
     Text,
 )
 from events.ids import NEVER, HostId, LinkId, Seq
+from pvdcore import remarks
 from pvdcore.draft import Draft, GrantKey
 from pvdcore.prefixes import network
 from pvdcore.state import Ask, Grant, Held, Value
@@ -126,7 +127,7 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
     else:
         lease = option(event.options, 51, Number)
         if event.yiaddr == "0.0.0.0" or lease is None or lease.value == 0:
-            draft.find("dhcp4-no-lease-time", f"an ACK of {server} has no usable lease", link=event.link)
+            draft.find("dhcp4-no-lease-time", link=event.link, server=server)
             return
         held = (*_lease4(event, server, lease.value), *_parameters4(event, lease.value))
         start = ask.at  # lifetimes count from the sending of the request (RFC 2131 §4.4.1)
@@ -262,6 +263,7 @@ def message6(draft: Draft, event: Dhcp6MessageSeen) -> None:
     """Fold one DHCPv6 message."""
     if event.relays:
         return  # seen between a relay and a server
+    remarks.unanswered(draft, event)
     client = _duid(event.options, 1)
     # An Information-request may go without a client id (RFC 8415 §18.2.6): then its source names the host.
     slot = f"6 {event.xid:06x}"

@@ -86,11 +86,9 @@ def owners_of(
         )
         for pvd in claimants:
             if not all(one.legacy for one in origins[pvd]):
-                text = f"routers of {pvd} on {link.id} differ in the L flag; one that sets it is enough"
-                draft.find("l-flag-differs", text, link=link.id, pvd=pvd)
+                draft.find("l-flag-differs", link=link.id, pvd=pvd)
         if len(claimants) > 1:
-            text = f"{' and '.join(claimants)} both claim the DHCPv4 lease on {link.id} (L flag)"
-            draft.find("several-l-flags", text, link=link.id)
+            draft.find("several-l-flags", link=link.id, several=" and ".join(claimants))
         return ((claimants[0],) if len(claimants) == 1 else unclaimed), False
     if grant.rule == "dhcp6-info":
         strict = draft.policy.on("strict_o")
@@ -107,8 +105,8 @@ def owners_of(
         best = matches[-1]
         tie = len(matches) > 1 and matches[-2][0] == best[0] and matches[-2][2] != best[2]
         if tie:
-            text = f"{matches[-2][2]} and {best[2]} both have a prefix of {grant.subject}; the newest RA counts"
-            draft.find("dhcp6-several-matches", text, link=link.id)
+            first, second = matches[-2][2], best[2]
+            draft.find("dhcp6-several-matches", link=link.id, first=first, second=second, subject=grant.subject)
         return (best[2],), tie
     managed = sorted(pvd for pvd, found in origins.items() if any(one.header.managed for one in found))
     if grant.rule == "dhcp6-prefix":
@@ -116,8 +114,7 @@ def owners_of(
         if len(willing) == 1:
             return (willing[0],), False
     if origins:  # before any RA there is nothing to match: that is no fault of the network
-        text = f"DHCPv6 assigned {grant.subject} on {link.id}, which no PvD with the M flag has a prefix for"
-        draft.find("dhcp6-no-match", text, link=link.id)
+        draft.find("dhcp6-no-match", link=link.id, subject=grant.subject)
     return unclaimed, False
 
 

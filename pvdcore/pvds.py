@@ -104,6 +104,7 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
     else:
         instances[cell] = after
     _compare(draft, id, link, [one for one in found if isinstance(one, Origin)])
+    _portals(draft, id, cell, found)
     listed = tuple(sorted(instances.items(), key=lambda one: one[0]))
     pvd = flagged(found, pvd)
     draft.put_pvd(
@@ -133,8 +134,23 @@ def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> No
                 values.setdefault(name, set()).add(value)
     differing = sorted(name for name, several in values.items() if len(several) > 1)
     if differing:
-        text = f"routers of {id} on {link} disagree: {', '.join(differing)}"
-        draft.find("ra-inconsistent", text, link=link, pvd=id)
+        draft.find("ra-inconsistent", link=link, pvd=id, what=", ".join(differing))
+
+
+def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source]) -> None:
+    """Captive portals that differ by who or which protocol says them (RFC 8910 §3), those that all hosts share too."""
+    link, epoch, host = cell
+    everyone = draft.instance(id, (link, epoch, "")) if host else None
+    both = [*found, *(members(draft, id, everyone) if everyone else ())]
+    said: dict[str, str] = {}
+    for source in both:
+        for held in source.held:
+            if held.kind == "captive_portal":
+                by = source.speaker if isinstance(source, Origin) else source.rule
+                said.setdefault(str(held.value[0]), by)
+    if len(said) > 1:
+        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(said.items()))
+        draft.find("capport-differs", link=link, pvd=id, what=what)
 
 
 def _owned(draft: Draft, key: tuple[str, str, str, str], pvd: PvdId, epoch: int) -> bool:

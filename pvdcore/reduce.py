@@ -59,11 +59,9 @@ def reduce(state: State, record: Record) -> State:
         draft.reject("udp-checksum")
         return draft.state()
     if ahead:
-        text = "a packet is dated more than a day ahead of its neighbours; it counts at their time"
-        draft.find("time-jump", text, link=getattr(event, "link", ""))
+        draft.find("time-jump", link=getattr(event, "link", ""))
     if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
-        text = f"packets came on {event.link} after its attachment ended; they are evidence and make no PvD"
-        draft.find("heard-unattached", text, link=event.link)
+        draft.find("heard-unattached", link=event.link)
         return draft.state()
     slice_ = SLICES.get(type(event))
     if slice_ is not None:

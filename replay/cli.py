@@ -110,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host", metavar="ID", help="whose leases count: a DHCP client's id, or a MAC; default nobody's")
     made.add_argument("--iid", choices=("eui64",), help="form addresses from the MAC of --host; default none")
 
+    made = _command(commands, "explain", "what a finding or a refusal means, and what to change", at=False, host=False)
+    made.add_argument("code", metavar="CODE", nargs="?", help="as `replay` shows it; without it all codes are listed")
+
     made = commands.add_parser("schema", help="the JSON Schema of a document", allow_abbrev=False)
     made.add_argument("kind", metavar="KIND", nargs="?", help="which; without it their names are listed")
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, suppress
+from difflib import get_close_matches
 from io import StringIO
 from typing import IO, Any, Final
 
@@ -631,6 +632,22 @@ def schema(args: argparse.Namespace) -> int:
     return DONE
 
 
+def explain(args: argparse.Namespace) -> int:
+    from replay import explain as told
+
+    found = told.rows()
+    if args.code is not None:
+        known = found
+        found = [one for one in found if one.code == args.code]
+        if not found:
+            near = get_close_matches(args.code, sorted({one.code for one in known}), 3)
+            instead = f"is it {' or '.join(near)}?" if near else "`pvdctl explain` lists the codes"
+            raise Stop(NOT_FOUND, f"no code is called {args.code!r}; {instead}")
+    document = report.ExplainDocument(SCHEMA_VERSION, found)
+    _say(args, document, found, lambda out: (told.words if args.code else told.table)(out, found))
+    return DONE
+
+
 COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "replay": replay,
     "list": list_,
@@ -645,5 +662,6 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "log": log,
     "verify": verify,
     "export": export,
+    "explain": explain,
     "schema": schema,
 }

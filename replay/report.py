@@ -19,6 +19,7 @@ from pvdcore import view
 from pvdcore.audit import PvdDiff
 from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
+from pvdcore.findings import BY_CODE
 from pvdcore.state import (
     Cell,
     Change,
@@ -278,7 +279,10 @@ class LinkRow(Struct, frozen=True):
 
 
 class FindingRow(Struct, frozen=True):
-    """Something that the network's administrator wants to hear about. because: the first record that showed it."""
+    """Something that the network's administrator wants to hear about. because: the first record that showed it.
+
+    code: what `pvdctl explain` explains. severity: error, warning or notice.
+    """
 
     code: str
     text: str
@@ -286,6 +290,7 @@ class FindingRow(Struct, frozen=True):
     because: Seq
     link: str
     count: int
+    severity: str = "notice"
 
 
 class RejectedRow(Struct, frozen=True):
@@ -522,6 +527,29 @@ class VerifyDocument(Struct, frozen=True):
     misread: list[MisreadRow] = []
 
 
+class ExplainRow(Struct, frozen=True):
+    """What a code means. of: finding, rejected (a message), ignored (an option), noted; severity: of a finding only.
+
+    text: the sentence, with the fields that are filled in in braces; meaning: what it does to hosts; change: what the
+    network's administrator should do; source: where it is said.
+    """
+
+    code: str
+    of: str
+    severity: str | None
+    text: str
+    meaning: str
+    change: str | None
+    source: str | None
+
+
+class ExplainDocument(Struct, frozen=True):
+    """What `explain` says: all codes, or those of the name that was asked for."""
+
+    schema_version: int
+    codes: list[ExplainRow]
+
+
 class PlannedRow(Struct, frozen=True):
     """One operation, for which PvD it is, and which record asks for it (null: the place as a whole)."""
 
@@ -544,6 +572,7 @@ class PlanDocument(Struct, frozen=True):
 DOCUMENTS: Final[dict[str, type[Struct]]] = {
     "connections": ConnectionsDocument,
     "diff": DiffDocument,
+    "explain": ExplainDocument,
     "history": HistoryDocument,
     "links": LinksDocument,
     "log": LogDocument,
@@ -643,11 +672,16 @@ def state_document(
         connection_rows(state),
         link_rows(state),
         [
-            FindingRow(found.code, found.text, found.pvd, found.because, found.link, found.count)
+            FindingRow(found.code, found.text, found.pvd, found.because, found.link, found.count, _severity(found.code))
             for _, found in sorted(state.findings.items())
         ],
         [RejectedRow(one.rule, one.count, one.first) for _, one in sorted(state.rejected.items())],
     )
+
+
+def _severity(code: str) -> str:
+    """A code that an older program found, and this one knows no more, is a notice."""
+    return BY_CODE[code].severity if code in BY_CODE else "notice"
 
 
 def settings_rows(state: State) -> list[SettingsRow]:

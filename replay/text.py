@@ -278,13 +278,17 @@ def replay(
         out.line()
         out.title("FINDINGS")
         out.table(
-            ("CODE", "LINK", "COUNT", "BECAUSE", "TEXT"),
-            [(one.code, one.link, one.count, one.because, one.text) for one in state.findings],
+            ("CODE", "SEVERITY", "LINK", "COUNT", "BECAUSE", "TEXT"),
+            [(one.code, one.severity, one.link, one.count, one.because, one.text) for one in state.findings],
         )
     if state.rejected:
         out.line()
         out.title("REJECTED")
         out.table(("RULE", "COUNT", "FIRST"), [(one.rule, one.count, one.first) for one in state.rejected])
+    if out.legend and (state.findings or state.rejected):
+        code = state.findings[0].code if state.findings else state.rejected[0].rule
+        out.line()
+        out.line(f"what these mean and what to change: pvdctl explain {code}")
 
 
 def links(out: Printer, rows: Sequence[report.LinkRow], utc: bool) -> None:

@@ -128,7 +128,10 @@ def test_what_is_gone_is_kept_and_shown_on_request(ctl: Ctl, document: Callable[
 def test_replay_prints_what_was_read_what_there_is_and_what_happened(ctl: Ctl) -> None:
     code, out, err = ctl("replay", "-r", NETWORKD, "--utc")
     assert (code, err) == (0, "")
-    assert [line for line in out.splitlines() if line.isupper() and " " not in line] == ["CAPTURES", "PVDS", "HISTORY"]
+    titles = [line for line in out.splitlines() if line.isupper() and " " not in line]
+    assert titles == ["CAPTURES", "PVDS", "HISTORY", "FINDINGS"]
+    assert re.search(r"^dhcp6-unanswered +warning +if0 ", out, re.M), "networkd asked five times, nobody answered"
+    assert out.endswith("pvdctl explain dhcp6-unanswered\n")
     assert re.search(r"20:02:30\.242 .*announced -> gone, -address 198\.51\.100\.100/24 .*released because 29", out)
     assert out == ctl("replay", "-r", NETWORKD, "--utc")[1], "the same input prints the same"
 

@@ -231,6 +231,7 @@ def test_the_rest_of_the_document() -> None:
     assert found["connections"][0]["closed"] == "2026-01-01T00:00:01.000000000Z"
     assert found["links"][0]["pvds"] == [NAME] and found["links"][0]["gone"] is None
     row = {"code": "twice", "text": "said twice", "pvd": NAME, "because": 4, "link": "eth0", "count": 2}
+    row["severity"] = "notice"
     assert found["findings"] == [row]
     assert found["rejected"] == [{"rule": "hop-limit", "count": 3, "first": 5}]
 

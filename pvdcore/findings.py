@@ -1,0 +1,294 @@
+"""The catalogue of findings: what a network's administrator wants to hear about, what it means, what to change.
+
+Law: a finding has its code, its sentence and its advice here and nowhere else; `Draft.find` takes no other code. A
+finding never changes what is folded: it says what was heard, the rules say what that means.
+
+severity: `error`: a standard forbids it, and hosts lose something by it; `warning`: hosts will differ in what they do,
+or something is short of working; `notice`: allowed, and good to know.
+"""
+
+from typing import Final
+
+import msgspec
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of finding.
+
+    sentence: a template; `{link}` and `{pvd}` are always there, other fields are those its caller gives.
+    meaning: what it does to hosts. change: what the administrator should do. source: the section that says so.
+    """
+
+    code: str
+    severity: str
+    sentence: str
+    meaning: str
+    change: str
+    source: str
+
+
+SEVERITIES: Final = ("error", "warning", "notice")
+
+CATALOGUE: Final[tuple[Kind, ...]] = (
+    # What one RA shows.
+    Kind(
+        "duplicate-pvd-option",
+        "error",
+        "router {router} sends several PvD options in one RA; all but the first are ignored",
+        "An RA belongs to one PvD, that of its first PvD option; what stands in the others reaches no host.",
+        "Send one RA for each PvD.",
+        "RFC 8801 §3.2, §3.4",
+    ),
+    Kind(
+        "nested-pvd-option",
+        "error",
+        "router {router} nests a PvD option in a PvD option; the inner one is ignored",
+        "A PvD option must not stand inside another; the inner PvD reaches no host.",
+        "Send the inner PvD in an RA of its own.",
+        "RFC 8801 §3.2",
+    ),
+    Kind(
+        "inner-outer-differ",
+        "warning",
+        "{pvd} says {kind} {key} inside and outside its option, differently; the inner one counts",
+        "Hosts that know PvDs and hosts that don't configure different things; the RFC leaves open which one counts.",
+        "Say it once: outside for all hosts, inside for those that know PvDs.",
+        "RFC 8801 §3.2, §3.4 (silent on which one counts)",
+    ),
+    Kind(
+        "duplicate-route",
+        "error",
+        "router {router} gives two routes to {prefix} in one RA; the last one counts",
+        "One of the two has no effect, and which one differs between hosts.",
+        "Remove one of the two route entries.",
+        "RFC 4191 §4",
+    ),
+    Kind(
+        "preferred-over-valid",
+        "error",
+        "router {router} announces a prefix that is preferred for longer than it is valid; hosts ignore it",
+        "No host forms an address from this prefix.",
+        "Set the preferred lifetime to no more than the valid lifetime.",
+        "RFC 4861 §4.6.2, RFC 4862 §5.5.3 c",
+    ),
+    Kind(
+        "prefix-length-not-64",
+        "error",
+        "router {router} sets the autonomous flag on {prefix}; interface identifiers have 64 bits, so no host uses it",
+        "Hosts form no address from it, as prefix and interface identifier do not make 128 bits.",
+        "Announce a /64 for autonomous configuration, or clear the A flag.",
+        "RFC 4862 §5.5.3 d, RFC 4291 §2.5.1",
+    ),
+    Kind(
+        "mtu-under-1280",
+        "error",
+        "router {router} announces an MTU under 1280 octets; hosts ignore it",
+        "IPv6 needs links of 1280 octets or more.",
+        "Announce 1280 or more, or no MTU.",
+        "RFC 8200 §5, RFC 4861 §6.3.4",
+    ),
+    Kind(
+        "reserved-preference",
+        "error",
+        "router {router} sends the reserved preference 10; as router preference it is read as medium",
+        "A default router of this preference counts as medium; a route information option with it is ignored.",
+        "Set high, medium or low.",
+        "RFC 4191 §2.2, §2.3",
+    ),
+    Kind(
+        "preference-without-lifetime",
+        "notice",
+        "router {router} is no default router (lifetime 0) and sends a preference other than medium",
+        "The preference must be 00 where the lifetime is 0; hosts ignore it.",
+        "Leave the preference at medium where the router lifetime is 0.",
+        "RFC 4191 §2.2",
+    ),
+    Kind(
+        "managed-without-prefix",
+        "warning",
+        "router {router} sets the M flag for {pvd} and announces no prefix with it",
+        "A DHCPv6 address belongs to the PvD whose prefix contains it; without a prefix it will belong to none.",
+        "Announce the prefix that DHCPv6 assigns from, if need be with the L and A flags off.",
+        "RFC 8801 §3.4.1",
+    ),
+    Kind(
+        "pvd-id-one-label",
+        "warning",
+        "router {router} announces {pvd}, an id of one label",
+        "The id should be a name that its owner holds in the DNS; nothing proves that a single label is anybody's.",
+        "Use a fully qualified name under a domain of yours.",
+        "RFC 8801 §3, §4.1",
+    ),
+    Kind(
+        "sequence-without-h",
+        "notice",
+        "router {router} announces {pvd} with a sequence number or a delay, and without the H flag",
+        "Both mean nothing without the H flag, hosts ignore them.",
+        "Set the H flag if there is additional information, else set both to 0.",
+        "RFC 8801 §3.1",
+    ),
+    # What several RAs show.
+    Kind(
+        "ra-inconsistent",
+        "warning",
+        "routers of {pvd} on {link} disagree: {what}",
+        "Routers on a link should say the same of these; hosts take what they heard last.",
+        "Configure the routers alike.",
+        "RFC 4861 §6.2.7",
+    ),
+    Kind(
+        "prefix-lifetimes-differ",
+        "warning",
+        "routers on {link} give {prefix} different lifetimes",
+        "Routers should announce the same lifetimes for a prefix; hosts follow whichever spoke last.",
+        "Configure the same valid and preferred lifetimes, or let both count down to the same instant.",
+        "RFC 4861 §6.2.7",
+    ),
+    Kind(
+        "router-mac-changed",
+        "warning",
+        "router {router} on {link} changed its link-layer address from {before} to {after}",
+        "Another device speaks with the router's address: a fail-over, an exchanged router, or an attack.",
+        "If it was no fail-over of yours, look for the second device; RA guard keeps such RAs out.",
+        "RFC 4861 §7.2.3, RFC 6104 §2",
+    ),
+    Kind(
+        "prefix-in-two-pvds",
+        "warning",
+        "{prefix} is announced in {other} and in {pvd}; addresses of it follow the last RA",
+        "An address belongs to the PvD of the RA that announced its prefix last, so it moves back and forth.",
+        "Announce a prefix in one PvD only.",
+        "RFC 8801 §3.4",
+    ),
+    Kind(
+        "pvd-split-over-ras",
+        "notice",
+        "router {router} spreads what it says of {pvd} over several RAs; who misses one holds a part",
+        "Allowed where one RA would be too long; nothing tells a host that a part is missing.",
+        "Shorten the announcement until one RA holds it, if that can be.",
+        "RFC 8801 §3.2, §6",
+    ),
+    Kind(
+        "lifetime-under-interval",
+        "error",
+        "router {router} was silent for {gap} s and gives {kind} {key} {lifetime} s; hosts lose it in between",
+        "A lifetime shorter than the interval between two RAs ends before it can be refreshed.",
+        "Set lifetimes to three times the largest interval between RAs, or send RAs more often.",
+        "RFC 4861 §6.2.1, RFC 8106 §5.1, §5.2",
+    ),
+    Kind(
+        "l-flag-differs",
+        "warning",
+        "routers of {pvd} on {link} differ in the L flag; one that sets it is enough",
+        "Whether the DHCPv4 lease belongs to this PvD differs with the RA that a host heard.",
+        "Set the L flag on all routers of the PvD, or on none.",
+        "RFC 8801 §3.4.2",
+    ),
+    Kind(
+        "several-l-flags",
+        "error",
+        "{several} both claim the DHCPv4 lease on {link} (L flag)",
+        "Only one PvD of a link may claim the DHCPv4 lease; with several it goes to the implicit PvDs.",
+        "Set the L flag in one PvD only.",
+        "RFC 8801 §3.4.2",
+    ),
+    # DHCP.
+    Kind(
+        "capport-differs",
+        "error",
+        "captive portals of {pvd} on {link} differ: {what}",
+        "The URI must be the same by whichever protocol it comes; hosts open one of them, and which one is not said.",
+        "Give the same URI in RA option 37, DHCPv4 option 114 and DHCPv6 option 103.",
+        "RFC 8910 §3",
+    ),
+    Kind(
+        "dhcp6-unanswered",
+        "warning",
+        "{host} asks DHCPv6 on {link} again and again, as the flags of {pvd} invite it to, and gets no answer",
+        "The M or O flag tells hosts to ask, and nobody answers: they wait for what does not come.",
+        "Start a DHCPv6 server or relay on this link, or clear the M and O flags.",
+        "RFC 4861 §4.2, RFC 8415 §15",
+    ),
+    Kind(
+        "dhcp6-no-match",
+        "warning",
+        "DHCPv6 assigned {subject} on {link}, which no PvD with the M flag has a prefix for",
+        "The address belongs to no explicit PvD, so it goes to all implicit ones.",
+        "Announce the prefix of the assigned addresses in the PvD that sets the M flag.",
+        "RFC 8801 §3.4.1",
+    ),
+    Kind(
+        "dhcp6-several-matches",
+        "warning",
+        "{first} and {second} both have a prefix of {subject}; the newest RA counts",
+        "Which PvD an assigned address belongs to changes with every RA.",
+        "Set the M flag in one of the PvDs that announce this prefix only.",
+        "RFC 8801 §3.4.1",
+    ),
+    Kind(
+        "dhcp4-no-lease-time",
+        "error",
+        "an ACK of {server} has no usable lease time",
+        "An ACK must say for how long the address is granted; hosts ignore it or guess.",
+        "Configure a lease time (option 51) on the server.",
+        "RFC 2131 §4.3.1 table 3",
+    ),
+    # Additional information.
+    Kind(
+        "sequence-unchanged",
+        "notice",
+        "{pvd} announces the new prefix {prefix} with the H flag and the same sequence number {sequence}",
+        "Additional information must list every announced prefix; what hosts hold may not list this one.",
+        "When the information changes, change the sequence number too.",
+        "RFC 8801 §3.1, §4.1",
+    ),
+    # Bounds (standards.md D.3): what does not fit.
+    Kind(
+        "too-many-routers",
+        "warning",
+        "more routers than policy routers_per_link_max allows speak on {link}",
+        "Further routers are not folded: either the link is odd, or somebody floods it.",
+        "Look for forged RAs (RA guard); raise the policy if they are real.",
+        "a bound of this program; RFC 6104",
+    ),
+    Kind(
+        "too-many-pvds",
+        "warning",
+        "more explicit PvDs than policy allows are announced on {link}",
+        "Further PvDs are not folded.",
+        "Look for forged RAs; raise pvds_per_link_max or pvds_max if they are real.",
+        "a bound of this program",
+    ),
+    Kind(
+        "too-many-items",
+        "warning",
+        "{pvd} announces more of kind {kind} than policy {knob} allows",
+        "Further items are not folded; of resolvers and search names the one that ends first makes way.",
+        "Shorten the announcement, or raise the policy.",
+        "a bound of this program; RFC 8106 §5.3.1, §6.2",
+    ),
+    # The records themselves.
+    Kind(
+        "time-jump",
+        "notice",
+        "a packet is dated more than a day ahead of its neighbours; it counts at their time",
+        "The clock of the capturing machine jumped, or the file is damaged.",
+        "Check the file; nothing was heard at that date.",
+        "a judgement of this program",
+    ),
+    Kind(
+        "heard-unattached",
+        "notice",
+        "packets came on {link} after its attachment ended; they are evidence and make no PvD",
+        "The link had no carrier, or the record of its return is missing.",
+        "Check that link events are recorded as well as packets.",
+        "RFC 7556 §2.1",
+    ),
+)
+
+BY_CODE: Final = {kind.code: kind for kind in CATALOGUE}
+
+
+def sentence(code: str, **said: object) -> str:
+    """What a finding says. Raises KeyError for a code or a field that is not in the catalogue."""
+    return BY_CODE[code].sentence.format(**said)

@@ -1,0 +1,248 @@
+"""Each finding of the catalogue: a network that earns it, and one much like it that does not.
+
+Law: a code without a row here fails, and so does a code that is not in the catalogue.
+"""
+
+import ast
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from events.ids import SECOND
+from events.record import Provenance, Record
+from events.router import RouterAdvertised
+from pvdcore.findings import BY_CODE, CATALOGUE, SEVERITIES
+from pvdcore.reduce import reduce
+from pvdcore.state import State
+from tests.sim.build import (
+    R1,
+    R2,
+    START,
+    Story,
+    addresses,
+    dhcp4,
+    dhcp6,
+    dns,
+    header,
+    ia_address,
+    ia_na,
+    ignored,
+    lease4,
+    mtu,
+    pio,
+    portal,
+    pvd,
+    ra,
+    rio,
+    search,
+    text,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+OLD, NEW = "02:00:00:00:01:01", "02:00:00:00:01:02"
+URI, OTHER = "https://portal.example/", "https://other.example/"
+M64 = "2001:db8:1::a"
+
+Tale = Callable[[], Story]
+
+
+def hears(*events: RouterAdvertised) -> Tale:
+    return lambda: Story().hear(*events)
+
+
+def then(first: RouterAdvertised, after_s: float, second: RouterAdvertised) -> Tale:
+    return lambda: Story().hear(first).at(after_s).hear(second)
+
+
+def x(*options: object, **flags: object) -> RouterAdvertised:
+    return ra(R1, pvd("x.example.", *options, **flags))  # type: ignore[arg-type]
+
+
+def assigned(*events: RouterAdvertised) -> Tale:
+    return lambda: Story().hear(*events).asks6("SOLICIT", ia_na(ia_address(M64)))
+
+
+def asking(*events: RouterAdvertised, every_s: float) -> Tale:
+    def tell() -> Story:
+        told = Story().hear(*events)
+        for round_ in range(4):
+            told.at(round_ * every_s).hear(dhcp6("INFORMATION-REQUEST", xid=7))
+        return told
+
+    return tell
+
+
+def leased(life: int | None, uri: str) -> Tale:
+    def tell() -> Story:
+        told = Story().hear(ra(R1, portal(URI)))
+        return told.hear(dhcp4("REQUEST", addresses(50, "192.0.2.10")), lease4("192.0.2.10", text(114, uri), life=life))
+
+    return tell
+
+
+def dated(ahead_s: int) -> Tale:
+    def tell() -> Story:
+        told = Story()
+        provenance = Provenance("story", captured_at=START + ahead_s * SECOND)
+        told.engine.adopt(Record(0, START, 1, provenance, ra(R1)))
+        return told
+
+    return tell
+
+
+def many(policy: str, bound: int, *events: RouterAdvertised) -> Tale:
+    return lambda: Story(**{policy: bound}).hear(*events)
+
+
+REJOINED = (
+    lambda: Story().hear(ra(R1)).detach().hear(ra(R1)),
+    lambda: Story().hear(ra(R1)).detach().attach().hear(ra(R1)),
+)
+
+EARNED: dict[str, tuple[Tale, Tale]] = {
+    # code: (earns it, does not)
+    "duplicate-pvd-option": (hears(ra(R1, pvd("x.example."), ignored(21, "duplicate-pvd"))), hears(x())),
+    "nested-pvd-option": (hears(x(ignored(21, "nested-pvd"))), hears(x(ignored(3, "option-length")))),
+    "inner-outer-differ": (
+        hears(ra(R1, pio(P, 600, 300), pvd("x.example.", pio(P, 900, 300)))),
+        hears(ra(R1, pio(P, 600, 300), pvd("x.example.", pio(P, 600, 300), pio(Q, 900, 300)))),
+    ),
+    "duplicate-route": (hears(ra(R1, rio(P), rio(P, 60))), hears(ra(R1, rio(P), rio(Q)))),
+    "preferred-over-valid": (hears(x(ignored(3, "prefix-lifetimes"))), hears(x(ignored(3, "prefix-link-local")))),
+    "prefix-length-not-64": (
+        hears(ra(R1, pio("2001:db8::/48"))),
+        hears(ra(R1, pio("2001:db8::/48", flags="L"), pio(P), pio("2001:db8:9::/56", 0, 0))),
+    ),
+    "mtu-under-1280": (hears(ra(R1, ignored(5, "mtu-small"))), hears(ra(R1, mtu(1280)))),
+    "reserved-preference": (hears(ra(R1, pref="reserved")), hears(ra(R1, pref="low"))),
+    "preference-without-lifetime": (
+        hears(ra(R1, pvd("x.example.", pio(P), inner=header(0, pref="high")))),
+        hears(ra(R1, pvd("x.example.", pio(P), inner=header(0))), ra(R2, pref="high")),
+    ),
+    "managed-without-prefix": (hears(ra(R1, m=True)), hears(ra(R1, pio(P, flags=""), m=True), ra(R2, o=True))),
+    "pvd-id-one-label": (hears(ra(R1, pvd("corp."))), hears(ra(R1, pvd("corp.example.")))),
+    "sequence-without-h": (hears(x(seq=3)), hears(x(seq=3, delay=2, h=True), ra(R2, pvd("y.example.")))),
+    "ra-inconsistent": (
+        hears(ra(R1, pvd("x.example."), hop=64), ra(R2, pvd("x.example."), hop=32)),
+        hears(ra(R1, pvd("x.example."), hop=64), ra(R2, pvd("x.example."), hop=0)),
+    ),
+    "prefix-lifetimes-differ": (
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 900, 300))),
+        then(ra(R1, pio(P, 600, 300)), 100, ra(R2, pio(P, 500, 200))),  # both count down to the same instant
+    ),
+    "router-mac-changed": (
+        hears(ra(R1, mac=OLD), ra(R1, mac=NEW)),
+        hears(ra(R1, mac=OLD), ra(R2, mac=NEW), ra(R1, mac=OLD)),
+    ),
+    "prefix-in-two-pvds": (hears(x(pio(P)), ra(R2, pio(P))), hears(x(pio(P)), ra(R2, pio(Q)))),
+    "pvd-split-over-ras": (
+        then(x(pio(P)), 0.1, x(dns("2001:db8::53"))),
+        then(x(pio(P)), 600, x(dns("2001:db8::53"))),  # another round: the configuration changed
+    ),
+    "lifetime-under-interval": (
+        then(ra(R1, pio(P), dns("2001:db8::53", life=60)), 200, ra(R1, pio(P), dns("2001:db8::53", life=60))),
+        then(ra(R1, pio(P), dns("2001:db8::53", life=600)), 200, ra(R1, pio(P), dns("2001:db8::53", life=600))),
+    ),
+    "l-flag-differs": (
+        lambda: Story().hear(x(legacy=True), ra(R2, pvd("x.example."))).leases4(),
+        lambda: Story().hear(x(legacy=True), ra(R2, pvd("x.example.", legacy=True))).leases4(),
+    ),
+    "several-l-flags": (
+        lambda: Story().hear(x(legacy=True), ra(R2, pvd("y.example.", legacy=True))).leases4(),
+        lambda: Story().hear(x(legacy=True), ra(R2, pvd("y.example."))).leases4(),
+    ),
+    "capport-differs": (leased(3600, OTHER), leased(3600, URI)),
+    "dhcp6-unanswered": (asking(ra(R1, o=True), every_s=2), asking(ra(R1), every_s=2)),
+    "dhcp6-no-match": (assigned(ra(R1, pio(Q), m=True)), assigned(ra(R1, pio(P), m=True))),
+    "dhcp6-several-matches": (
+        assigned(ra(R1, pio(P), m=True), ra(R2, pio(P), m=True)),
+        assigned(ra(R1, pio(P), m=True), ra(R2, pio(P))),
+    ),
+    "dhcp4-no-lease-time": (
+        lambda: Story().hear(dhcp4("REQUEST"), dhcp4("ACK", addresses(54, "192.0.2.1"), yiaddr="192.0.2.10")),
+        lambda: Story().leases4(),
+    ),
+    "sequence-unchanged": (
+        then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=1)),
+        then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=2)),
+    ),
+    "too-many-routers": (
+        many("routers_per_link_max", 1, ra(R1), ra(R2)),
+        many("routers_per_link_max", 1, ra(R1), ra(R1, pio(P)), ra(R2, link="e1")),
+    ),
+    "too-many-pvds": (
+        many("pvds_per_link_max", 1, x(), ra(R1, pvd("y.example."))),
+        many("pvds_per_link_max", 1, x(), x(pio(P)), ra(R1)),
+    ),
+    "too-many-items": (
+        many("rdnss_max", 1, ra(R1, search("a.example."), dns("2001:db8::1", "2001:db8::2"))),
+        many("rdnss_max", 1, ra(R1, search("a.example."), dns("2001:db8::1"))),
+    ),
+    "time-jump": (dated(86_401), dated(86_399)),
+    "heard-unattached": REJOINED,
+}
+
+
+@pytest.mark.covers("feat:D7")
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> None:
+    earns, does_not = EARNED[code]
+    told = earns()
+    found = told.findings()[code]
+    assert 1 <= found.because <= told.state.seq
+    assert "{" not in found.text and "None" not in found.text
+    assert code not in does_not().findings()
+
+
+def test_the_rows_here_are_those_of_the_catalogue() -> None:
+    assert set(EARNED) == set(BY_CODE)
+
+
+def test_a_link_in_order_earns_nothing() -> None:
+    told = Story().hear(ra(R1, pio(P), dns("2001:db8::53"), mtu(1500), mac=OLD), x(pio(Q), h=True, seq=1)).leases4()
+    for round_ in range(1, 4):
+        told.at(round_ * 600).hear(ra(R1, pio(P), dns("2001:db8::53"), mtu(1500), mac=OLD), x(pio(Q), h=True, seq=1))
+    assert told.findings() == {}
+
+
+@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.code)
+def test_a_row_of_the_catalogue_is_whole(kind: object) -> None:
+    row = BY_CODE[kind.code]  # type: ignore[attr-defined]
+    assert row is kind, "a code stands once"
+    assert row.severity in SEVERITIES
+    assert all((row.sentence, row.meaning.endswith("."), row.change.endswith("."), row.source))
+    assert all(name.isidentifier() for _, name, _, _ in string.Formatter().parse(row.sentence) if name)
+
+
+def test_no_code_is_found_that_is_not_in_the_catalogue() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "pvdcore").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    used.add(first.value)
+                else:
+                    assert path.stem in ("remarks", "info"), f"{path.name} finds what only it knows"
+    assert used <= set(BY_CODE)
+    with pytest.raises(KeyError):
+        _found("no-such-code")
+
+
+def _found(code: str) -> None:
+    from pvdcore.draft import Draft
+
+    Draft(State(), START, 1).find(code, link="e0")
+
+
+def test_the_same_again_only_counts_and_keeps_its_first_record() -> None:
+    told = Story().hear(ra(R1, rio(P), rio(P, 60)), ra(R1, rio(P), rio(P, 70)))
+    (found,) = told.state.findings.values()
+    assert (found.count, found.because) == (2, 4)
+    assert replace(found, count=1) == next(iter(Story().hear(ra(R1, rio(P), rio(P, 60))).state.findings.values()))
+    record = Record(1, START, 1, Provenance(), ra(R1, rio(P), rio(P, 60)))
+    assert not reduce(State(), record).findings[("duplicate-route", "e0", "")].pvd
