@@ -7,6 +7,7 @@ remembers. `Translator` is the same function with a memory, and `wanted` a guess
       link layer ─ IPv6 ─ extension headers ─┬─ ICMPv6 133..137 ── wire/nd, wire/ra
             │                                └─ UDP to 546, 547 ── wire/dhcp6
             └───── IPv4 ── UDP to 67, 68 ───────────────────────── wire/dhcp4
+            └───── ARP ───────────────────────────────────────────── wire/arp
       netlink capture ─ NETLINK_ROUTE ──────────────────────────── wire/rtnl, any number of events
 
 What a capture cut (snap length) is `truncated-capture` once it is known to be for us, before anything else is checked,
@@ -15,16 +16,19 @@ and () if too little is left to know.
 
 from typing import Final
 
-from adapters.wire import dhcp4, dhcp6, rtnl
+from adapters.wire import arp, dhcp4, dhcp6, rtnl
 from adapters.wire.cursor import Malformed
 from adapters.wire.ethernet import link_layer, tagged_link
 from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
 from adapters.wire.nd import MESSAGES, read_message
 from events.codec import AnyEvent
+from events.dhcp import Dhcp4MessageSeen
 from events.frames import ETHERNET, LINUX_SLL2, NETLINK, Frame, FrameRejected, Note
 from events.ids import LinkId
+from events.link import ArpSeen
 
 FRAMES_REMEMBERED: Final = 4096  # frames whose events are kept, twice over: a router repeats itself for years; 4 MiB
+LEASES_WATCHED: Final = 4096  # addresses whose ARP conflicts are looked for; a /20 of clients on a link
 
 _DHCP4_PORTS: Final = frozenset((67, 68))  # RFC 2131 §4.1
 _DHCP6_PORTS: Final = frozenset((546, 547))  # RFC 8415 §7.2
@@ -49,12 +53,17 @@ class Translator:
 
     Bounded: the frames of two generations of FRAMES_REMEMBERED are kept. When the young generation is full it becomes
     the old one; what is heard again moves up, so a flood of strangers ages out and a router that repeats itself stays.
+
+    Of ARP, which is mostly ordinary traffic, it gives only what can matter: probes, announcements and answers to
+    probes, and whoever else speaks as an address that DHCP gave to another MAC here (RFC 5227 §2.1.1, §2.4). What is
+    dropped depends on the frames before it alone, so a second reading of the same frames drops the same.
     """
 
     def __init__(self) -> None:
         self._young: dict[tuple[LinkId, int, bytes, int], Events] = {}
         self._old: dict[tuple[LinkId, int, bytes, int], Events] = {}
         self._first_ifindex: dict[LinkId, int] = {}
+        self._leased: dict[tuple[LinkId, str], str] = {}
 
     def translate(self, frame: Frame) -> Events:
         """The events of `frame`, as the function does.
@@ -70,6 +79,8 @@ class Translator:
         if events is None:
             link = self._cooked_link(frame) if frame.linktype == LINUX_SLL2 else frame.link
             events = _translate(link, frame.linktype, frame.data, frame.original_length)
+            if events and not self._matters(events[0]):
+                return ()
             if not events:
                 return events  # what is not ours would only push out what is
             if frame.linktype == LINUX_SLL2:
@@ -78,6 +89,19 @@ class Translator:
             self._old, self._young = self._young, {}
         self._young[key] = events
         return events
+
+    def _matters(self, event: AnyEvent) -> bool:
+        """Whether an event is worth a record: all are, but ordinary ARP. Remembers what DHCP gives to whom."""
+        if isinstance(event, Dhcp4MessageSeen):
+            address = event.yiaddr if event.yiaddr != arp.UNSPECIFIED else event.ciaddr
+            if event.op == 2 and address != arp.UNSPECIFIED:
+                if len(self._leased) >= LEASES_WATCHED:
+                    del self._leased[next(iter(self._leased))]
+                self._leased[event.link, address] = event.chaddr
+        elif isinstance(event, ArpSeen) and not arp.speaks_of_itself(event):
+            holder = self._leased.get((event.link, event.sender), event.sender_mac)
+            return holder != event.sender_mac
+        return True
 
     def _cooked_link(self, frame: Frame) -> LinkId:
         """Only frames with events count as heard, so that it makes no difference whether `wanted` came before."""
@@ -106,8 +130,6 @@ def wanted(linktype: int, data: bytes | memoryview) -> bool:
             return kind in EXTENSIONS
         if data[12] == 8 and data[13] == 0 and data[14] == 0x45:
             return data[23] == UDP and data[36] == 0 and 67 <= data[37] <= 68
-        if data[12] == 8 and data[13] == 6:  # ARP, the next in number
-            return False
     if linktype == NETLINK:
         return True  # they are few, and which of their messages are ours takes reading them
     try:
@@ -129,7 +151,7 @@ def wanted(linktype: int, data: bytes | memoryview) -> bool:
             return True
         port = at + (data[at] & 15) * 4 + 2
         return data[at + 9] == UDP and len(data) >= port + 2 and data[port] << 8 | data[port + 1] in _DHCP4_PORTS
-    return False
+    return protocol == "arp"  # few, and which of them matter takes a memory (Translator)
 
 
 class _Reading:
@@ -168,6 +190,10 @@ def _read(reading: _Reading, linktype: int, data: bytes, original_length: int) -
         return _read_ipv6(reading, data, start, mac, original_length)
     if protocol == "ipv4":
         return _read_ipv4(reading, data, start, mac, original_length)
+    if protocol == "arp":
+        reading.protocol = "arp"
+        seen = arp.decode(data, start, original_length, link=reading.link, mac=mac)
+        return () if seen is None else (seen,)
     return ()
 
 

@@ -40,7 +40,8 @@ class FrameRejected(Event, frozen=True, tag="frame-rejected"):
     """A packet for us that breaks a rule; it has no other effect. (standards.md E; house.md "Total at the edge")
 
     rule: short name of the rule (`hop-limit`, `option-length-zero`, …). offset: octet in the frame where it shows.
-    protocol: `ra`, `rs`, `ns`, `na`, `redirect`, `dhcp4`, `dhcp6`, `netlink`, `ip`, `ethernet`. detail: one sentence.
+    protocol: `ra`, `rs`, `ns`, `na`, `redirect`, `dhcp4`, `dhcp6`, `netlink`, `arp`, `ip`, `ethernet`.
+    detail: one sentence.
     """
 
     link: LinkId

@@ -5,6 +5,7 @@ Law: these are sightings. Whether an address or a route is ours, and what should
 
 from events.base import Event
 from events.ids import Instant, LinkId
+from events.router import NdOption
 
 
 class LinkSeen(Event, frozen=True, tag="link-seen"):
@@ -111,6 +112,76 @@ class NeighborSeen(Event, frozen=True, tag="neighbor-seen"):
     state: str
     mac: str = ""
     router: bool = False
+
+
+class RuleSeen(Event, frozen=True, tag="rule-seen"):
+    """A policy rule is in force on this host (RTM_NEWRULE). action: `lookup`, `goto`, `nop`, `blackhole`, ….
+
+    link: of what heard it; a rule belongs to a network namespace, `incoming` and `outgoing` name interfaces as it does.
+    source, destination: prefixes, "" for any. table: of a lookup. protocol: who made it (RTPROT_…). invert: all else.
+    """
+
+    link: LinkId
+    family: str = "ipv6"
+    priority: int = 0
+    action: str = "lookup"
+    table: int = 0
+    source: str = ""
+    destination: str = ""
+    incoming: str = ""
+    outgoing: str = ""
+    mark: int = 0
+    mask: int = 0
+    protocol: int = 0
+    invert: bool = False
+
+
+class RuleGone(Event, frozen=True, tag="rule-gone"):
+    """A policy rule left this host (RTM_DELRULE); the fields are those of the rule."""
+
+    link: LinkId
+    family: str = "ipv6"
+    priority: int = 0
+    action: str = "lookup"
+    table: int = 0
+    source: str = ""
+    destination: str = ""
+    incoming: str = ""
+    outgoing: str = ""
+    mark: int = 0
+    mask: int = 0
+    protocol: int = 0
+    invert: bool = False
+
+
+class NdUserOptionSeen(Event, frozen=True, tag="nd-user-option-seen"):
+    """The kernel passed on options of a Router Advertisement (RTM_NEWNDUSEROPT): evidence beside the RA itself, which
+    is heard whole elsewhere; the header, options 21 and 144 never come this way (standards.md A.7).
+
+    router: source of the RA. icmp_type: 134. data: the options' octets as they stood, from octet `options_at` on.
+    """
+
+    link: LinkId
+    router: str
+    icmp_type: int
+    data: bytes
+    options: tuple[NdOption, ...] = ()
+    options_at: int = 0
+
+
+class ArpSeen(Event, frozen=True, tag="arp-seen"):
+    """An ARP packet for IPv4 over Ethernet, in the words of RFC 5227. operation: `request` or `reply`.
+
+    sender `0.0.0.0`: a probe for `target`. sender = target: an announcement. mac: the sender by the Ethernet header.
+    """
+
+    link: LinkId
+    operation: str
+    sender_mac: str
+    sender: str
+    target_mac: str
+    target: str
+    mac: str = ""
 
 
 class NetlinkOverrun(Event, frozen=True, tag="netlink-overrun"):

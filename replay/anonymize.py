@@ -17,11 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from adapters.ingest import translate
+from adapters.wire.arp import ARP_OCTETS
 from adapters.wire.cursor import Malformed
 from adapters.wire.ethernet import link_layer
 from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, extensions, sum6
 from events.codec import AnyEvent, encode
 from events.frames import ETHERNET, LINUX_SLL, LINUX_SLL2, NETLINK, Frame, FrameRejected
+from events.link import NdUserOptionSeen
 from events.session import UnknownEvent
 
 _DOCUMENTATION: Final = bytes.fromhex("20010db8")  # RFC 3849
@@ -455,6 +457,11 @@ class Anonymizer:
         if protocol == "ipv4":
             self._ipv4(data, made, start)
             return bytes(made)
+        if protocol == "arp":
+            end = start + ARP_OCTETS
+            ends = (self.mac(data[at : at + 6]) + self.ipv4(data[at + 6 : at + 10]) for at in (start + 8, start + 18))
+            made[start + 8 :] = b"".join(ends) + bytes(len(data) - end)
+            return bytes(made)
         at, kind = start + 40, data[start + 6]
         end = at + int.from_bytes(data[start + 4 : start + 6], "big")
         if kind in EXTENSIONS:
@@ -493,7 +500,7 @@ class Anonymizer:
 
     def event(self, event: AnyEvent) -> bytes | None:
         """An event's JSON with what is recognised in its strings mapped; `None` for one that can't be known."""
-        if isinstance(event, (UnknownEvent, FrameRejected)):
+        if isinstance(event, (UnknownEvent, FrameRejected, NdUserOptionSeen)):
             return None
         return msgspec.json.encode(self._json("", msgspec.json.decode(encode(event))))
 

@@ -20,6 +20,7 @@ from adapters.wire.ethernet import link_layer
 from adapters.wire.ra_header import read_header
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import ETHERNET, LINUX_SLL, Frame, FrameRejected
+from events.link import ArpSeen
 from events.router import (
     Dnssl,
     IgnoredOption,
@@ -149,6 +150,8 @@ class Sightings:
             case Dhcp6MessageSeen():
                 # The truth counts what the datagram is: between relay and server that is the relay's message.
                 self.counts[f"DHCPv6 {event.relays[0].message if event.relays else event.message}"] += 1
+            case ArpSeen():
+                self.counts["arp"] += 1
             case FrameRejected(rule="truncated-capture", protocol="ra"):
                 self.counts["RA"] += 1
                 self.counts["RA_truncated"] += 1

@@ -26,7 +26,7 @@ LINKS_REMEMBERED: Final = 4096  # names of tagged links kept: every VLAN id of o
 OTHER: Final = ""
 _TYPE_IPV4: Final = 0x0800
 _TYPE_IPV6: Final = 0x86DD
-_TYPES: Final = {_TYPE_IPV4: "ipv4", _TYPE_IPV6: "ipv6"}
+_TYPES: Final = {_TYPE_IPV4: "ipv4", 0x0806: "arp", _TYPE_IPV6: "ipv6"}
 _TAGS: Final = frozenset((0x8100, 0x88A8, 0x9100))  # IEEE 802.1Q, 802.1ad, and the tag of stacking before 802.1ad
 _ARPHRD_ETHER: Final = 1
 # AF_INET is 2 everywhere; AF_INET6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD, 30 on Darwin.
@@ -34,7 +34,7 @@ _FAMILIES: Final = {2: "ipv4", 10: "ipv6", 24: "ipv6", 28: "ipv6", 30: "ipv6"}
 _VERSIONS: Final = {4: "ipv4", 6: "ipv6"}
 
 LinkLayer = tuple[int, str, tuple[int, ...], str, int | None]
-"""(octet where the network layer begins, `ipv4`, `ipv6` or "", VLAN ids from the outside in, MAC or "", ifindex)"""
+"""(octet where the network layer begins, `ipv4`, `ipv6`, `arp` or "", VLAN ids outside in, MAC or "", ifindex)"""
 
 _NOT_OURS: Final[LinkLayer] = (0, OTHER, (), "", None)
 

@@ -1,4 +1,4 @@
-"""What the kernel says about links, addresses, routes and neighbours: rtnetlink messages (uapi linux/rtnetlink.h).
+"""What the kernel says of links, addresses, routes, rules and neighbours: rtnetlink messages (linux/rtnetlink.h).
 
 Law: a frame is read whole or not at all, in time linear in its octets. One message or attribute that breaks the framing
 rejects all of it; a message type, an attribute or a nest that we do not know says nothing and is never entered. Nothing
@@ -21,9 +21,22 @@ from typing import Final, Literal, NamedTuple
 
 from adapters.wire.cursor import Malformed, lifetime
 from adapters.wire.ip import address4, address6
+from adapters.wire.options import RA_CODES, place, read_options, remembering
 from events.codec import AnyEvent
 from events.ids import LinkId
-from events.link import AddressGone, AddressSeen, LinkGone, LinkSeen, NeighborSeen, NetlinkOverrun, RouteGone, RouteSeen
+from events.link import (
+    AddressGone,
+    AddressSeen,
+    LinkGone,
+    LinkSeen,
+    NdUserOptionSeen,
+    NeighborSeen,
+    NetlinkOverrun,
+    RouteGone,
+    RouteSeen,
+    RuleGone,
+    RuleSeen,
+)
 
 NEXT_HOPS_MAX: Final = 256  # of one route; ECMP sets have up to 128 in practice, a message has room for 8190
 COOKED_OCTETS: Final = 16  # pcap-linktype(7), LINKTYPE_NETLINK
@@ -41,6 +54,7 @@ _IFA_F_PERMANENT: Final = 0x80
 _IFAPROT_KERNEL_RA: Final = 2
 _RTM_F_CLONED: Final = 0x200
 _NTF_ROUTER: Final = 0x80
+_RULE_INVERT: Final = 0x2  # FIB_RULE_INVERT
 
 _HARDWARE: Final = {  # ARPHRD_…, uapi linux/if_arp.h
     1: "ethernet",
@@ -65,6 +79,8 @@ _ROUTE_KINDS: Final = {  # RTN_…, uapi linux/rtnetlink.h
     8: "prohibit",
     9: "throw",
 }
+_FAMILIES: Final = {_AF_INET: "ipv4", _AF_INET6: "ipv6"}
+_RULE_ACTIONS: Final = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}  # FR_ACT_…
 _NEIGHBOR_STATES: Final = {  # NUD_…, uapi linux/neighbour.h
     0x00: "none",
     0x01: "incomplete",
@@ -76,6 +92,8 @@ _NEIGHBOR_STATES: Final = {  # NUD_…, uapi linux/neighbour.h
     0x40: "noarp",
     0x80: "permanent",
 }
+
+_in_user_option: Final = remembering(place(RA_CODES))
 
 Order = Literal["little", "big"]
 Attributes = dict[int, tuple[int, int]]
@@ -363,16 +381,59 @@ def _read_neighbor(reading: _Reading, at: int, end: int, kind: int, events: list
 def _read_user_option(reading: _Reading, at: int, end: int, kind: int, events: list[AnyEvent]) -> None:
     """nduseroptmsg: family u8, pad, options length u16, ifindex s32, ICMPv6 type u8, code u8, 6 of padding; options.
 
-    Checked and not told: the kernel passes on a few options of an RA, never its header, option 21 or 144 (ndisc.c).
-    The RA itself is heard whole on the packet socket, so this would only be a second and poorer account of it.
+    The kernel passes on a few options of an RA one by one, never its header, option 21 or 144 (ndisc.c): evidence of
+    what it made of the RA, which itself is heard whole on the packet socket. Framing that breaks is the RA's own rule.
     """
     size = reading.number(at + 2, 2)
-    reading.ifindex(at + 4)
+    ifindex = reading.ifindex(at + 4)
     if size > end - at - 16:
         raise Malformed("netlink-options", at + 2, f"{size} octets of options, {end - at - 16} are there")
     found = reading.attributes(min(at + 16 + (size + 3 & ~3), end), end)
-    if reading.address(found, 1, _AF_INET6) is None:
+    router = reading.address(found, 1, _AF_INET6)
+    if router is None:
         raise Malformed("netlink-missing", at, "options of a router that is not named")
+    options_at = at + 16
+    events.append(
+        NdUserOptionSeen(
+            link=reading.name(ifindex),
+            router=router,
+            icmp_type=reading.data[at + 8],
+            data=bytes(reading.data[options_at : options_at + size]),
+            options=read_options(reading.data, options_at, options_at + size, _in_user_option),
+            options_at=options_at,
+        )
+    )
+
+
+def _read_rule(reading: _Reading, at: int, end: int, kind: int, events: list[AnyEvent]) -> None:
+    """fib_rule_hdr: family, destination length, source length, TOS, table, 2 reserved, action, all u8; flags u32."""
+    data = reading.data
+    family = data[at]
+    if family not in _FAMILIES:
+        return
+    _fits(family, data[at + 1], at + 1)
+    _fits(family, data[at + 2], at + 2)
+    found = reading.attributes(at + 12, end)
+    destination, source = reading.address(found, 1, family), reading.address(found, 2, family)
+    seen = RuleSeen(
+        link=reading.link,
+        family=_FAMILIES[family],
+        priority=reading.value(found, 6, 4),
+        action=_RULE_ACTIONS.get(data[at + 7], f"fr-act-{data[at + 7]}"),
+        table=reading.value(found, 15, 4, data[at + 4]),
+        source=f"{source}/{data[at + 2]}" if source else "",
+        destination=f"{destination}/{data[at + 1]}" if destination else "",
+        incoming=reading.text(found, 3),
+        outgoing=reading.text(found, 17),
+        mark=reading.value(found, 10, 4),
+        mask=reading.value(found, 16, 4),
+        protocol=reading.value(found, 21, 1),
+        invert=reading.number(at + 8, 4) & _RULE_INVERT != 0,
+    )
+    if kind == _DELRULE:
+        events.append(RuleGone(**{name: getattr(seen, name) for name in seen.__struct_fields__}))
+    else:
+        events.append(seen)
 
 
 def _fits(family: int, width: int, at: int) -> None:
@@ -390,6 +451,7 @@ class _Message(NamedTuple):
 _DELLINK: Final = 17
 _DELADDR: Final = 21
 _DELROUTE: Final = 25
+_DELRULE: Final = 33
 _MESSAGES: Final = {
     16: _Message(16, _read_link),
     _DELLINK: _Message(16, _read_link),
@@ -398,5 +460,7 @@ _MESSAGES: Final = {
     24: _Message(12, _read_route),
     _DELROUTE: _Message(12, _read_route),
     28: _Message(12, _read_neighbor),
+    32: _Message(12, _read_rule),
+    _DELRULE: _Message(12, _read_rule),
     68: _Message(16, _read_user_option),
 }

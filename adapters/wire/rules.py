@@ -22,6 +22,9 @@ RULES: Final[dict[str, str]] = {
     "extension-headers": "More IPv6 extension headers than ip.EXTENSION_HEADERS_MAX (RFC 8200 §4.1).",
     "udp-length": "The UDP length is under 8 or ends past the IP payload (RFC 768).",
     "truncated-capture": "The capture cut the packet (snap length): what is missing is not the sender's fault.",
+    # ARP.
+    "arp-length": "Fewer octets than ARP for IPv4 over Ethernet has (RFC 826).",
+    "arp-address-length": "Address lengths other than those of Ethernet and IPv4 (RFC 826).",
     # Neighbor Discovery.
     "fragment": "A Fragment header, atomic or not, before an ND message (RFC 6980 §5).",
     "hop-limit": "The hop limit is not 255, so a router may have forwarded it (RFC 4861 §6.1.1, §6.1.2, §7.1, §8.1).",

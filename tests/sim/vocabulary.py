@@ -35,15 +35,19 @@ from events.frames import FrameRejected, FramesRefused, Note
 from events.link import (
     AddressGone,
     AddressSeen,
+    ArpSeen,
     AttachEnded,
     AttachStarted,
     DadFailed,
     LinkGone,
     LinkSeen,
+    NdUserOptionSeen,
     NeighborSeen,
     NetlinkOverrun,
     RouteGone,
     RouteSeen,
+    RuleGone,
+    RuleSeen,
 )
 from events.operator import (
     ConnectionClosed,
@@ -122,6 +126,20 @@ OPTIONS: tuple[NdOption, ...] = (
     PvdOption("x.example.", True, True, 5, 7, SIMPLE, 200, 40, HEADER, 0xE005, "X.Example."),
     MifContainer("00112233-4455-6677-8899-aabbccddeeff", (MifPvdId("00112233-4455-6677-8899-aabbccddeeff", 4),), 48),
 )
+RULE = {
+    "family": "ipv4",
+    "priority": 1000,
+    "action": "goto",
+    "table": 100,
+    "source": "192.0.2.0/24",
+    "destination": "198.51.100.0/24",
+    "incoming": "eth1",
+    "outgoing": "eth2",
+    "mark": 1,
+    "mask": 255,
+    "protocol": 4,
+    "invert": True,
+}
 OPS = (
     NetnsAdd("pvd-1"),
     LinkAdd("pvd-1", "pvd-1", "eth0", 1400),
@@ -284,6 +302,25 @@ EVENTS: tuple[AnyEvent, ...] = (
     RouteSeen(link="eth0", destination="::/0", via="fe80::1", table=100, metric=1024, protocol=9, kind="unreachable"),
     RouteGone(link="eth0", destination="::/0", via="fe80::1", table=100, metric=1024),
     NeighborSeen(link="eth0", address="fe80::1", state="reachable", mac=MAC, router=True),
+    RuleSeen(link="eth0", **RULE),  # type: ignore[arg-type]
+    RuleGone(link="eth0", **RULE),  # type: ignore[arg-type]
+    NdUserOptionSeen(
+        link="eth0",
+        router="fe80::1",
+        icmp_type=134,
+        data=b"\x05\x01\x00\x00\x00\x00\x05\x78",
+        options=(Mtu(1400),),
+        options_at=48,
+    ),
+    ArpSeen(
+        link="eth0",
+        operation="request",
+        sender_mac=MAC,
+        sender="0.0.0.0",
+        target_mac="00:00:00:00:00:00",
+        target="192.0.2.10",
+        mac=MAC,
+    ),
     NetlinkOverrun(detail="ENOBUFS"),
     SettingsLoaded(settings=Settings("home", "toml", "a.toml:3", {"ipv4.method": "auto", "dns": ["192.0.2.53"]})),
     SettingsRemoved(id="home"),

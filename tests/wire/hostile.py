@@ -1,4 +1,4 @@
-"""Part E of the standards reference, entries 1 to 46, 77 and 89 to 92: each hostile input and its one right outcome.
+"""Part E of the standards reference, entries 1-46, 77, 89-92 and 98: each hostile input and its one right outcome.
 
 Law: one row, one packet, one outcome. An outcome is
   - a text, `PROTOCOL RULE`: the packet is a FrameRejected with that rule of adapters/wire/rules.py;
@@ -35,9 +35,11 @@ from events.router import (
 )
 from tests.wire.packets import (
     A9_MIF_UUID,
+    MAC,
     NODES,
     ROUTER,
     SLLA,
+    arp,
     dnssl,
     ethernet,
     frame,
@@ -577,6 +579,38 @@ def other_messages() -> Iterator[Case]:
     yield Case(92, "flags extension of two units", ra(octets), kept(FlagsExtension("800000000000", 16)))
 
 
+def conflicts() -> Iterator[Case]:
+    """The octets of E98; what is a conflict is told in tests/wire/test_arp.py."""
+    ours, other = "192.0.2.10", "192.0.2.66"
+
+    def sent(packet: bytes, original: int = -1) -> Frame:
+        return frame(ethernet(packet, 0x0806), original=original)
+
+    probe, said = arp("0.0.0.0", ours), {"operation": "request", "sender": "0.0.0.0", "target": ours}
+    yield Case(98, "a probe", sent(probe), {**said, "sender_mac": MAC, "target_mac": "00:00:00:00:00:00", "mac": MAC})
+    yield Case(98, "a probe, padded", sent(probe + b"\xff" * 18), said)
+    announced = {"operation": "request", "sender": ours, "target": ours}
+    yield Case(98, "an announcement", sent(arp(ours, ours)), announced)
+    answer = arp(ours, "0.0.0.0", operation=2, target_mac="02:00:00:00:00:0a")
+    yield Case(98, "an answer to a probe", sent(answer), {"operation": "reply", "target_mac": "02:00:00:00:00:0a"})
+    forged = frame(ethernet(probe, 0x0806, mac="02:00:00:00:66:66"))
+    yield Case(98, "Ethernet and ARP name two senders", forged, {"mac": "02:00:00:00:66:66", "sender_mac": MAC})
+    tagged = frame(ethernet(probe, 0x0806, tags=((0x8100, 30),)))
+    yield Case(98, "a probe on a VLAN", tagged, {"link": "if0.30"})
+    yield Case(98, "27 octets", sent(probe[:27]), "arp arp-length")
+    yield Case(98, "7 octets", sent(probe[:7]), "arp arp-length")
+    yield Case(98, "cut by the capture", sent(probe[:27], 60), "arp truncated-capture")
+    yield Case(98, "cut before its operation", sent(probe[:7], 60), NOTHING)
+    sizes = bytes.fromhex("000108000804")
+    yield Case(98, "8 octets of MAC", sent(arp("0.0.0.0", ours, head=sizes)), "arp arp-address-length")
+    sizes = bytes.fromhex("000108000610")
+    yield Case(98, "16 octets of address", sent(arp("0.0.0.0", ours, head=sizes)), "arp arp-address-length")
+    yield Case(98, "for Infiniband", sent(arp("0.0.0.0", ours, head=bytes.fromhex("002008000604"))), NOTHING)
+    yield Case(98, "of another protocol", sent(arp("0.0.0.0", ours, head=bytes.fromhex("000186dd0604"))), NOTHING)
+    for operation in (0, 3, 9, 0xFFFF):
+        yield Case(98, f"operation {operation}", sent(arp(other, ours, operation=operation)), NOTHING)
+
+
 HOSTILE: Final[tuple[Case, ...]] = (
     *carrier(),
     *framing(),
@@ -585,4 +619,5 @@ HOSTILE: Final[tuple[Case, ...]] = (
     *pvds(),
     *containers(),
     *other_messages(),
+    *conflicts(),
 )

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from events.codec import AnyEvent
-from events.link import AddressGone, AddressSeen, LinkGone, LinkSeen, NetlinkOverrun, RouteSeen
+from events.link import (
+    AddressGone,
+    AddressSeen,
+    LinkGone,
+    LinkSeen,
+    NdUserOptionSeen,
+    NetlinkOverrun,
+    RouteSeen,
+    RuleGone,
+    RuleSeen,
+)
+from events.router import IgnoredOption, NdOption, PrefixInformation
 
 LINK = "nl"  # the netlink link of these tests; links without a name are nl%IFINDEX
 
@@ -66,11 +77,27 @@ def hop(ifindex: int, text: str, *, length: int | None = None) -> bytes:
     return struct.pack("<HBBi", 8 + len(gateway) if length is None else length, 0, 0, ifindex) + gateway
 
 
+PORTAL = b"\x25\x01https\0"
+
+
 def user_option(
-    *, size: int = 8, ifindex: int = 3, source: bytes = attribute(1, b"\xfe\x80" + bytes(13) + b"\1")
+    *,
+    size: int = 8,
+    ifindex: int = 3,
+    source: bytes = attribute(1, b"\xfe\x80" + bytes(13) + b"\1"),
+    options: bytes = PORTAL,
 ) -> bytes:
     head = struct.pack("<BxHiBBHI", 10, size, ifindex, 134, 0, 0, 0)
-    return message(68, head + b"\x25\x01https\0" + source)
+    return message(68, head + options + source)
+
+
+def user_options_seen(data: bytes, *options: NdOption) -> NdUserOptionSeen:
+    return NdUserOptionSeen(link="nl%3", router="fe80::1", icmp_type=134, data=data, options=options, options_at=32)
+
+
+def rule(*attributes: bytes, family: int = 10, to: int = 0, of: int = 0, action: int = 1, kind: int = 32) -> bytes:
+    head = struct.pack("<BBBBBBBBI", family, to, of, 0, 254, 0, 0, action, 0)
+    return message(kind, head + b"".join(attributes))
 
 
 def nested(depth: int) -> bytes:
@@ -90,6 +117,8 @@ STATIC = AddressSeen(link="nl%3", address="2001:db8::1/64", flags=0x80, origin="
 GATEWAYS = [f"fe80::{number:x}" for number in range(1, 65)]
 HOPS = b"".join(hop(3 + number % 2, text) for number, text in enumerate(GATEWAYS))
 MANY = b"".join(hop(3, "fe80::1") for _ in range(257))
+
+PIO = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 3600, 1800, 0) + ip_address("2001:db8::").packed
 
 NETLINK: list[Case] = [
     ("E73", "length 0", link() + message(16, length=0), Rejected("netlink-length", len(link()))),
@@ -120,7 +149,68 @@ NETLINK: list[Case] = [
     ("E74", "options for ifindex 0", user_option(ifindex=0), Rejected("netlink-ifindex", 20)),
     ("E74", "options for ifindex -1", user_option(ifindex=-1), Rejected("netlink-ifindex", 20)),
     ("E74", "options of nobody", user_option(source=b""), Rejected("netlink-missing", 16)),
-    ("E74", "options as the kernel sends them", user_option() + link(), (seen(),)),
+    (
+        "E74",
+        "options as the kernel sends them, content and all",
+        user_option() + link(),
+        (user_options_seen(PORTAL, IgnoredOption(37, "uri-syntax", PORTAL, 8)), seen()),
+    ),
+    (
+        "E74",
+        "a prefix as the kernel sends it",
+        user_option(options=PIO, size=32),
+        (user_options_seen(PIO, PrefixInformation("2001:db8::/64", 3600, 1800, True, True)),),
+    ),
+    ("E74", "an option of length 0", user_option(options=b"\x25\0https\0"), Rejected("option-length-zero", 33)),
+    ("E74", "an option past the options", user_option(options=b"\x25\2https\0"), Rejected("option-overrun", 33)),
+    ("E74", "one octet of options", user_option(size=1, options=b"\x25\0\0\0"), Rejected("option-stray", 32)),
+    ("E74", "no options at all", user_option(size=0, options=b""), (user_options_seen(b""),)),
+    (
+        "E75",
+        "a rule that goes before it came",
+        rule(attribute(6, u32(1000)), kind=33) + rule(attribute(6, u32(1000))),
+        (
+            RuleGone(link=LINK, priority=1000, table=254),
+            RuleSeen(link=LINK, priority=1000, table=254),
+        ),
+    ),
+    (
+        "E75",
+        "a rule of every field",
+        rule(
+            attribute(1, ip_address("198.51.100.0").packed),
+            attribute(2, ip_address("192.0.2.0").packed),
+            attribute(3, b"in\x1b0\0"),
+            attribute(17, b"out0\0"),
+            *(attribute(kind, u32(number)) for kind, number in ((6, 7), (10, 1), (16, 255), (15, 1000))),
+            attribute(21, b"\x04"),
+            family=2,
+            to=24,
+            of=25,
+            action=7,
+        ),
+        (
+            RuleSeen(
+                link=LINK,
+                family="ipv4",
+                priority=7,
+                action="unreachable",
+                table=1000,
+                source="192.0.2.0/25",
+                destination="198.51.100.0/24",
+                incoming="in\\x1b0",
+                outgoing="out0",
+                mark=1,
+                mask=255,
+                protocol=4,
+            ),
+        ),
+    ),
+    ("E75", "a rule for 33 bits of IPv4", rule(family=2, to=33), Rejected("netlink-prefix-length", 17)),
+    ("E75", "a rule from 129 bits", rule(of=129), Rejected("netlink-prefix-length", 18)),
+    ("E75", "a rule's priority of two octets", rule(attribute(6, b"\1\2")), Rejected("netlink-value", 32)),
+    ("E75", "a rule of multicast routing", rule(family=128), ()),
+    ("E75", "a rule of no known action", rule(action=99), (RuleSeen(link=LINK, table=254, action="fr-act-99"),)),
     ("E74", "a link of ifindex 0", link(0), Rejected("netlink-ifindex", 20)),
     ("E74", "a link of ifindex -2147483648", link(-(2**31)), Rejected("netlink-ifindex", 20)),
     ("E74", "an address on ifindex -1", address(ifindex=-1), Rejected("netlink-ifindex", 20)),

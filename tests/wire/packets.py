@@ -180,6 +180,21 @@ def redirect(*options: bytes, source: str = ROUTER, target: str = "fe80::9", to:
     return nd(bytes((137, 0)) + bytes(6) + ip6(target) + ip6(to) + b"".join(options), source, HOST)
 
 
+def arp(
+    sender: str,
+    target: str,
+    *,
+    mac: str = MAC,
+    operation: int = 1,
+    head: bytes = bytes.fromhex("0001080006 04"),
+    target_mac: str = "00:00:00:00:00:00",
+) -> bytes:
+    """An ARP packet (RFC 826), without the padding of Ethernet."""
+    ends = [bytes.fromhex(mac.replace(":", "")) + inet_pton(AF_INET, sender)]
+    ends.append(bytes.fromhex(target_mac.replace(":", "")) + inet_pton(AF_INET, target))
+    return head + struct.pack("!H", operation) + b"".join(ends)
+
+
 def udp(payload: bytes, source_port: int, port: int, *, length: int | None = None, checksum: int = 0) -> bytes:
     size = 8 + len(payload) if length is None else length
     return struct.pack("!HHHH", source_port, port, size, checksum) + payload

@@ -108,7 +108,7 @@ def test_vlan_tags_name_the_link() -> None:
 
 
 def test_an_802_3_length_and_foreign_protocols_are_not_ours() -> None:
-    for ethertype in (0x0026, 0x05DC, 0x0806, 0x88CC):
+    for ethertype in (0x0026, 0x05DC, 0x8035, 0x88CC):
         assert translate(frame(ethernet(RA, ethertype))) == ()
         assert not wanted(ETHERNET, ethernet(RA, ethertype))
     assert link_layer(253, RA)[1] == ""

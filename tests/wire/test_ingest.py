@@ -160,7 +160,7 @@ def test_ordinary_traffic_is_not_wanted() -> None:
         ethernet(ipv6(b"\x80" + bytes(39))),
         ethernet(ipv6(b"\x8f" + bytes(39)), tags=((0x8100, 10),)),
         ethernet(ipv4(bytes(40), protocol=6), 0x0800, tags=((0x8100, 10),)),
-        ethernet(bytes(46), 0x0806),
+        ethernet(bytes(46), 0x8035),
         ethernet(bytes(46), 0x88CC),
     ):
         assert translate(frame(data)) == ()
