@@ -633,7 +633,7 @@ def schema(args: argparse.Namespace) -> int:
 
 
 def explain(args: argparse.Namespace) -> int:
-    from replay import explain as told
+    import replay.explain as told
 
     found = told.rows()
     if args.code is not None:
