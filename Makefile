@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 SECONDS ?= 60
+ONLY ?=
 DEMO ?= replay/data/demo.pcapng
 
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ PROJECT := $(VENV)/.stamps/project
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench fuzz conformance packages clean help
+.PHONY: run test lint format bench fuzz mutants conformance packages clean help
 
 run: $(PROJECT)  ## replay a bundled capture: its PvDs, then their history
 	$(BIN)/pvdctl replay -r $(DEMO)
@@ -47,6 +48,9 @@ fuzz: $(DEV) $(PROJECT)  ## fuzz each decoder (SECONDS=60 for each)
 	$(PIP) install --only-binary :all: 'atheris>=3,<4' || true
 	$(SCRIPT) tests/fuzz/run.py --seconds $(SECONDS)
 
+mutants: $(DEV)  ## change the code by one thing at a time; list what no test notices (ONLY='pvdcore.leases*')
+	$(SCRIPT) tests/mutants.py --jobs $(JOBS) $(ONLY)
+
 conformance: $(DEV) $(PROJECT)  ## list each requirement row with the tests that cover it
 	$(SCRIPT) tests/conformance.py
 
@@ -55,7 +59,7 @@ packages:  ## install the Debian packages that the tests use (as root, the missi
 
 clean:  ## remove the venv, caches and build output
 	@test ! -e $(VENV)/pyvenv.cfg || rm -rf $(VENV)
-	rm -rf build dist tests/output .coverage .coverage.* htmlcov
+	rm -rf build dist .mutants tests/output .coverage .coverage.* htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
