@@ -11,6 +11,7 @@ import msgspec
 
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
+from events.identifiers import IdentifierChosen
 from events.link import (
     AddressGone,
     AddressSeen,
@@ -69,6 +70,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     NdUserOptionSeen,
     ArpSeen,
     NetlinkOverrun,
+    IdentifierChosen,
     SettingsLoaded,
     SettingsRemoved,
     ConnectionOpened,

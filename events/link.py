@@ -76,7 +76,7 @@ class AddressGone(Event, frozen=True, tag="address-gone"):
 
 
 class DadFailed(Event, frozen=True, tag="dad-failed"):
-    """Duplicate address detection failed for an address (RFC 4862 §5.4.5)."""
+    """Duplicate address detection failed for an address (RFC 4862 §5.4.5). link: of a place of ours, its parent."""
 
     link: LinkId
     address: str

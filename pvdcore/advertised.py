@@ -30,15 +30,12 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
-from pvdcore import remarks
+from pvdcore import autoconf, remarks
 from pvdcore.contents import LIFE, content, flags, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import Policy
 from pvdcore.pvds import flagged
-from pvdcore.state import FOLLOWS, Held, Link, Origin, State
-
-SILENT = RouterAdvertised(link="", router="", header=RaHeader(0))
-"""In `Origin.event`: something of what was said ended since, so the same words are news again."""
+from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin, State
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -189,8 +186,11 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     after = dict(before)
     withdrawn = False
     said: set[tuple[str, str]] = set()
+    prefixes: dict[str, Held] = {}
     for held in says(event.router, claim):
         slot = (held.kind, held.key)
+        if held.kind == "prefix":
+            prefixes[held.key] = held
         if held.lifetime_s == 0 and not held.fixed:
             if held.kind == "prefix" and slot in after and after[slot].value[0] and not held.value[0]:
                 continue  # L=0 says nothing of an on-link prefix (RFC 4861 §6.3.4)
@@ -206,6 +206,8 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     default = ("route", f"::/0 via {event.router}")
     if default in after and default not in said:
         del after[default]  # each RA writes the default route anew (RFC 4191 §3.1)
+    carried, unsteady = autoconf.follow(draft, link, (event.router, claim.pvd), prefixes, after)
+    said |= carried
     after.pop((LIFE, LIFE), None)
     if known is not None and after:
         # What was said until now and is not said again keeps the instant at which it was.
@@ -228,7 +230,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
         link=link.id,
         epoch=link.epoch,
         speaker=event.router,
-        event=event,
+        event=SILENT if unsteady else event,
         header=claim.header,
         heard_at=at,
         because=seq,

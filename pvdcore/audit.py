@@ -352,6 +352,8 @@ def _says(option: NdOption, answer: Answer) -> bool:
     key = answer.key
     match option:
         case PrefixInformation():
+            if answer.kind == "address":  # formed of it
+                return network(key) == network(option.prefix)
             return answer.kind == "prefix" and option.prefix == key
         case RouteInformation():
             return answer.kind == "route" and option.prefix == key.split(" via ")[0]

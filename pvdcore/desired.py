@@ -12,12 +12,13 @@ from typing import Final
 import msgspec
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
-from pvdcore.contents import Source, heard_at, members, merged
+from pvdcore.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
+from pvdcore.addresses import preferred_until as deprecated
+from pvdcore.contents import Source, members, merged
 from pvdcore.prefixes import network
-from pvdcore.state import Grant, Held, Instance, State, because, counted_from, until
+from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
 
 LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
-IID_BITS: Final = 64  # RFC 4291 §2.5.1 for the link types that we place on
 
 
 class WantedAddress(msgspec.Struct, frozen=True, order=True):
@@ -64,29 +65,10 @@ class Desired(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
 
 
-class UnknownIid(ValueError):
-    """An interface identifier that can't be formed; the message says what is needed."""
-
-
 def place_name(pvd: PvdId, link: LinkId, epoch: int) -> str:
     """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
     digest = blake2b(f"{pvd}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
     return f"pvd-{digest}"[:LINK_NAME_MAX]
-
-
-def eui64(mac: str) -> int:
-    """The modified EUI-64 interface identifier of a MAC (RFC 4291 §2.5.1, appendix A). Raises UnknownIid."""
-    octets = mac.split(":")
-    if len(octets) != 6:
-        raise UnknownIid(f"{mac!r} is no MAC address to make an interface identifier of; give --host MAC")
-    number = int("".join([*octets[:3], "ff", "fe", *octets[3:]]), 16)
-    return number ^ (1 << 57)
-
-
-def slaac(prefix: str, iid: int) -> str:
-    """The address of an autonomous prefix and an interface identifier, with its length (RFC 4862 §5.5.3)."""
-    base = network(prefix)
-    return f"{base.network_address + iid}/{base.prefixlen}"
 
 
 def desired(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
@@ -101,7 +83,7 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
             raise UnknownIid(f"interface identifiers are made by eui64, not {iid!r}")
         number = eui64(_mac(state, host))
     places = []
-    last = _last_announcers(state)
+    last = {key: origin.pvd for key, (origin, _) in announcers(state).items()}
     for pvd in sorted(state.pvds):
         cells: dict[tuple[LinkId, int], list[Source]] = {}
         for (link, epoch, whose), instance in state.pvds[pvd].instances:
@@ -111,18 +93,6 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
         for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
             places.append(_place(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
-
-
-def _last_announcers(state: State) -> dict[tuple[LinkId, str], PvdId]:
-    """The PvD of the last RA that held a prefix: an address formed of it belongs there alone (RFC 8801 §3.4)."""
-    last: dict[tuple[LinkId, str], tuple[Instant, Seq, PvdId]] = {}
-    for (link, _), origins in state.speakers.items():
-        for origin in origins:
-            for held in origin.held:
-                if held.kind == "prefix":
-                    said = (heard_at(origin, held), because(origin, held), origin.pvd)
-                    last[link, held.key] = max(last.get((link, held.key), said), said)
-    return {key: said[2] for key, said in last.items()}
 
 
 def _mac(state: State, host: HostId | None) -> str:
@@ -176,15 +146,14 @@ def _place(
     for source, held in items:
         ends, record = until(source, held), because(source, held)
         match held.kind:
-            case "address":
+            case "address" if held.value[0] != "slaac" or iid is None:
                 preferred = _preferred(source, held)
                 addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0])))
             case "prefix":
-                on_link, autonomous = held.value[0], held.value[1]
-                if on_link:
+                if held.value[0]:
                     routes.append(WantedRoute(held.key, None, "medium", ends, record))
                 mine = last.get((link, held.key)) == pvd
-                if autonomous and mine and iid is not None and network(held.key).prefixlen == 128 - IID_BITS:
+                if mine and iid is not None and forms(state.policy, held, state.links[link].kind):
                     address = slaac(held.key, iid)
                     addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
@@ -204,6 +173,9 @@ def _place(
                 hop_limit = held.value[0] if isinstance(held.value[0], int) else 0
             case _:
                 pass
+    for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
+        if one.pvd == pvd and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
+            addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
     return Place(
         pvd=pvd,
         link=link,
@@ -213,11 +185,21 @@ def _place(
         device=name,
         mtu=mtu,
         hop_limit=hop_limit,
-        addresses=tuple(sorted(addresses)),
+        addresses=tuple(sorted(_united(addresses))),
         routes=tuple(sorted(routes, key=_order)),
         servers=tuple(servers),
         search=tuple(search),
     )
+
+
+def _united(addresses: list[WantedAddress]) -> list[WantedAddress]:
+    """An address that two gave lives while one does (RFC 4862 §5.6)."""
+    longest: dict[str, WantedAddress] = {}
+    for one in addresses:
+        bare = one.address.split("/")[0]
+        known = longest.get(bare, one)
+        longest[bare] = max(known, one, key=lambda each: (each.until, each.preferred_until, each.because))
+    return list(longest.values())
 
 
 PREFERENCES: Final = ("high", "medium", "low")
@@ -229,6 +211,8 @@ def _order(route: WantedRoute) -> tuple[int, str, int, str]:
 
 
 def _preferred(source: Source, held: Held) -> Instant:
+    if held.kind == "address" and held.value[0] == "slaac" and isinstance(source, Origin):
+        return deprecated(source, held)
     if held.preferred_s is None:
         return until(source, held) if held.kind != "prefix" else NEVER
     return deadline(counted_from(source, held), held.preferred_s)

@@ -39,6 +39,7 @@ class Draft:
         self.rejected = state.rejected
         self.deadlines = state.deadlines
         self.boot = state.boot
+        self.host = state.host
         self.changes = list(state.changes)
         self.touched: dict[tuple[PvdId, Cell], Touch] = {}
         self.speaking: dict[tuple[PvdId, Cell], set[str]] = {}  # who spoke of an instance in this step
@@ -61,6 +62,7 @@ class Draft:
             findings=self.findings,
             rejected=self.rejected,
             boot=self.boot,
+            host=self.host,
             deadlines=self.deadlines,
             changes=tuple(self.changes),
         )

@@ -233,6 +233,31 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "Configure a lease time (option 51) on the server.",
         "RFC 2131 §4.3.1 table 3",
     ),
+    # Addresses of this host.
+    Kind(
+        "duplicate-address",
+        "warning",
+        "somebody on {link} has {address} already",
+        "Duplicate address detection found the address taken: it is not used, and another is tried.",
+        "Look for a machine with a fixed address in the range that others autoconfigure, or for a cloned one.",
+        "RFC 4862 §5.4.5",
+    ),
+    Kind(
+        "address-conflict",
+        "error",
+        "no address of {prefix} is left to try on {link}",
+        "Every identifier that was tried is taken; no other way to make one is used instead.",
+        "Look for a machine that answers every probe, by mistake or on purpose.",
+        "RFC 7217 §6, RFC 8981 §3.4",
+    ),
+    Kind(
+        "ipv6-off",
+        "error",
+        "{address}, made of the hardware address of {link}, is somebody else's: no IPv6 on this attachment",
+        "Two machines seem to have one hardware address; IPv6 stays off until the link is attached anew.",
+        "Find the other machine and give one of them its own hardware address.",
+        "RFC 4862 §5.4.5",
+    ),
     # Additional information.
     Kind(
         "sequence-unchanged",

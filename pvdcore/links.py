@@ -6,6 +6,7 @@ Law: nothing learned on an attachment outlives it (RFC 7556 §2.1); a link's nam
 from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from pvdcore import autoconf
 from pvdcore.draft import Draft
 from pvdcore.state import Link
 
@@ -64,6 +65,7 @@ def _forget(draft: Draft, name: str) -> None:
             draft.drop_origin(origin, "attachment", draft.seq)
     for key in link.grants:
         draft.drop_grant(draft.grants[(name, *key)], "attachment", draft.seq)
+    autoconf.forget(draft, name)
 
 
 def forget_all(draft: Draft) -> None:

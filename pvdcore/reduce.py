@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
+from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant
-from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.link import AddressGone, AddressSeen, AttachEnded, AttachStarted, DadFailed, LinkGone, LinkSeen
 from events.operator import (
     ConnectionClosed,
     ConnectionOpened,
@@ -25,16 +26,16 @@ from events.operator import (
     SettingsRemoved,
 )
 from events.record import Record
-from events.router import NeighborAdvertised, RouterAdvertised
+from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import advertised, deadlines, leases, links, membership, pvds, settings
-from pvdcore.advertised import SILENT
+from pvdcore import advertised, autoconf, deadlines, leases, links, membership, pvds, settings
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
-from pvdcore.state import Grant, Held, Origin, State, until
+from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
 
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
+HEARD6: Final = (RouterAdvertised, NeighborAdvertised, Dhcp6MessageSeen)
 AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
 
 
@@ -63,6 +64,8 @@ def reduce(state: State, record: Record) -> State:
     if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
         draft.find("heard-unattached", link=event.link)
         return draft.state()
+    if isinstance(event, HEARD6) and event.link in draft.host.off:
+        return draft.state()  # evidence only (RFC 4862 §5.4.5)
     slice_ = SLICES.get(type(event))
     if slice_ is not None:
         slice_(draft, event)
@@ -172,9 +175,19 @@ def _pin(draft: Draft, event: PvdPinned | PvdUnpinned) -> None:
         draft.put_pvd(replace(pvd, pinned=isinstance(event, PvdPinned)))
 
 
+def _neighbor(draft: Draft, event: NeighborAdvertised) -> None:
+    autoconf.advertised(draft, event)
+    advertised.neighbor(draft, event)
+
+
 SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     RouterAdvertised: advertised.heard,
-    NeighborAdvertised: advertised.neighbor,
+    NeighborAdvertised: _neighbor,
+    NeighborSolicited: autoconf.solicited,
+    IdentifierChosen: autoconf.chosen,
+    AddressSeen: autoconf.seen,
+    AddressGone: autoconf.unseen,
+    DadFailed: autoconf.failed,
     Dhcp4MessageSeen: leases.message4,
     Dhcp6MessageSeen: leases.message6,
     FrameRejected: lambda draft, event: draft.reject(event.rule),

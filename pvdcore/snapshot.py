@@ -15,7 +15,23 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.policy import Policy
-from pvdcore.state import Connection, Finding, Grant, Heap, Link, Origin, Pvd, Rejected, State, until
+from pvdcore.state import (
+    Connection,
+    Detour,
+    Finding,
+    Grant,
+    Heap,
+    Host,
+    Identifier,
+    Link,
+    Neighbor,
+    Origin,
+    Pvd,
+    Rejected,
+    Sighted,
+    State,
+    until,
+)
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -33,6 +49,11 @@ class Image(msgspec.Struct, frozen=True):
     findings: list[tuple[tuple[str, str, str], Finding]]
     rejected: list[tuple[str, Rejected]]
     boot: str
+    identifiers: list[tuple[tuple[LinkId, str], tuple[Identifier, ...]]] = []
+    sighted: list[tuple[tuple[LinkId, str], Sighted]] = []
+    neighbors: list[tuple[tuple[LinkId, str], Neighbor]] = []
+    detours: list[tuple[tuple[LinkId, str, str], Detour]] = []
+    off: list[tuple[LinkId, Seq]] = []
 
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
@@ -56,6 +77,11 @@ def _image(state: State) -> Image:
         findings=sorted(state.findings.items(), key=lambda item: item[0]),
         rejected=sorted(state.rejected.items(), key=lambda item: item[0]),
         boot=state.boot,
+        identifiers=sorted(state.host.identifiers.items(), key=lambda item: item[0]),
+        sighted=sorted(state.host.sighted.items(), key=lambda item: item[0]),
+        neighbors=sorted(state.host.neighbors.items(), key=lambda item: item[0]),
+        detours=sorted(state.host.detours.items(), key=lambda item: item[0]),
+        off=sorted(state.host.off.items(), key=lambda item: item[0]),
     )
 
 
@@ -101,5 +127,6 @@ def decode(data: bytes) -> State:
         findings=Map(image.findings),
         rejected=Map(image.rejected),
         boot=image.boot,
+        host=Host(Map(image.identifiers), Map(image.sighted), Map(image.neighbors), Map(image.detours), Map(image.off)),
         deadlines=heap,
     )

@@ -40,6 +40,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     kind: `router`, `prefix`, `route`, `dns`, `search`, `encrypted_dns`, `pref64`, `mtu`, `captive_portal`, `hop_limit`,
     `address`, `lease`, `ntp`. key: names it among its kind. value: its content.
     lifetime_s, preferred_s: as announced, `None` for infinity; fixed: has no lifetime of its own, lives as its origin.
+    floor, cap: an address ends no sooner (RFC 4862 §5.5.3 e) and no later (RFC 8981 §3.4), whatever is announced.
     since: the first record that carried it. order: its place among what one message said.
     """
 
@@ -53,6 +54,12 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     heard_at: Instant = FOLLOWS
     because: Seq = 0
     fixed: bool = False
+    floor: Instant = 0
+    cap: Instant = NEVER
+
+
+SILENT: Final = RouterAdvertised(link="", router="", header=RaHeader(0))
+"""In `Origin.event`: something of what was said ended since, so the same words are news again."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -179,6 +186,77 @@ class Pvd(msgspec.Struct, frozen=True):
     info: str | None = None
 
 
+class Identifier(msgspec.Struct, frozen=True):
+    """An interface identifier this host has chosen on an attachment (events/identifiers.py says what each field is).
+
+    address: without length. phase: `tentative`, `assigned`, `duplicate` (the next is wanted), `given-up`. failures: in
+    a row. because: the record that chose it.
+    """
+
+    prefix: str
+    kind: str
+    address: str
+    epoch: int
+    chosen_at: Instant
+    because: Seq
+    pvd: PvdId = ""
+    phase: str = "tentative"
+    dad_counter: int = 0
+    generation: int = 0
+    failures: int = 0
+    desync_s: int = 0
+    mac: str = ""
+
+
+class Sighted(msgspec.Struct, frozen=True):
+    """An address as the kernel has it. prefix_length: its own. until, preferred_until: as the kernel counts them."""
+
+    prefix_length: int
+    flags: int
+    origin: str
+    until: Instant
+    preferred_until: Instant
+    because: Seq
+
+
+class Neighbor(msgspec.Struct, frozen=True):
+    """The kernel's opinion of a neighbour (RFC 4861 §7.3.2): `reachable`, `stale`, `failed`, …"""
+
+    state: str
+    mac: str
+    router: bool
+    at: Instant
+    because: Seq
+
+
+class Detour(msgspec.Struct, frozen=True):
+    """An accepted Redirect (RFC 4861 §8.3): it counts in the PvD whose router sent it (RFC 8028 §3.4).
+
+    source: of the packet that was redirected, "" if the Redirect doesn't show it. target: the next hop, or the
+    destination itself, which is on-link then.
+    """
+
+    pvd: PvdId
+    router: str
+    source: str
+    destination: str
+    target: str
+    because: Seq
+
+
+class Host(msgspec.Struct, frozen=True):
+    """What this host has itself, and sees of its neighbours, by link: it ends with the attachment.
+
+    off: links where IPv6 is off, by the record that said so (RFC 4862 §5.4.5).
+    """
+
+    identifiers: Map[tuple[LinkId, str], tuple[Identifier, ...]] = Map()
+    sighted: Map[tuple[LinkId, str], Sighted] = Map()
+    neighbors: Map[tuple[LinkId, str], Neighbor] = Map()
+    detours: Map[tuple[LinkId, str, str], Detour] = Map()
+    off: Map[LinkId, Seq] = Map()
+
+
 class Connection(msgspec.Struct, frozen=True):
     """Settings activated on a link; what became of it stays."""
 
@@ -254,6 +332,7 @@ class State(msgspec.Struct, frozen=True):
     findings: Map[tuple[str, str, str], Finding] = Map()
     rejected: Map[str, Rejected] = Map()
     boot: str = ""
+    host: Host = Host()
     deadlines: Heap = None
     changes: tuple[Change, ...] = ()
 
@@ -272,7 +351,7 @@ def until(origin: Origin | Grant, held: Held) -> Instant:
     """When an item ends. NEVER for infinity and for what lives as long as its origin does."""
     if held.fixed:
         return NEVER
-    return deadline(counted_from(origin, held), held.lifetime_s)
+    return min(max(deadline(counted_from(origin, held), held.lifetime_s), held.floor), held.cap)
 
 
 def because(origin: Origin | Grant, held: Held) -> Seq:

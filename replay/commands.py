@@ -23,7 +23,8 @@ from events.ids import Instant, PvdId, Seq
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
 from pvdcore import audit
-from pvdcore.desired import UnknownIid, desired
+from pvdcore.addresses import UnknownIid
+from pvdcore.desired import desired
 from pvdcore.plan import Have
 from pvdcore.plan import plan as make_plan
 from pvdcore.state import Change, State

@@ -13,8 +13,9 @@ import pytest
 
 from events.ids import NEVER, SECOND
 from events.ops import AddressAdd, NetnsAdd, NetnsDelete, Outcome, RouteAdd
+from pvdcore.addresses import UnknownIid, eui64
 from pvdcore.audit import state_at
-from pvdcore.desired import LINK_NAME_MAX, Desired, UnknownIid, desired, eui64, place_name
+from pvdcore.desired import LINK_NAME_MAX, Desired, desired, place_name
 from pvdcore.model import ModelKernel
 from pvdcore.plan import Have, plan
 from replay.rerun import Run, rerun

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.ids import SECOND
+from events.link import DadFailed, LinkSeen
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from pvdcore.findings import BY_CODE, CATALOGUE, SEVERITIES
@@ -45,9 +46,23 @@ ROOT = Path(__file__).parent.parent.parent
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 OLD, NEW = "02:00:00:00:01:01", "02:00:00:00:01:02"
 URI, OTHER = "https://portal.example/", "https://other.example/"
+A64 = "2001:db8:1::a"
 M64 = "2001:db8:1::a"
 
 Tale = Callable[[], Story]
+
+
+def taken(times: int, address: str) -> Tale:
+    """Detection fails so often for an address, and for those that are tried after it."""
+
+    def tell() -> Story:
+        told = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mac=OLD), ra(R1, pio(P))).chooses()
+        for _ in range(times):
+            mine = [one for one in told.has() if address == A64]
+            told.hear(DadFailed(link="e0", address=mine[0] if mine else address)).chooses(f"{0xB + told.state.seq:x}")
+        return told
+
+    return tell
 
 
 def hears(*events: RouterAdvertised) -> Tale:
@@ -166,6 +181,9 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
         lambda: Story().hear(dhcp4("REQUEST"), dhcp4("ACK", addresses(54, "192.0.2.1"), yiaddr="192.0.2.10")),
         lambda: Story().leases4(),
     ),
+    "duplicate-address": (taken(1, A64), taken(1, "2001:db8:1::77")),
+    "address-conflict": (taken(4, A64), taken(3, A64)),
+    "ipv6-off": (taken(1, "fe80::ff:fe00:101"), taken(1, "fe80::ff:fe00:102")),
     "sequence-unchanged": (
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=1)),
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=2)),

@@ -25,6 +25,7 @@ from events.dhcp import (
     Status,
     Text,
 )
+from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant
 from events.link import AttachEnded, AttachStarted, LinkSeen
 from events.operator import PolicySet
@@ -46,7 +47,9 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
+from pvdcore.addresses import wanted_identifiers
 from pvdcore.audit import Answer, why
+from pvdcore.desired import desired
 from pvdcore.engine import Engine
 from pvdcore.invariants import check
 from pvdcore.journal import MemoryJournal
@@ -342,6 +345,25 @@ class Story:
         asked = dhcp6(question, *rapid, xid=self.xid, ask=ask, link=link, client=client)
         return self.hear(asked, dhcp6("REPLY", *rapid, *options, xid=self.xid, link=link, client=client, server=server))
 
+    def chooses(self, iid: str = "a", *, desync_s: int = 0, mac: str = "", at_most: int = 9) -> "Story":
+        """The host answers every wish for an identifier: `iid` for the first, then one more each."""
+        for number, one in enumerate(wanted_identifiers(self.state)[:at_most]):
+            self.hear(
+                IdentifierChosen(
+                    link=one.link,
+                    epoch=one.epoch,
+                    prefix=one.prefix,
+                    kind=one.kind,
+                    iid=f"{int(iid, 16) + number:x}",
+                    dad_counter=one.dad_counter,
+                    generation=one.generation,
+                    desync_s=desync_s,
+                    pvd=one.pvd,
+                    mac=mac,
+                )
+            )
+        return self
+
     def attach(self, link: str = "e0") -> "Story":
         """The link is attached to another network."""
         return self.hear(AttachStarted(link=link))
@@ -414,6 +436,18 @@ class Story:
             )
             for one in self.history(id)
         ]
+
+    def has(self) -> dict[str, tuple[str, float | None, float | None]]:
+        """The addresses this host should have: PvD, seconds until the end and until deprecation; None for never."""
+
+        def seconds(at: Instant) -> float | None:
+            return None if at == NEVER else (at - START) / SECOND
+
+        return {
+            one.address.split("/")[0]: (place.pvd, seconds(one.until), seconds(one.preferred_until))
+            for place in desired(self.state).places
+            for one in place.addresses
+        }
 
     def findings(self) -> dict[str, Finding]:
         return {one.code: one for one in self.state.findings.values()}

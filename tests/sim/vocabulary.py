@@ -32,6 +32,7 @@ from events.dhcp import (
     Text,
 )
 from events.frames import FrameRejected, FramesRefused, Note
+from events.identifiers import IdentifierChosen
 from events.link import (
     AddressGone,
     AddressSeen,
@@ -322,6 +323,18 @@ EVENTS: tuple[AnyEvent, ...] = (
         mac=MAC,
     ),
     NetlinkOverrun(detail="ENOBUFS"),
+    IdentifierChosen(
+        link="eth0",
+        epoch=1,
+        prefix="2001:db8:1::/64",
+        kind="temporary",
+        iid="0123456789abcdef",
+        dad_counter=1,
+        generation=2,
+        desync_s=600,
+        pvd="fqdn:x.example.",
+        mac=MAC,
+    ),
     SettingsLoaded(settings=Settings("home", "toml", "a.toml:3", {"ipv4.method": "auto", "dns": ["192.0.2.53"]})),
     SettingsRemoved(id="home"),
     ConnectionOpened(id="c1", settings="home", link="eth0", by="autoconnect"),
