@@ -39,7 +39,7 @@ from events.operator import (
     SettingsRemoved,
 )
 from events.ops import PlanApplied, PlanMade
-from events.pvdinfo import PvdInfoFailed, PvdInfoFetched
+from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
 from events.session import SessionEnded, SessionStarted, UnknownEvent
 
@@ -78,6 +78,8 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     PvdPinned,
     PvdUnpinned,
     PolicySet,
+    PvdInfoDrawn,
+    PvdInfoAsked,
     PvdInfoFetched,
     PvdInfoFailed,
     PlanMade,

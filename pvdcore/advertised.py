@@ -33,6 +33,7 @@ from events.router import (
 from pvdcore import autoconf, remarks
 from pvdcore.contents import LIFE, content, flags, members
 from pvdcore.draft import Draft, Touch
+from pvdcore.inquiry import informed
 from pvdcore.policy import Policy
 from pvdcore.pvds import flagged
 from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin, State
@@ -147,7 +148,7 @@ def _outspoken(after: State, origin: Origin) -> bool:
     for cell, instance in pvd.instances:
         if len(instance.origins) > 1 and cell == (origin.link, origin.epoch, ""):
             found = members(after, pvd.id, instance)
-            return content(found) != instance.content or flagged(found, pvd) != pvd
+            return (*content(found), *informed(after, pvd.id, *cell)) != instance.content or flagged(found, pvd) != pvd
     return False
 
 

@@ -33,6 +33,8 @@ class Draft:
         self.speakers = state.speakers
         self.grants = state.grants
         self.pvds = state.pvds
+        self.inquiries = state.inquiries
+        self.networks = state.networks
         self.settings = state.settings
         self.connections = state.connections
         self.findings = state.findings
@@ -57,6 +59,8 @@ class Draft:
             speakers=self.speakers,
             grants=self.grants,
             pvds=self.pvds,
+            inquiries=self.inquiries,
+            networks=self.networks,
             settings=self.settings,
             connections=self.connections,
             findings=self.findings,

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from events.ids import NEVER, Instant
 from pvdcore import phases
 from pvdcore.contents import LIFE, content, members
+from pvdcore.inquiry import informed
 from pvdcore.state import Cell, Grant, Heap, Instance, Origin, Pvd, State, because, until
 
 
 def check(state: State) -> list[str]:
     """One sentence for each thing that is not as it must be; [] for a sound State."""
-    return [*_contributions(state), *_links(state), *_pvds(state), *_time(state)]
+    return [*_contributions(state), *_links(state), *_pvds(state), *_inquiries(state), *_time(state)]
 
 
 def _contributions(state: State) -> Iterator[str]:
@@ -133,8 +134,20 @@ def _member(state: State, pvd: Pvd, cell: Cell, instance: Instance) -> Iterator[
     for source in found:
         if isinstance(source, Grant) and pvd.id not in source.owners:
             yield f"{name} has {_name(source)}, which it does not own"
-    if instance.content != content(found):
+    if instance.content != (*content(found), *informed(state, pvd.id, *cell)):
         yield f"{name} has another content than its contributions"
+
+
+def _inquiries(state: State) -> Iterator[str]:
+    """An object is held only of a PvD that lives with the H flag; what is barred is not wanted."""
+    for (pvd, link, epoch), one in sorted(state.inquiries.items(), key=lambda item: item[0]):
+        known = state.links.get(link)
+        if known is None or known.epoch != epoch or not known.attached:
+            yield f"the information of {pvd} on {link} outlived its attachment"
+        if (one.held or one.wanted) and (not one.http or _instance(state, pvd, (link, epoch, "")) is None):
+            yield f"information of {pvd} on {link} is held or wanted, which has none"
+        if one.wanted and one.barred:
+            yield f"information of {pvd} on {link} is wanted and barred"
 
 
 def _time(state: State) -> Iterator[str]:
@@ -150,6 +163,10 @@ def _time(state: State) -> Iterator[str]:
         for one in state.speakers[key]
     ]
     sources += [(("grant", *key), state.grants[key]) for key in sorted(state.grants)]
+    for (pvd, link, epoch), one in sorted(state.inquiries.items(), key=lambda item: item[0]):
+        place = ("info", pvd, link, str(epoch))
+        if one.held is not None and one.held.until < NEVER and one.held.until not in asked.get(place, ()):
+            yield f"the information of {pvd} on {link} ends at {one.held.until}, but no deadline says so"
     for key, source in sources:
         ends = min((until(source, held) for held in source.held), default=NEVER)
         if source.queued > ends:

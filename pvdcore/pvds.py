@@ -10,6 +10,7 @@ from events.ids import Instant, LinkId, PvdId
 from pvdcore import phases
 from pvdcore.contents import Source, content, members
 from pvdcore.draft import Draft, Touch
+from pvdcore.inquiry import informed
 from pvdcore.state import Cell, Change, Content, Instance, Origin, Pvd
 
 RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
@@ -57,7 +58,7 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
     found = members(draft, id, candidate)
     if before is None and not found:
         return
-    said = content(found)
+    said = (*content(found), *informed(draft, id, *cell))
     old = before.content if before else ()
     version = (before.version if before else 0) + (before is None or said != old)
     phase_before = before.phase if before else phases.UNBORN

@@ -25,10 +25,11 @@ from events.operator import (
     SettingsLoaded,
     SettingsRemoved,
 )
+from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.record import Record
 from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import advertised, autoconf, deadlines, leases, links, membership, pvds, settings
+from pvdcore import advertised, autoconf, deadlines, info, leases, links, membership, pvds, settings
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
@@ -76,6 +77,7 @@ def reduce(state: State, record: Record) -> State:
 def finish(draft: Draft) -> None:
     """Decide owners, then versions."""
     membership.regroup(draft)
+    info.settle(draft)
     pvds.settle(draft)
 
 
@@ -100,6 +102,8 @@ def advance(state: State, to: Instant) -> State:
             _, key, draft.deadlines = deadlines.pop(draft.deadlines)
             if key[0] == "origin":
                 _lapse_origin(draft, key, at)
+            elif key[0] == "info":
+                info.lapse(draft, key, at)
             else:
                 _lapse_grant(draft, key, at)
         finish(draft)
@@ -166,6 +170,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
 def _session(draft: Draft, event: SessionStarted) -> None:
     if event.boot and draft.boot and event.boot != draft.boot:
         links.forget_all(draft)
+    info.restarted(draft)
     draft.boot = event.boot or draft.boot
 
 
@@ -196,6 +201,10 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     LinkGone: links.gone,
     AttachStarted: links.attached,
     AttachEnded: links.detached,
+    PvdInfoDrawn: info.drawn,
+    PvdInfoAsked: info.asked,
+    PvdInfoFetched: info.fetched,
+    PvdInfoFailed: info.failed,
     SettingsLoaded: settings.loaded,
     SettingsRemoved: settings.removed,
     ConnectionOpened: settings.opened,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
+from pvdcore.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.state import (
     Connection,
@@ -44,6 +45,8 @@ class Image(msgspec.Struct, frozen=True):
     speakers: list[tuple[tuple[LinkId, str], tuple[Origin, ...]]]
     grants: list[tuple[tuple[LinkId, HostId, str, str], Grant]]
     pvds: list[tuple[PvdId, Pvd]]
+    inquiries: list[tuple[Place, Inquiry]]
+    networks: list[tuple[tuple[LinkId, int], Network]]
     settings: list[tuple[str, Settings]]
     connections: list[tuple[str, Connection]]
     findings: list[tuple[tuple[str, str, str], Finding]]
@@ -72,6 +75,8 @@ def _image(state: State) -> Image:
         ),
         grants=sorted(((key, replace(one, queued=NEVER)) for key, one in state.grants.items()), key=lambda it: it[0]),
         pvds=sorted(state.pvds.items(), key=lambda item: item[0]),
+        inquiries=sorted(state.inquiries.items(), key=lambda item: item[0]),
+        networks=sorted(state.networks.items(), key=lambda item: item[0]),
         settings=sorted(state.settings.items(), key=lambda item: item[0]),
         connections=sorted(state.connections.items(), key=lambda item: item[0]),
         findings=sorted(state.findings.items(), key=lambda item: item[0]),
@@ -114,6 +119,9 @@ def decode(data: bytes) -> State:
         if ends < NEVER:
             heap = deadlines.push(heap, ends, ("grant", *place))
         grants[place] = replace(grant, queued=ends)
+    for (pvd, link, epoch), one in image.inquiries:
+        if one.held is not None and one.held.until < NEVER:
+            heap = deadlines.push(heap, one.held.until, ("info", pvd, link, str(epoch)))
     return State(
         seq=image.seq,
         now=image.now,
@@ -122,6 +130,8 @@ def decode(data: bytes) -> State:
         speakers=Map(speakers),
         grants=Map(grants),
         pvds=Map(image.pvds),
+        inquiries=Map(image.inquiries),
+        networks=Map(image.networks),
         settings=Map(image.settings),
         connections=Map(image.connections),
         findings=Map(image.findings),

@@ -18,6 +18,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
 from events.operator import Settings
 from events.ops import Op
 from events.router import RaHeader, RouterAdvertised
+from pvdcore.inquiry import Inquiry, Network, Place
 from pvdcore.policy import DEFAULT, Policy
 
 FOLLOWS: Final[Instant] = -1
@@ -183,7 +184,6 @@ class Pvd(msgspec.Struct, frozen=True):
     pinned: bool = False
     instances: tuple[tuple[Cell, Instance], ...] = ()
     recent: tuple[Seq, ...] = ()
-    info: str | None = None
 
 
 class Identifier(msgspec.Struct, frozen=True):
@@ -327,6 +327,8 @@ class State(msgspec.Struct, frozen=True):
     speakers: Map[tuple[LinkId, str], tuple[Origin, ...]] = Map()
     grants: Map[tuple[LinkId, HostId, str, str], Grant] = Map()
     pvds: Map[PvdId, Pvd] = Map()
+    inquiries: Map[Place, Inquiry] = Map()
+    networks: Map[tuple[LinkId, int], Network] = Map()
     settings: Map[str, Settings] = Map()
     connections: Map[str, Connection] = Map()
     findings: Map[tuple[str, str, str], Finding] = Map()

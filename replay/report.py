@@ -20,6 +20,7 @@ from pvdcore.audit import PvdDiff
 from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
 from pvdcore.findings import BY_CODE
+from pvdcore.inquiry import NO_NETWORK, Inquiry, not_before
 from pvdcore.state import (
     Cell,
     Change,
@@ -189,6 +190,25 @@ class PlacedRow(Struct, frozen=True, omit_defaults=True):
     failed: list[FailedRow] = msgspec.field(default_factory=list)
 
 
+class RetrievalRow(Struct, frozen=True):
+    """How it stands with additional information on one attachment (RFC 8801 §4.1).
+
+    wanted: why it is to be fetched (new, again, sequence, prefixes, retry, expiry), null if it is not; not_before: null
+    while the random wait is not drawn; because: the record that made it wanted; asking: a request is under way.
+    barred: why nothing more is asked on this attachment; dropped: why the last object was given up; until: how long the
+    one that is held may be used; failures: those counted on the attachment, of all PvDs.
+    """
+
+    wanted: str | None
+    not_before: Time | None
+    because: Seq | None
+    asking: bool
+    barred: str | None
+    dropped: str | None
+    until: Time | None
+    failures: int
+
+
 class InstanceRow(Struct, frozen=True):
     """One PvD as one host has it on one attachment. host: null for this host's own, or shared by all."""
 
@@ -215,10 +235,20 @@ class InstanceRow(Struct, frozen=True):
     delegated: list[DelegatedRow]
     ntp: list[ServerRow]
     versions: int
+    sequence: int | None
+    http: bool
+    legacy: bool
+    delay: int
+    info: dict[str, Any] | None
+    retrieval: RetrievalRow | None
 
 
 class PvdRow(Struct, frozen=True):
-    """A provisioning domain. kind: explicit or implicit; source: ra, mif, link, dhcp4, dhcp6, static, vpn."""
+    """A provisioning domain. kind: explicit or implicit; source: ra, mif, link, dhcp4, dhcp6, static, vpn.
+
+    sequence, http, legacy, delay: as the router said that spoke last, on whichever link; info: null too where links
+    hold different objects. What counts on a link is what its instance says.
+    """
 
     id: str
     name: str
@@ -611,6 +641,7 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "captive_portal": ("", ("uri",)),
     "hop_limit": ("", ("hop_limit",)),
     "lease": ("", ("protocol", "server", "t1_s", "t2_s")),
+    "info": ("", ("digest",)),
     "flags": ("router", ("managed", "other_config", "http", "legacy", "delay", "sequence")),
 }
 
@@ -746,8 +777,14 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None) -> PvdRow:
             for cell, held in sorted(pvd.instances, key=lambda one: one[0])
             if host is None or cell[2] == host
         ],
-        info=_info(pvd.info),
+        info=_common(state, pvd),
     )
+
+
+def _common(state: State, pvd: Pvd) -> dict[str, Any] | None:
+    """The object of a PvD, if all links on which it is held hold the same."""
+    held = {one.held.body for place, one in state.inquiries.items() if place[0] == pvd.id and one.held is not None}
+    return _info(held.pop()) if len(held) == 1 else None
 
 
 def _info(text: str | None) -> dict[str, Any] | None:
@@ -767,6 +804,8 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow
         by_kind.setdefault(item[1].kind, []).append(item)
     of = by_kind.get
     origins = view.origins(state, pvd.id, cell)
+    last = max(origins, key=lambda one: (one.heard_at, one.speaker), default=None)
+    inquiry = state.inquiries.get((pvd.id, held.link, held.epoch)) if not held.host else None
     mtu, portal, hop_limit = of("mtu", []), of("captive_portal", []), of("hop_limit", [])
     return InstanceRow(
         link=held.link,
@@ -812,6 +851,27 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow
         ],
         ntp=[ServerRow(one.key, *_ends(by, one)) for by, one in of("ntp", [])],
         versions=held.version,
+        sequence=last.sequence if last else None,
+        http=last.http if last else False,
+        legacy=any(origin.legacy for origin in origins),
+        delay=last.delay if last else 0,
+        info=_info(inquiry.held.body) if inquiry and inquiry.held else None,
+        retrieval=_retrieval(state, held, inquiry) if inquiry else None,
+    )
+
+
+def _retrieval(state: State, held: Instance, one: Inquiry) -> RetrievalRow:
+    network = state.networks.get((held.link, held.epoch), NO_NETWORK)
+    want = one.wanted
+    return RetrievalRow(
+        wanted=want.reason if want else None,
+        not_before=time(not_before(one, network)),
+        because=want.because if want else None,
+        asking=bool(one.asked),
+        barred=one.barred or None,
+        dropped=one.dropped or None,
+        until=time(one.held.until) if one.held else None,
+        failures=network.failures,
     )
 
 

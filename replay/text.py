@@ -197,10 +197,25 @@ def _status(out: Printer, pvd: report.PvdRow, clock: Clock, now: Instant) -> Non
             (kind, what, says, _until(ends, clock, now), because) for kind, what, says, ends, because in _held(held)
         ]
         out.table(("KIND", "WHAT", "SAYS", "UNTIL", "BECAUSE"), rows, indent="    ")
-    if pvd.info:
-        out.line()
-        for key in sorted(pvd.info):
-            out.line(f"  info {key}: {msgspec.json.encode(pvd.info[key]).decode()}")
+        _information(out, held, clock)
+
+
+def _information(out: Printer, held: report.InstanceRow, clock: Clock) -> None:
+    """The additional information of one instance, and how it stands with its retrieval."""
+    for key in sorted(held.info or {}):
+        out.line(f"    info {key}: {msgspec.json.encode((held.info or {})[key]).decode()}")
+    one = held.retrieval
+    if one is None:
+        return
+    said = [f"held until {clock(one.until)}"] if one.until else []
+    said += [f"dropped ({one.dropped})"] if one.dropped else []
+    said += [f"barred ({one.barred})"] if one.barred else []
+    if one.wanted:
+        when = f"not before {clock(one.not_before)}" if one.not_before else "its wait is not drawn yet"
+        said.append("asked for" if one.asking else f"wanted ({one.wanted}), {when}")
+    said += [f"{_count(one.failures, 'failure')} on this attachment"] if one.failures else []
+    if said:
+        out.line(f"    information {', '.join(said)}")
 
 
 _FIXED: Final = ""

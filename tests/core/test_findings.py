@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from events.ids import SECOND
 from events.link import DadFailed, LinkSeen
+from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from pvdcore.findings import BY_CODE, CATALOGUE, SEVERITIES
@@ -43,6 +44,7 @@ from tests.sim.build import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
+X = "fqdn:x.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 OLD, NEW = "02:00:00:00:01:01", "02:00:00:00:01:02"
 URI, OTHER = "https://portal.example/", "https://other.example/"
@@ -111,6 +113,15 @@ def dated(ahead_s: int) -> Tale:
 
 def many(policy: str, bound: int, *events: RouterAdvertised) -> Tale:
     return lambda: Story(**{policy: bound}).hear(*events)
+
+
+def object_(body: str = "{}", **said: object) -> PvdInfoFetched:
+    whole = {"identifier": "x.example.", "expires": START + 3600 * SECOND, "prefixes": ("2001:db8::/32",), **said}
+    return PvdInfoFetched(pvd=X, link="e0", epoch=1, sequence=1, body=body, said=AdditionalInformation(**whole))  # type: ignore[arg-type]
+
+
+def informs(**said: object) -> Tale:
+    return lambda: Story().hear(x(pio(P), h=True, seq=1), object_(**said))  # type: ignore[arg-type]
 
 
 REJOINED = (
@@ -187,6 +198,17 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     "sequence-unchanged": (
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=1)),
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=2)),
+    ),
+    "info-prefix": (informs(prefixes=("2001:db8:2::/48",)), informs()),
+    "info-invalid": (informs(identifier="y.example."), informs(identifier="X.Example")),
+    "info-expired": (informs(expires=START), informs(expires=START + 1)),
+    "info-failed": (
+        lambda: Story().hear(x(h=True), PvdInfoFailed(pvd=X, link="e0", epoch=1, sequence=0, kind="http")),
+        lambda: Story().hear(x(h=True), PvdInfoFailed(pvd=X, link="e0", epoch=1, sequence=9, kind="http")),
+    ),
+    "info-changed-silently": (
+        lambda: informs()().hear(object_("{ }")),
+        lambda: informs()().hear(object_("{}")),
     ),
     "too-many-routers": (
         many("routers_per_link_max", 1, ra(R1), ra(R2)),

@@ -11,10 +11,12 @@ from immutables import Map
 
 import replay.report as report
 import replay.schema as schema
-from events.ids import SECOND
+from events.ids import NEVER, SECOND
 from events.operator import Settings
+from events.pvdinfo import AdditionalInformation
 from events.router import RaHeader, RouterAdvertised
 from pvdcore import view
+from pvdcore.inquiry import Inquiry, Object
 from pvdcore.state import Connection, Finding, Grant, Held, Instance, Link, Origin, Pvd, Rejected, State
 from replay.tables import Printer, escape, escape_json
 
@@ -35,6 +37,10 @@ def state(*origins: Origin, grants: tuple[Grant, ...] = (), now: int = AT + 10 *
     keys = tuple((one.host, one.rule, one.subject) for one in grants)
     shared = Instance("eth0", 1, "", "announced", AT, 4, origins=tuple(one.speaker for one in origins), grants=keys)
     instances = more.pop("instances", ((("eth0", 1, ""), shared),))
+    body = more.pop("info", None)
+    if body is not None:
+        held = Object(AdditionalInformation("x", NEVER, ()), body, "d1", AT, NEVER, 8)
+        more["inquiries"] = Map({(NAME, "eth0", 1): Inquiry(True, 5, 0, held=held)})
     pvd = Pvd(NAME, "provider-a.example.", "explicit", "ra", AT, versions=2, instances=instances, **more.pop("pvd", {}))
     return State(
         seq=9,
@@ -85,7 +91,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
             Held("prefix_delegated", "2001:db8:d::/56", (None,), None, 8, preferred_s=60),
         ),
     )
-    found = document(state(router, grants=(lease,), pvd={"http": True, "sequence": 5, "info": '{"identifier": "x"}'}))
+    found = document(state(router, grants=(lease,), pvd={"http": True, "sequence": 5}, info='{"identifier": "x"}'))
     assert (found["schema_version"], found["at"]) == (1, "2026-01-01T00:00:10.000000000Z")
     (pvd,) = found["pvds"]
     cell = pvd.pop("instances")[0]
@@ -173,6 +179,21 @@ def test_each_item_stands_where_the_contract_says() -> None:
         ],
         "ntp": [{"address": "192.0.2.5", "until": hour, "because": 8}],
         "versions": 4,
+        "sequence": None,
+        "http": False,
+        "legacy": False,
+        "delay": 0,
+        "info": {"identifier": "x"},
+        "retrieval": {
+            "wanted": None,
+            "not_before": None,
+            "because": None,
+            "asking": False,
+            "barred": None,
+            "dropped": None,
+            "until": None,
+            "failures": 0,
+        },
     }
 
 
@@ -247,7 +268,7 @@ def test_one_hosts_instances_only() -> None:
 
 @pytest.mark.parametrize("info", [None, "[1]", "{", '"text"'])
 def test_information_that_is_no_object_is_null(info: str | None) -> None:
-    assert document(state(pvd={"info": info}))["pvds"][0]["info"] is None
+    assert document(state(info=info))["pvds"][0]["info"] is None
 
 
 def test_items_of_history_have_their_fields_by_name() -> None:

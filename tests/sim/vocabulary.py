@@ -74,7 +74,7 @@ from events.ops import (
     RouteAdd,
     RouteDelete,
 )
-from events.pvdinfo import PvdInfoFailed, PvdInfoFetched
+from events.pvdinfo import AdditionalInformation, PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import (
     CaptivePortal,
     Dnssl,
@@ -342,8 +342,20 @@ EVENTS: tuple[AnyEvent, ...] = (
     PvdPinned(pvd="fqdn:x.example."),
     PvdUnpinned(pvd="fqdn:x.example."),
     PolicySet(values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5}),
-    PvdInfoFetched(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, body='{"identifier":"x.example."}'),
-    PvdInfoFailed(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, kind="http", detail="404"),
+    PvdInfoDrawn(pvd="fqdn:x.example.", link="eth0", epoch=1, draw=2**31),
+    PvdInfoAsked(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, request=3),
+    PvdInfoFetched(
+        pvd="fqdn:x.example.",
+        link="eth0",
+        epoch=1,
+        sequence=7,
+        body='{"identifier":"x.example."}',
+        said=AdditionalInformation(
+            "x.example.", 1_800_000_000_000_000_000, ("2001:db8::/32",), ("corp.example.",), True
+        ),
+        request=3,
+    ),
+    PvdInfoFailed(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, kind="http", detail="404", request=3),
     PlanMade(projection="netns", pvd="fqdn:x.example.", ops=OPS),
     PlanApplied(projection="netns", pvd="fqdn:x.example.", outcomes=(Outcome(OPS[0]), Outcome(OPS[1], "EPERM"))),
     SessionStarted(mode="live", version="0.1.0", boot="b1", host="h"),

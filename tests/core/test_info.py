@@ -1,0 +1,421 @@
+"""Additional Information as state: wanted, held, dropped, barred (RFC 8801 §4.1, §4.3, §6). Nobody fetches here.
+
+The events stand for the fetcher: `asks` writes that a request goes out, `fetches` and `fails` what became of it.
+"""
+
+import pytest
+
+from events.codec import AnyEvent
+from events.ids import NEVER, SECOND
+from events.pvdinfo import AdditionalInformation, PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
+from events.router import NdOption, RouterAdvertised
+from events.session import SessionStarted
+from pvdcore import snapshot
+from pvdcore.inquiry import Inquiry, Want, wanted
+from pvdcore.invariants import check
+from pvdcore.reduce import advance
+from tests.sim.build import R1, R2, START, Story, pio, pvd, ra
+
+X, Y = "fqdn:x.example.", "fqdn:y.example."
+P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+HALF = 2**31  # a draw from the middle of the interval
+
+
+def x(*options: NdOption, seq: int = 7, h: bool = True, delay: int = 0, router: str = R1) -> RouterAdvertised:
+    return ra(router, pvd("x.example.", *options, h=h, seq=seq, delay=delay))
+
+
+def named(name: str, link: str = "e0") -> RouterAdvertised:
+    return ra(R1, pvd(name, h=True, seq=1), link=link)
+
+
+def asks(pvd_: str = X, *, seq: int = 7, request: int = 1, epoch: int = 1, link: str = "e0") -> PvdInfoAsked:
+    return PvdInfoAsked(pvd=pvd_, link=link, epoch=epoch, sequence=seq, request=request)
+
+
+def draws(draw: int, pvd_: str = X) -> PvdInfoDrawn:
+    return PvdInfoDrawn(pvd=pvd_, link="e0", epoch=1, draw=draw)
+
+
+def fetches(
+    *prefixes: str,
+    seq: int = 7,
+    request: int = 0,
+    life_s: float = 3600,
+    identifier: str = "x.example.",
+    at: float = 0,
+    link: str = "e0",
+    body: str = '{"identifier":"x.example."}',
+) -> PvdInfoFetched:
+    said = AdditionalInformation(identifier, START + int((at + life_s) * SECOND), prefixes)
+    return PvdInfoFetched(pvd=X, link=link, epoch=1, sequence=seq, body=body, said=said, request=request)
+
+
+def fails(kind: str, pvd_: str = X, *, seq: int = 7, request: int = 0, epoch: int = 1) -> PvdInfoFailed:
+    return PvdInfoFailed(pvd=pvd_, link="e0", epoch=epoch, sequence=seq, kind=kind, request=request)
+
+
+def inquiry(told: Story, pvd_: str = X, link: str = "e0", epoch: int = 1) -> Inquiry:
+    return told.state.inquiries[pvd_, link, epoch]
+
+
+def wants(told: Story) -> list[tuple[str, str, float | None]]:
+    """PvD, reason and the earliest instant in seconds from the beginning."""
+
+    def seconds(one: Want) -> float | None:
+        return None if one.not_before is None else (one.not_before - START) / SECOND
+
+    return [(one.pvd, one.reason, seconds(one)) for one in wanted(told.state)]
+
+
+def holds(told: Story, pvd_: str = X, link: str = "e0") -> bool:
+    return inquiry(told, pvd_, link).held is not None
+
+
+def lines(told: Story) -> list[tuple[float, str]]:
+    """The lines of history in which information came or went: seconds and cause."""
+    return [
+        ((one.at - START) / SECOND, one.cause)
+        for one in told.history(X)
+        if any(item[0] == "info" for item in (*one.added, *one.removed, *(pair[1] for pair in one.changed)))
+    ]
+
+
+@pytest.mark.covers("rfc:P70", "feat:B6")
+def test_information_is_wanted_with_the_h_flag_only() -> None:
+    assert wants(Story().hear(x())) == [(X, "new", 0)]
+    plain = Story().hear(x(h=False, seq=7), ra(R2))
+    assert wants(plain) == [] and not plain.state.inquiries
+
+
+@pytest.mark.covers("rfc:P26")
+def test_without_h_sequence_and_delay_change_nothing() -> None:
+    told = Story().hear(x(h=False, seq=1)).at(10).hear(x(h=False, seq=2, delay=15))
+    assert wants(told) == [] and len(told.history(X)) == 1
+
+
+@pytest.mark.covers("rfc:P71")
+def test_clearing_h_cancels_what_is_under_way_and_drops_what_is_held() -> None:
+    told = Story().hear(x(), fetches())
+    assert holds(told)
+    told.at(10).hear(x(h=False, seq=0))
+    assert not holds(told) and inquiry(told).dropped == "h-cleared" and wants(told) == []
+    assert lines(told) == [(0, "info"), (10, "info-h-cleared")]
+    under_way = Story().hear(x(), asks()).at(1).hear(x(h=False, seq=0)).at(2).hear(fetches(request=1))
+    assert not holds(under_way) and wants(under_way) == []
+
+
+@pytest.mark.covers("rfc:P85")
+def test_the_sequence_that_counts_is_that_of_the_last_ra_and_not_of_the_request() -> None:
+    told = Story().hear(x(), fetches())
+    assert inquiry(told).sequence == 7 and holds(told)
+    during = Story().hear(x(), asks()).at(1).hear(x(seq=8)).at(2).hear(fetches(request=1))
+    assert inquiry(during).sequence == 8 and not holds(during)
+    assert wants(during) == [(X, "sequence", None)], "the change during the request was noticed"
+
+
+@pytest.mark.covers("rfc:P86")
+@pytest.mark.parametrize(("before", "after"), [(7, 8), (8, 7), (65535, 0), (0, 65535)])
+def test_another_sequence_not_a_greater_one_drops_at_once(before: int, after: int) -> None:
+    told = Story().hear(x(seq=before), fetches(seq=before)).at(10).hear(x(seq=after))
+    assert not holds(told) and inquiry(told).dropped == "sequence"
+    assert wants(told) == [(X, "sequence", None)]
+    assert lines(told) == [(0, "info"), (10, "info-sequence")]
+
+
+@pytest.mark.covers("rfc:P87", "rfc:P133")
+def test_the_same_sequence_asks_for_nothing() -> None:
+    told = Story().hear(x(seq=7), fetches(seq=7)).at(10).hear(x(seq=8))
+    assert not holds(told) and [reason for _, reason, _ in wants(told)] == ["sequence"]
+    told.hear(draws(0)).at(20).hear(asks(seq=8), fetches(seq=8, request=1))
+    for again in range(30, 90, 10):
+        told.at(again).hear(x(seq=8))
+    assert wants(told) == [] and holds(told) and len(lines(told)) == 3
+
+
+@pytest.mark.covers("rfc:P88", "rfc:P109", "feat:E5")
+def test_information_that_expires_ends_at_that_instant() -> None:
+    told = Story().hear(x(), fetches(life_s=60.5)).at(60)
+    assert holds(told)
+    told.at(600)
+    assert not holds(told) and lines(told) == [(0, "info"), (60.5, "info-expired")]
+    assert wants(told) == [], "information that is not kept fresh simply ends"
+    fresh = Story(info_keep_fresh=True).hear(x(), fetches(life_s=60)).at(60)
+    assert not holds(fresh), "a request that is wanted gives no right to go on using it"
+
+
+@pytest.mark.covers("rfc:P89", "rfc:P110")
+def test_what_is_no_valid_object_is_ignored_whole_and_counted() -> None:
+    unread = PvdInfoFetched(pvd=X, link="e0", epoch=1, sequence=7, body='{"expires":1}')
+    told = Story().hear(x(), unread)
+    assert not holds(told) and inquiry(told).barred == "json"
+    assert told.state.networks["e0", 1].failures == 1
+    expired = Story().hear(x(), fetches(life_s=0))
+    assert not holds(expired) and lines(expired) == []
+
+
+@pytest.mark.covers("rfc:P90")
+@pytest.mark.parametrize(
+    ("delay", "draw", "after_s"),
+    [(0, HALF, 0.512), (1, HALF, 1.024), (1, 0, 0), (15, 2**32 - 1, 33554.432 - 33554.432 / 2**32)],
+)
+def test_a_change_of_sequence_waits_for_the_draw(delay: int, draw: int, after_s: float) -> None:
+    told = Story().hear(x(), fetches()).at(100).hear(x(seq=8, delay=delay))
+    assert wants(told) == [(X, "sequence", None)], "nobody may ask before the draw"
+    told.hear(draws(draw))
+    (((_, _, when)),) = wants(told)
+    assert when == pytest.approx(100 + after_s, abs=1e-4)
+    told.hear(draws(0))
+    assert wants(told) == [(X, "sequence", when)], "who draws again until it suits changes nothing"
+
+
+@pytest.mark.covers("rfc:P91")
+def test_the_first_request_waits_only_where_a_delay_is_announced() -> None:
+    assert wants(Story().hear(x(seq=0, delay=0))) == [(X, "new", 0)]
+    delayed = Story().hear(x(seq=0, delay=3))
+    assert wants(delayed) == [(X, "new", None)]
+    assert wants(delayed.hear(draws(HALF))) == [(X, "new", 4.096)]
+    assert wants(Story(info_first_delay=False).hear(x(seq=0, delay=3))) == [(X, "new", 0)]
+
+
+@pytest.mark.covers("rfc:P92")
+def test_a_newer_sequence_draws_anew_with_the_newer_delay() -> None:
+    told = Story().hear(x(), fetches()).at(10).hear(x(seq=8, delay=15), draws(HALF))
+    ((_, _, late),) = wants(told)
+    assert late is not None and late > 10_000
+    told.at(20).hear(x(seq=9, delay=0), draws(HALF))
+    assert wants(told) == [(X, "sequence", 20.512)]
+
+
+@pytest.mark.covers("rfc:P93")
+def test_a_refresh_before_expiry_is_drawn_from_the_second_half_of_the_time_left() -> None:
+    def told() -> Story:
+        return Story(info_keep_fresh=True).hear(x(), fetches(life_s=3600))
+
+    assert wants(told()) == [(X, "expiry", None)]
+    assert wants(told().hear(draws(0))) == [(X, "expiry", 1800)]
+    assert wants(told().hear(draws(HALF))) == [(X, "expiry", 2700)]
+    ((_, _, last),) = wants(told().hear(draws(2**32 - 1)))
+    assert last == pytest.approx(3600, abs=1e-3)
+    assert holds(told().hear(draws(0)).at(1799)), "it goes on being used meanwhile"
+
+
+@pytest.mark.covers("rfc:P94", "rfc:P108")
+def test_ten_seconds_lie_between_two_requests_for_one_pvd() -> None:
+    told = Story().hear(x(seq=0), asks(seq=0))
+    for second in range(1, 9):
+        told.at(second).hear(x(seq=second), draws(0))
+        assert wants(told) == [(X, "sequence", 10)], "however often the sequence changes"
+    assert wants(told.at(30).hear(x(seq=50), draws(HALF))) == [(X, "sequence", 30.512)], "the latest limit wins"
+
+
+@pytest.mark.covers("rfc:P95", "rfc:P118")
+def test_five_requests_in_ten_seconds_are_made_on_a_network() -> None:
+    names = [f"n{number:02}.example." for number in range(12)]
+    told = Story().hear(*[named(name) for name in names])
+    assert {when for _, _, when in wants(told)} == {0}
+    for number, name in enumerate(names[:5]):
+        told.at(number).hear(asks(f"fqdn:{name}", seq=1))
+    assert {when for _, _, when in wants(told)} == {10}, "the sixth waits until the first is ten seconds old"
+    told.at(10).hear(asks(f"fqdn:{names[5]}", seq=1))
+    assert {when for _, _, when in wants(told)} == {11}
+    assert wants(told.hear(named("z.example.", "e1")))[-1] == ("fqdn:z.example.", "new", 10), "another link has its own"
+
+
+@pytest.mark.covers("rfc:P96", "rfc:P103")
+@pytest.mark.parametrize(
+    ("listed", "covered"),
+    [
+        (["2001:db8:1::/48"], True),
+        (["2001:db8:1::/64"], True),
+        (["2001:db8:2::/48"], False),
+        (["2001:db8:1::/65"], False),  # the wrong way round
+        (["2001:db8:1:1::/64"], False),  # text that begins alike is no prefix that contains
+        (["2001:db8:9::/48", "2001:db8:1::/48"], True),
+    ],
+)
+def test_each_announced_prefix_is_covered_by_a_listed_one(listed: list[str], covered: bool) -> None:
+    told = Story().hear(x(pio(P)), asks(), fetches(*listed, request=1))
+    assert holds(told) == covered
+    assert told.state.networks["e0", 1].failures == 0, "a mismatch is none of the counted failures"
+    assert wants(told) == [] and inquiry(told).barred == ""
+    if not covered:
+        assert inquiry(told).dropped == "prefixes" and "info-prefix" in told.findings()
+        for later in (20, 40):
+            assert wants(told.at(later).hear(x(pio(P)))) == [], "no loop: the prefixes are the same"
+        assert [reason for _, reason, _ in wants(told.at(60).hear(x(pio(P), pio(Q))))] == ["prefixes"]
+
+
+@pytest.mark.covers("rfc:P97")
+def test_the_cover_is_checked_again_at_each_ra_and_whatever_its_flags() -> None:
+    told = Story().hear(x(pio(P)), fetches("2001:db8:1::/48")).at(10)
+    told.hear(ra(R2, pio(Q, flags=""), pvd("x.example.", h=True, seq=7)))  # outside the option, neither L nor A
+    assert not holds(told) and lines(told)[-1] == (10, "info-prefixes")
+    assert holds(Story().hear(x(pio(P)), fetches("2001:db8::/32")).at(10).hear(x(pio(Q))))
+
+
+@pytest.mark.covers("rfc:P98")
+def test_no_prefix_needs_no_cover_and_an_empty_list_covers_none() -> None:
+    assert holds(Story().hear(x(), fetches()))
+    assert not holds(Story().hear(x(pio(P)), fetches()))
+
+
+@pytest.mark.covers("rfc:P99", "rfc:P80", "rfc:P106", "rfc:P123")
+@pytest.mark.parametrize("kind", ["certificate", "http", "json"])
+def test_a_counted_failure_bars_the_pvd_for_the_attachment(kind: str) -> None:
+    told = Story().hear(x(), asks(), fails(kind, request=1))
+    assert inquiry(told).barred == kind and wants(told) == []
+    told.at(100).hear(x(seq=8), x(seq=8, h=False), x(seq=9))
+    assert wants(told) == [], "neither another sequence nor the flag anew lifts it"
+    assert wants(told.hear(named("y.example."))) == [(Y, "new", 100)], "others are not barred by it"
+
+
+@pytest.mark.covers("rfc:P100")
+def test_ten_failures_bar_all_pvds_of_the_attachment() -> None:
+    names = [f"n{number:02}.example." for number in range(11)]
+    told = Story().hear(x(), *[named(name) for name in names])
+    for number, name in enumerate(names[:9]):
+        told.at(number * 20).hear(fails("http", f"fqdn:{name}", seq=1))
+    told.hear(asks(), fetches(request=1))
+    assert told.state.networks["e0", 1].failures == 9, "a success does not count backwards"
+    assert [one for one, _, _ in wants(told)] == [f"fqdn:{name}" for name in names[9:]]
+    told.hear(fails("http", f"fqdn:{names[9]}", seq=1))
+    assert wants(told) == [] and wants(told.at(500).hear(x(seq=8))) == []
+    assert wants(told.hear(ra(R2, pvd("late.example.", h=True)))) == [], "nor does another router help"
+
+
+@pytest.mark.covers("rfc:P101", "rfc:A11")
+def test_a_new_attachment_begins_anew_and_an_ra_does_not() -> None:
+    told = Story().hear(x(), fails("http")).at(10).hear(x())
+    assert wants(told) == [] and inquiry(told).barred
+    told.detach()
+    assert not told.state.inquiries and not told.state.networks
+    told.attach().at(20).hear(x())
+    assert wants(told) == [(X, "new", 20)] and told.state.inquiries[X, "e0", 2].sequence == 7
+
+
+@pytest.mark.covers("rfc:P102", "rfc:P74", "rfc:P128")
+def test_transport_failures_are_tried_again_ever_later_and_given_up() -> None:
+    told = Story().hear(x(pio(P, None)))
+    waits = []
+    for number in range(1, 5):
+        at = number * 10_000.0
+        told.at(at).hear(asks(request=number), fails("transport", request=number))
+        ((_, reason, when),) = wants(told)
+        assert reason == "retry" and when is not None
+        waits.append(when - at)
+    assert waits == [10, 20, 40, 80]
+    told.at(60_000).hear(asks(request=5), fails("transport", request=5))
+    assert wants(told) == [] and inquiry(told).barred == "transport"
+    assert ("e0", 1) not in told.state.networks or told.state.networks["e0", 1].failures == 0
+    recovered = Story().hear(x(), fails("transport"), fails("transport"), fetches())
+    assert inquiry(recovered).tries == 0 and holds(recovered)
+
+
+@pytest.mark.covers("rfc:P104")
+def test_what_counts_as_no_valid_object_and_what_waits() -> None:
+    other = Story().hear(x(), fetches(identifier="y.example."))
+    assert inquiry(other).barred == "json" and other.state.networks["e0", 1].failures == 1
+    told = Story().hear(x(), fetches(life_s=0)).at(10)
+    assert (inquiry(told).barred, inquiry(told).dropped) == ("", "expired")
+    assert ("e0", 1) not in told.state.networks and wants(told.hear(x())) == [], "no loop either"
+    assert [reason for _, reason, _ in wants(told.hear(x(seq=8)))] == ["sequence"]
+
+
+@pytest.mark.covers("rfc:P105")
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        [x(seq=8)],
+        [x(h=False)],
+        [x(h=False), x()],
+        [ra(R1, pvd("x.example.", h=True, seq=7), life=0)],
+    ],
+    ids=["sequence", "h-cleared", "h-again", "ended"],
+)
+def test_a_late_result_is_discarded(meanwhile: list[AnyEvent]) -> None:
+    told = Story().hear(x(), asks(request=4)).at(1).hear(*meanwhile).at(2)
+    before = wants(told)
+    told.hear(fetches(request=4))
+    late = told.state.inquiries.get((X, "e0", 1))
+    assert late is None or late.held is None
+    assert wants(told) == before
+    elsewhere = Story().hear(x(), asks(request=4)).detach().attach().hear(x(), fetches(request=4))
+    assert elsewhere.state.inquiries[X, "e0", 2].held is None, "nor does it count on the next attachment"
+    assert holds(Story().hear(x(), asks(request=4)).at(2).hear(fetches(request=4)))
+
+
+@pytest.mark.covers("rfc:P107")
+def test_an_ra_without_h_does_not_touch_the_remembered_sequence() -> None:
+    told = Story().hear(x(seq=7), asks(), fetches(request=1)).at(4).hear(x(seq=0, h=False))
+    assert inquiry(told).sequence == 7 and wants(told) == []
+    told.at(5).hear(x(seq=7))
+    assert wants(told) == [(X, "again", None)], "newly available, and not another sequence"
+    assert wants(told.hear(draws(0))) == [(X, "again", 10)], "the gap since the last request is kept"
+
+
+@pytest.mark.covers("rfc:P111")
+@pytest.mark.parametrize(
+    ("identifier", "same"),
+    [("X.eXample.", True), ("x.example", True), ("y.example.", False), ("x.example.org.", False), ("", False)],
+)
+def test_the_identifier_is_compared_as_pvd_ids_are(identifier: str, same: bool) -> None:
+    assert holds(Story().hear(x(), fetches(identifier=identifier))) == same
+
+
+@pytest.mark.covers("rfc:P117")
+def test_an_expiry_in_the_far_future_makes_nothing_permanent() -> None:
+    told = Story(info_age_max_s=600).hear(x(pio(P, None)), fetches("::/0", life_s=10**9))
+    assert holds(told.at(599)) and told.pvd(X).trust == "none"
+    assert not holds(told.at(601))
+
+
+@pytest.mark.covers("rfc:P126", "rfc:A13")
+def test_a_valid_object_raises_no_trust() -> None:
+    told = Story().hear(x(pio(P)), fetches("2001:db8::/32"))
+    assert holds(told) and told.pvd(X).trust == "none"
+
+
+@pytest.mark.covers("rfc:P20", "rfc:A04", "rfc:P29", "feat:B4")
+def test_two_links_with_one_name_share_nothing() -> None:
+    told = Story().hear(x(), ra(R1, pvd("x.example.", h=True, seq=9), link="e1"), fetches())
+    assert [(one.link, one.epoch) for one in told.instances(X)] == [("e0", 1), ("e1", 1)]
+    assert holds(told) and not holds(told, link="e1"), "what was fetched on one link is not used on the other"
+    assert (inquiry(told).sequence, inquiry(told, link="e1").sequence) == (7, 9)
+    told.hear(fails("http", seq=9))  # an answer of e0 for a sequence that only e1 has: of nobody
+    assert told.state.networks.get(("e0", 1)) is None and not inquiry(told, link="e1").barred
+    told.at(5).hear(ra(R1, pvd("x.example.", seq=9), link="e1"))
+    assert holds(told), "and that one link has it no more ends nothing on the other"
+    told.detach("e0")
+    assert [(one.link, one.epoch) for one in told.instances(X)] == [("e1", 1)]
+
+
+def test_the_pvd_that_ends_takes_its_information_along_and_comes_back_without() -> None:
+    told = Story().hear(x(pio(P, 60, 60)), fetches("::/0")).hear(ra(R1, pvd("x.example.", pio(P, 0, 0)), life=0))
+    assert told.alive() == [] and not holds(told)
+    assert lines(told)[-1][1] == "withdrawn", "the PvD's own end is the cause"
+    assert [reason for _, reason, _ in wants(told.at(5).hear(x()))] == ["again"]
+
+
+def test_what_nobody_waits_for_any_more_is_wanted_again_after_a_restart() -> None:
+    told = Story().hear(x(), asks(request=3))
+    assert wants(told) == []
+    told.at(60).hear(SessionStarted(mode="live", version="0"))
+    assert wants(told) == [(X, "new", 10)]
+
+
+def test_a_snapshot_keeps_it_and_its_deadline() -> None:
+    told = Story().hear(x(), fetches(life_s=100), named("y.example."), draws(0, Y)).at(50)
+    back = snapshot.decode(snapshot.encode(told.state))
+    assert (back.inquiries, back.networks) == (told.state.inquiries, told.state.networks)
+    assert check(back) == []
+    later = advance(back, START + 200 * SECOND)
+    assert later.inquiries[X, "e0", 1].held is None
+    assert snapshot.digest(later) == snapshot.digest(told.at(200).state)
+
+
+def test_answers_for_what_is_not_known_change_nothing() -> None:
+    told = Story().hear(fetches(), fails("http"), asks(), draws(1))
+    assert not told.state.inquiries and not told.state.networks
+    forever = Story().hear(x(pio(P, None), seq=7), fetches("::/0", life_s=(NEVER - START) / SECOND - 10))
+    assert holds(forever)
