@@ -19,6 +19,8 @@ from events.frames import Frame
 from replay.captures import open_capture
 from tests.fuzz.targets import ETHERNET_CHOICE
 from tests.wire import packets as p
+from tests.wire.hostile_json import JSON
+from tests.wire.hostile_netlink import NETLINK
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 SEED_OCTETS_MAX = 4096
@@ -67,6 +69,15 @@ def seeds() -> dict[str, dict[bytes, None]]:
     add("dnr", b"\1" + DNR4 * 2)
     add("dhcp4", p.DISCOVER)
     add("dhcp6", p.SOLICIT)
+    for _, what, octets, _ in NETLINK:
+        if not what.startswith(("257", "a route with 64")):
+            add("netlink", octets)
+    for packet in (p.arp("0.0.0.0", "192.0.2.10"), p.arp("192.0.2.10", "192.0.2.10"), p.arp("192.0.2.1", "192.0.2.2")):
+        add("arp", b"\0" + packet + bytes(18))
+        add("arp", b"\1" + packet[:-1])
+    for _, _, octets, _ in JSON:
+        if len(octets) < 400:
+            add("pvdinfo", octets)
 
     kinds: set[tuple[str, str]] = set()
     for path in sorted(CAPTURES.glob("*.pcap*")):

@@ -10,11 +10,15 @@ import io
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from adapters.ingest import translate, wanted
 from adapters.wire.names import BadName, read_compressed, read_name, read_names
+from adapters.wire.pvdinfo import NOTES, REFUSALS, PvdInfo, Refusal, read_info, uncovered
 from adapters.wire.rules import RULES
 from events.codec import SCHEMA, AnyEvent, decode, encode
-from events.frames import ETHERNET, Frame, FrameRejected
+from events.frames import ETHERNET, NETLINK, Frame, FrameRejected
+from events.ids import NEVER
 from events.router import RouterAdvertised
 from replay.captures import Capture, CaptureError
 from replay.octets import Octets
@@ -31,6 +35,9 @@ _ND: Final = {
     136: (24, p.ROUTER, p.NODES),
     137: (40, p.ROUTER, p.HOST),
 }
+
+
+COOKED_NETLINK: Final = bytes.fromhex("00040338") + bytes(12)  # pcap-linktype(7): to the host, ARPHRD_NETLINK, family 0
 
 
 class Fault(AssertionError):
@@ -156,6 +163,55 @@ def dhcp6(data: bytes) -> None:
     carried6(data[:MESSAGE_MAX])
 
 
+def netlink(data: bytes) -> None:
+    """The rtnetlink messages of a captured frame: any number of events, each of which survives the codec."""
+    octets = data[:MESSAGE_MAX]
+    frame = Frame(0, "nl", NETLINK, COOKED_NETLINK + octets)
+    events = translate(frame)
+    if translate(frame) != events:
+        raise Fault("the second reading differs from the first")
+    if len(events) > len(octets) // 8 + 1:
+        raise Fault(f"{len(events)} events of {len(octets)} octets")
+    for event in events:
+        if decode(encode(event), SCHEMA) != event:
+            raise Fault(f"the codec changed {event!r}")
+        if isinstance(event, FrameRejected) and (
+            len(events) > 1 or event.rule not in RULES or not 0 <= event.offset <= len(frame.data)
+        ):
+            raise Fault(f"{event!r} of {len(frame.data)} octets, {len(events)} events")
+
+
+def arp(data: bytes) -> None:
+    """An ARP packet in Ethernet. The first octet says how much the capture cut."""
+    if not data:
+        return
+    octets = p.ethernet(data[1:MESSAGE_MAX], 0x0806)
+    check(p.frame(octets, original=len(octets) + data[0] if data[0] else -1))
+
+
+def pvdinfo(data: bytes) -> None:
+    """A body of Additional Information: an object or a refusal; what is accepted is canonical."""
+    read = read_info(data)
+    if read_info(data) != read:
+        raise Fault("the second reading differs from the first")
+    if isinstance(read, Refusal):
+        if read.rule not in REFUSALS or not read.detail:
+            raise Fault(f"{read!r}")
+        return
+    said = {
+        "identifier": read.identifier,
+        "expires": "2030-01-01T00:00:00Z",
+        "prefixes": read.prefixes,
+        "dnsZones": read.dns_zones or (),
+    }
+    again = read_info(msgspec.json.encode(said))
+    mine = (read.identifier, read.prefixes, read.dns_zones or ())
+    if not isinstance(again, PvdInfo) or (again.identifier, again.prefixes, again.dns_zones) != mine:
+        raise Fault(f"{read!r} is not canonical: {again!r}")
+    if not read.expires < NEVER or not set(read.notes) <= set(NOTES) or uncovered(read, read.prefixes):
+        raise Fault(f"{read!r}")
+
+
 _LINKTYPES: Final = sorted(READABLE)
 
 
@@ -188,6 +244,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "dhcp4": dhcp4,
     "dhcp6": dhcp6,
     "dnr": dnr,
+    "netlink": netlink,
+    "arp": arp,
+    "pvdinfo": pvdinfo,
     "frames": frames,
     "captures": captures,
 }

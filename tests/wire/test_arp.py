@@ -34,7 +34,6 @@ def test_the_ack_of_this_test_is_one() -> None:
     assert (event.message, event.yiaddr, event.chaddr) == ("ACK", OURS, CLIENT)
 
 
-@pytest.mark.covers("evil:E98")
 @pytest.mark.parametrize(
     ("what", "packet", "before", "after"),
     [
@@ -63,7 +62,6 @@ def test_what_can_be_a_conflict_gets_through(what: str, packet: Frame, before: b
         assert translator.translate(packet) == ((seen,) if due else ()), what
 
 
-@pytest.mark.covers("evil:E98")
 def test_ten_conflicts_in_a_row_are_ten_sightings_of_one_object() -> None:
     translator = Translator()
     translator.translate(ack())

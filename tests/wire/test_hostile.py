@@ -6,9 +6,15 @@ from adapters.ingest import Translator, translate, wanted
 from adapters.wire.rules import REASONS, RULES
 from events.frames import FrameRejected
 from tests.wire.hostile import HOSTILE, Case
+from tests.wire.outcomes import OUTCOMES
 
 ROWS = [
-    pytest.param(case, id=f"E{case.entry} {case.what}", marks=pytest.mark.covers(f"evil:E{case.entry}"))
+    pytest.param(
+        case,
+        id=f"E{case.entry} {case.what}",
+        # The octets of an open entry are read here; what proves it is more than that.
+        marks=() if OUTCOMES[case.entry].open else pytest.mark.covers(f"evil:E{case.entry}"),
+    )
     for case in HOSTILE
 ]
 
