@@ -37,6 +37,7 @@ class Draft:
         self.networks = state.networks
         self.settings = state.settings
         self.connections = state.connections
+        self.visits = state.visits
         self.findings = state.findings
         self.rejected = state.rejected
         self.deadlines = state.deadlines
@@ -63,6 +64,7 @@ class Draft:
             networks=self.networks,
             settings=self.settings,
             connections=self.connections,
+            visits=self.visits,
             findings=self.findings,
             rejected=self.rejected,
             boot=self.boot,

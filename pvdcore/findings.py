@@ -202,6 +202,14 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "RFC 8910 §3",
     ),
     Kind(
+        "two-dhcp4-servers",
+        "warning",
+        "several DHCPv4 servers answer on {link}: {what}",
+        "Hosts take the first offer, so neighbours may end up with different configuration.",
+        "If one of them is not yours, find and remove it; DHCP snooping keeps such answers out.",
+        "RFC 2131 §3.1, RFC 7610",
+    ),
+    Kind(
         "dhcp6-unanswered",
         "warning",
         "{host} asks DHCPv6 on {link} again and again, as the flags of {pvd} invite it to, and gets no answer",

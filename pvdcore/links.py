@@ -6,7 +6,7 @@ Law: nothing learned on an attachment outlives it (RFC 7556 §2.1); a link's nam
 from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from pvdcore import autoconf, info
+from pvdcore import autoconf, info, visits
 from pvdcore.draft import Draft
 from pvdcore.state import Link
 
@@ -61,6 +61,7 @@ def detached(draft: Draft, event: AttachEnded) -> None:
 def _forget(draft: Draft, name: str) -> None:
     link = draft.link(name)
     info.forget(draft, name)
+    visits.ended(draft, name)
     for speaker in link.speakers:
         for origin in draft.speakers.get((name, speaker), ()):
             draft.drop_origin(origin, "attachment", draft.seq)

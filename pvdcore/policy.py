@@ -43,6 +43,8 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("pvds_per_link_max", 64, ("feat:R3",), "explicit PvDs on one link; further ones are refused"),
     Knob("pvds_max", 256, ("feat:R3",), "explicit PvDs alive at once"),
     Knob("exchanges_max", 256, ("feat:R3",), "DHCP exchanges in flight on one link; the oldest is forgotten"),
+    Knob("visits_max", 64, ("feat:R3",), "visits that are over, kept to know a network again; the oldest goes"),
+    Knob("marks_max", 64, ("feat:R3",), "marks by which one visit's network is known again"),
     Knob("info_first_delay", True, ("rfc:P91",), "the first request for information waits too where Delay is over 0"),
     Knob("info_keep_fresh", False, ("rfc:P93", "rfc:P109"), "information is wanted anew before it expires"),
     Knob("info_age_max_s", 2_592_000, ("rfc:P117",), "how old information may get whatever its `expires` says"),

@@ -29,7 +29,7 @@ from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFet
 from events.record import Record
 from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import advertised, autoconf, deadlines, info, leases, links, membership, pvds, settings
+from pvdcore import advertised, autoconf, deadlines, info, leases, links, membership, pvds, settings, visits
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
@@ -70,6 +70,8 @@ def reduce(state: State, record: Record) -> State:
     slice_ = SLICES.get(type(event))
     if slice_ is not None:
         slice_(draft, event)
+    if isinstance(event, HEARD):
+        visits.note(draft, event, event.link)
     finish(draft)
     return draft.state()
 

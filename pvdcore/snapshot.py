@@ -31,6 +31,7 @@ from pvdcore.state import (
     Rejected,
     Sighted,
     State,
+    Visit,
     until,
 )
 
@@ -49,6 +50,7 @@ class Image(msgspec.Struct, frozen=True):
     networks: list[tuple[tuple[LinkId, int], Network]]
     settings: list[tuple[str, Settings]]
     connections: list[tuple[str, Connection]]
+    visits: list[tuple[tuple[LinkId, int], Visit]]
     findings: list[tuple[tuple[str, str, str], Finding]]
     rejected: list[tuple[str, Rejected]]
     boot: str
@@ -79,6 +81,7 @@ def _image(state: State) -> Image:
         networks=sorted(state.networks.items(), key=lambda item: item[0]),
         settings=sorted(state.settings.items(), key=lambda item: item[0]),
         connections=sorted(state.connections.items(), key=lambda item: item[0]),
+        visits=sorted(state.visits.items(), key=lambda item: item[0]),
         findings=sorted(state.findings.items(), key=lambda item: item[0]),
         rejected=sorted(state.rejected.items(), key=lambda item: item[0]),
         boot=state.boot,
@@ -134,6 +137,7 @@ def decode(data: bytes) -> State:
         networks=Map(image.networks),
         settings=Map(image.settings),
         connections=Map(image.connections),
+        visits=Map(image.visits),
         findings=Map(image.findings),
         rejected=Map(image.rejected),
         boot=image.boot,

@@ -281,6 +281,28 @@ class Finding(msgspec.Struct, frozen=True):
     count: int = 1
 
 
+Mark = tuple[str, str]
+"""(kind, text): something by which a network is known again (pvdcore/visits.py)."""
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """One attachment to a network: from the first mark to its end, `None` while it lasts."""
+
+    link: LinkId
+    epoch: int
+    began: Instant
+    ended: Instant | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+class Likeness(msgspec.Struct, frozen=True):
+    """An earlier visit to what is probably the same network. confidence: `high`, `medium`, `low`; shared: why."""
+
+    visit: Visit
+    confidence: str
+    shared: tuple[Mark, ...]
+
+
 class Rejected(msgspec.Struct, frozen=True):
     """Packets that broke one rule."""
 
@@ -331,6 +353,7 @@ class State(msgspec.Struct, frozen=True):
     networks: Map[tuple[LinkId, int], Network] = Map()
     settings: Map[str, Settings] = Map()
     connections: Map[str, Connection] = Map()
+    visits: Map[tuple[LinkId, int], Visit] = Map()
     findings: Map[tuple[str, str, str], Finding] = Map()
     rejected: Map[str, Rejected] = Map()
     boot: str = ""

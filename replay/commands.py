@@ -305,8 +305,15 @@ def history(args: argparse.Namespace) -> int:
 
 
 def _say_history(args: argparse.Namespace, source: Source, rows: list[report.ChangeRow]) -> None:
-    document = report.HistoryDocument(SCHEMA_VERSION, rows)
-    _say(args, document, rows, lambda out: text.history(out, rows, source.packet, args.utc, dated=args.follow))
+    visits = report.visit_rows(source.state)
+    document = report.HistoryDocument(SCHEMA_VERSION, rows, visits)
+
+    def words(out: Printer) -> None:
+        text.history(out, rows, source.packet, args.utc, dated=args.follow)
+        if out.legend and not args.follow:
+            text.visits(out, visits, args.utc)
+
+    _say(args, document, rows, words)
 
 
 def _follower(args: argparse.Namespace, source: Source) -> Follower | None:

@@ -29,13 +29,16 @@ from pvdcore.state import (
     Grant,
     Instance,
     Link,
+    Mark,
     Origin,
     Pvd,
     State,
+    Visit,
     because,
     counted_from,
     until,
 )
+from pvdcore.visits import earlier
 from replay.tables import escape_json
 from replay.times import rfc3339
 
@@ -290,6 +293,38 @@ class ConnectionRow(Struct, frozen=True):
     because: Seq
 
 
+class MarkRow(Struct, frozen=True):
+    """Something by which a network is known again. kind: router (address and MAC), dhcp4, dhcp6, prefix or pvd."""
+
+    kind: str
+    value: str
+
+
+class EarlierRow(Struct, frozen=True):
+    """An earlier visit to what is probably the same network. confidence: high, medium or low; shared: what it rests on.
+
+    A link between two histories, never a merge: nothing passes from one visit to the other.
+    """
+
+    link: str
+    epoch: int
+    began: Time
+    ended: Time
+    confidence: str
+    shared: list[MarkRow]
+
+
+class VisitRow(Struct, frozen=True):
+    """One attachment to a network, from its first mark on. ended: null while it lasts. earlier: the surest first."""
+
+    link: str
+    epoch: int
+    began: Time
+    ended: Time | None
+    marks: list[MarkRow]
+    earlier: list[EarlierRow]
+
+
 class LinkRow(Struct, frozen=True):
     """A link. epoch: attachments, from 1. pvds: those with an instance on it."""
 
@@ -342,6 +377,7 @@ class StateDocument(Struct, frozen=True):
     links: list[LinkRow]
     findings: list[FindingRow]
     rejected: list[RejectedRow]
+    visits: list[VisitRow]
 
 
 class CaptureRow(Struct, frozen=True):
@@ -428,6 +464,7 @@ class HistoryDocument(Struct, frozen=True):
 
     schema_version: int
     history: list[ChangeRow]
+    visits: list[VisitRow]
 
 
 class OptionRow(Struct, frozen=True):
@@ -707,12 +744,37 @@ def state_document(
             for _, found in sorted(state.findings.items())
         ],
         [RejectedRow(one.rule, one.count, one.first) for _, one in sorted(state.rejected.items())],
+        visit_rows(state),
     )
 
 
 def _severity(code: str) -> str:
     """A code that an older program found, and this one knows no more, is a notice."""
     return BY_CODE[code].severity if code in BY_CODE else "notice"
+
+
+def visit_rows(state: State) -> list[VisitRow]:
+    """The visits, by link and epoch."""
+    return [_visit(state, one) for _, one in sorted(state.visits.items(), key=lambda item: item[0])]
+
+
+def _visit(state: State, one: Visit) -> VisitRow:
+    alike = [
+        EarlierRow(
+            like.visit.link,
+            like.visit.epoch,
+            rfc3339(like.visit.began),
+            rfc3339(like.visit.ended or 0),
+            like.confidence,
+            _marks(like.shared),
+        )
+        for like in earlier(state, one)
+    ]
+    return VisitRow(one.link, one.epoch, rfc3339(one.began), time(one.ended), _marks(one.marks), alike)
+
+
+def _marks(found: tuple[Mark, ...]) -> list[MarkRow]:
+    return [MarkRow(kind, value) for kind, value in found]
 
 
 def settings_rows(state: State) -> list[SettingsRow]:

@@ -174,6 +174,22 @@ def status(out: Printer, document: report.StateDocument, utc: bool) -> None:
         if number:
             out.line()
         _status(out, pvd, Clock(utc, [document.at]), _instant(document.at))
+    held = {(one.link, one.epoch) for pvd in document.pvds for one in pvd.instances}
+    visits(out, [one for one in document.visits if (one.link, one.epoch) in held], utc)
+
+
+def visits(out: Printer, rows: Sequence[report.VisitRow], utc: bool) -> None:
+    """The earlier visits that are alike, and by what; nothing if there is none."""
+    alike = [(one, like) for one in rows for like in one.earlier]
+    if not alike:
+        return
+    clock = Clock(utc, [time for _, like in alike for time in (like.began, like.ended)])
+    out.line()
+    out.title("EARLIER VISITS" + (f" ({clock.day})" if clock.day else ""))
+    for one, like in alike:
+        marks = ", ".join(f"{mark.kind} {mark.value}" for mark in like.shared)
+        then = f"{like.link}, attachment {like.epoch} ({clock(like.began)} to {clock(like.ended)})"
+        out.line(f"{one.link}, attachment {one.epoch}: like {then}, {like.confidence} confidence by {marks}")
 
 
 def _status(out: Printer, pvd: report.PvdRow, clock: Clock, now: Instant) -> None:

@@ -93,6 +93,17 @@ def asking(*events: RouterAdvertised, every_s: float) -> Tale:
     return tell
 
 
+def offers(*servers: str) -> Tale:
+    def tell() -> Story:
+        told = Story()
+        for number, server in enumerate(servers):
+            mac = f"02:00:00:00:02:{number:02x}"  # two doors of one server are one server
+            told.hear(replace(dhcp4("OFFER", addresses(54, server), yiaddr="192.0.2.10"), mac=mac))
+        return told
+
+    return tell
+
+
 def leased(life: int | None, uri: str) -> Tale:
     def tell() -> Story:
         told = Story().hear(ra(R1, portal(URI)))
@@ -182,6 +193,7 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
         lambda: Story().hear(x(legacy=True), ra(R2, pvd("y.example."))).leases4(),
     ),
     "capport-differs": (leased(3600, OTHER), leased(3600, URI)),
+    "two-dhcp4-servers": (offers("192.0.2.1", "192.0.2.2"), offers("192.0.2.1", "192.0.2.1")),
     "dhcp6-unanswered": (asking(ra(R1, o=True), every_s=2), asking(ra(R1), every_s=2)),
     "dhcp6-no-match": (assigned(ra(R1, pio(Q), m=True)), assigned(ra(R1, pio(P), m=True))),
     "dhcp6-several-matches": (

@@ -11,6 +11,7 @@ from immutables import Map
 
 import replay.report as report
 import replay.schema as schema
+import replay.text as text
 from events.ids import NEVER, SECOND
 from events.operator import Settings
 from events.pvdinfo import AdditionalInformation
@@ -19,6 +20,7 @@ from pvdcore import view
 from pvdcore.inquiry import Inquiry, Object
 from pvdcore.state import Connection, Finding, Grant, Held, Instance, Link, Origin, Pvd, Rejected, State
 from replay.tables import Printer, escape, escape_json
+from tests.sim.build import Story, pio, ra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AT = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
@@ -329,3 +331,22 @@ def test_the_schemas_in_the_docs_are_those_of_the_structs() -> None:
     for kind in schema.kinds():
         told = f"write it anew: pvdctl schema {kind} > docs/schema/{kind}.json"
         assert (folder / f"{kind}.json").read_text() == schema.text(kind), told
+
+
+def test_earlier_visits_are_told_in_words_and_in_the_document() -> None:
+    said = ra("fe80::1", pio("2001:db8:1::/64"), mac="02:00:00:00:01:01")
+    told = Story().hear(said).at(60).detach().attach().at(120).hear(said)
+    made = report.state_document(told.state)
+    (like,) = made.visits[1].earlier
+    assert (like.epoch, like.confidence, [one.kind for one in like.shared]) == (1, "high", ["prefix", "router"])
+    assert made.visits[0].earlier == [] and made.visits[0].ended is not None
+    printed: list[str] = []
+    text.status(Printer(printed.append, colour=False, legend=True), made, utc=True)
+    last = printed[-1]
+    assert last.startswith(
+        "e0, attachment 2: like e0, attachment 1 (22:13:20.000 to 22:14:20.000), high confidence by "
+    )
+    assert last.endswith("prefix 2001:db8:1::/64, router fe80::1 02:00:00:00:01:01\n")
+    alone: list[str] = []
+    text.visits(Printer(alone.append, colour=False, legend=True), made.visits[:1], utc=True)
+    assert alone == []

@@ -1,0 +1,106 @@
+"""Visits: by what a network would be known again, and to which earlier visits an attachment is alike.
+
+Law: a likeness is a link between two histories, never a merge: no PvD, item, trust or count passes from one visit to
+another (standards.md C.3, RFC 7556 §7.1). fe80::1 is the router of half the world's homes, so an address says nothing
+without the MAC behind it. What a likeness rests on is always told with it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from events.codec import AnyEvent
+from events.dhcp import Addresses, Dhcp4MessageSeen, Dhcp6MessageSeen, Identifier
+from events.ids import LinkId
+from events.router import PrefixInformation, PvdOption, RouterAdvertised, SourceLinkLayerAddress
+from pvdcore.draft import Draft
+from pvdcore.state import Likeness, Mark, State, Visit
+
+WEIGHTS: Final = {
+    # kind of mark: (weight, why)
+    "router": (3, "a router's link-local address together with its link-layer address"),
+    "dhcp4": (3, "a DHCPv4 server's identifier together with its link-layer address"),
+    "dhcp6": (3, "a DHCPv6 server's DUID"),
+    "prefix": (2, "an announced prefix: a provider may renumber, and a ULA is random"),
+    "pvd": (1, "a PvD ID: anybody can announce it"),
+}
+HIGH: Final = 5  # two kinds that cannot agree by chance
+MEDIUM: Final = 3
+
+
+def marks(event: AnyEvent) -> Iterator[Mark]:
+    """By what an event would make its network known again."""
+    match event:
+        case RouterAdvertised():
+            said = next((one.address for one in event.options if isinstance(one, SourceLinkLayerAddress)), "")
+            if mac := event.mac or said:
+                yield "router", f"{event.router} {mac}"
+            option = next((one for one in event.options if isinstance(one, PvdOption)), None)
+            if option is not None:
+                yield "pvd", option.name
+            for one in (*event.options, *(option.options if option else ())):
+                if isinstance(one, PrefixInformation) and one.valid_s != 0:
+                    yield "prefix", one.prefix
+        case Dhcp4MessageSeen(message="OFFER" | "ACK"):
+            server = next((one for one in event.options if isinstance(one, Addresses) and one.code == 54), None)
+            if server is not None and event.mac:
+                yield "dhcp4", f"{server.addresses[0]} {event.mac}"
+        case Dhcp6MessageSeen(message="ADVERTISE" | "REPLY"):
+            for duid in event.options:
+                if isinstance(duid, Identifier) and duid.code == 2:
+                    yield "dhcp6", duid.id
+        case _:
+            pass
+
+
+def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
+    """Remember the marks of an event with the attachment it was heard on."""
+    found = set(marks(event))
+    if not found:
+        return
+    key = (link, draft.link(link).epoch)
+    visit = draft.visits.get(key) or Visit(link, key[1], draft.at)
+    fresh = sorted(found - set(visit.marks))
+    if not fresh:
+        return
+    both = tuple(sorted((*visit.marks, *fresh[: max(draft.policy.number("marks_max") - len(visit.marks), 0)])))
+    draft.visits = draft.visits.set(key, replace(visit, marks=both))
+    servers = {text.split()[0] for kind, text in both if kind == "dhcp4"}
+    if len(servers) > 1 and any(kind == "dhcp4" for kind, _ in fresh):
+        draft.find("two-dhcp4-servers", link=link, what=", ".join(sorted(servers)))
+
+
+def ended(draft: Draft, link: LinkId) -> None:
+    """The attachment ended. Of visits that are over, so many are kept as policy says: the oldest goes first."""
+    key = (link, draft.link(link).epoch)
+    visit = draft.visits.get(key)
+    if visit is None or visit.ended is not None:
+        return
+    draft.visits = draft.visits.set(key, replace(visit, ended=draft.at))
+    over = sorted((one.ended, one.link, one.epoch) for one in draft.visits.values() if one.ended is not None)
+    for _, name, epoch in over[: max(len(over) - draft.policy.number("visits_max"), 0)]:
+        draft.visits = draft.visits.delete((name, epoch))
+
+
+def earlier(state: State, visit: Visit) -> tuple[Likeness, ...]:
+    """The visits before this one that were to what is probably the same network: the surest first, then the latest."""
+    before = (one for one in state.visits.values() if one.ended is not None and one.ended <= visit.began)
+    found = [like for one in before if (like := likeness(visit, one)) is not None]
+    order = ("high", "medium", "low")
+    return tuple(sorted(found, key=lambda one: (order.index(one.confidence), -one.visit.began, one.visit.link)))
+
+
+def likeness(visit: Visit, other: Visit) -> Likeness | None:
+    """How alike two visits are; `None` if they share nothing. A kind counts once, however many marks of it agree."""
+    shared = tuple(sorted(set(visit.marks) & set(other.marks)))
+    if not shared:
+        return None
+    weight = _weight(kind for kind, _ in shared)
+    kinds = {kind for kind, _ in shared}
+    confidence = "high" if weight >= HIGH and len(kinds) > 1 else "medium" if weight >= MEDIUM else "low"
+    return Likeness(other, confidence, shared)
+
+
+def _weight(kinds: Iterable[str]) -> int:
+    return sum(WEIGHTS[kind][0] for kind in set(kinds))

@@ -1,0 +1,129 @@
+"""A network seen before is known again, told with its reasons, and never merged (standards.md C.3, RFC 7556 §7.1)."""
+
+import pytest
+from msgspec.structs import replace
+
+from events.codec import AnyEvent
+from events.pvdinfo import PvdInfoFailed
+from pvdcore import snapshot
+from pvdcore.state import Likeness
+from pvdcore.visits import earlier
+from tests.sim.build import R1, R2, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
+
+HOME, CAFE = "02:00:00:00:01:01", "02:00:00:00:02:02"
+P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+
+
+def acks(server: str = "192.0.2.1", mac: str = HOME) -> AnyEvent:
+    return replace(dhcp4("OFFER", addresses(54, server), yiaddr="192.0.2.10"), mac=mac)
+
+
+def likenesses(told: Story, link: str = "e0") -> list[tuple[int, str, list[str]]]:
+    """Earlier visits: epoch, confidence, the kinds it rests on."""
+    state = told.state
+    visit = state.visits[link, state.links[link].epoch]
+    return [
+        (one.visit.epoch, one.confidence, sorted({kind for kind, _ in one.shared})) for one in earlier(state, visit)
+    ]
+
+
+def again(first: list[AnyEvent], second: list[AnyEvent]) -> list[tuple[int, str, list[str]]]:
+    told = Story().hear(*first).at(100).detach().attach().at(200).hear(*second)
+    return likenesses(told)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "confidence", "kinds"),
+    [
+        ([ra(R1, pio(P), mac=HOME)], [ra(R1, pio(P), mac=HOME)], "high", ["prefix", "router"]),
+        ([ra(R1, mac=HOME), acks()], [ra(R1, mac=HOME), acks()], "high", ["dhcp4", "router"]),
+        ([ra(R1, pio(P), mac=HOME)], [ra(R1, pio(Q), mac=HOME)], "medium", ["router"]),
+        ([acks()], [acks()], "medium", ["dhcp4"]),
+        ([dhcp6("ADVERTISE")], [dhcp6("ADVERTISE")], "medium", ["dhcp6"]),
+        ([ra(R1, pvd("x.example.", pio(P)))], [ra(R2, pvd("x.example.", pio(P)))], "medium", ["prefix", "pvd"]),
+        ([ra(R1, pio(P))], [ra(R2, pio(P))], "low", ["prefix"]),
+        ([ra(R1, pvd("x.example."), mac=HOME)], [ra(R1, pvd("x.example."), mac=CAFE)], "low", ["pvd"]),
+    ],
+)
+def test_confidence_follows_from_what_is_shared(
+    first: list[AnyEvent], second: list[AnyEvent], confidence: str, kinds: list[str]
+) -> None:
+    assert again(first, second) == [(1, confidence, kinds)]
+
+
+@pytest.mark.covers("rfc:A03", "bug:10")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([ra(R1)], [ra(R1)]),  # fe80::1 alone is the router of half the world's homes
+        ([ra(R1, pio(P), mac=HOME)], [ra(R1, pio(Q), mac=CAFE)]),
+        ([acks()], [acks(mac=CAFE)]),  # 192.0.2.1 likewise
+        ([ra(R1, pio(P, 0, 0), mac=HOME)], [ra(R2, pio(P, 0, 0), mac=CAFE)]),
+    ],
+)
+def test_addresses_that_many_networks_have_prove_nothing(first: list[AnyEvent], second: list[AnyEvent]) -> None:
+    assert again(first, second) == []
+
+
+@pytest.mark.covers("rfc:A24", "rfc:P29", "feat:C2")
+def test_a_likeness_merges_nothing_and_carries_nothing_over() -> None:
+    said = ra(R1, pio(P), pvd("x.example.", h=True, seq=7), mac=HOME)
+    plain = ra(R1, pio(Q), mac=HOME)
+    told = (
+        Story()
+        .hear(said, plain)
+        .hear(PvdInfoFailed(pvd="fqdn:x.example.", link="e0", epoch=1, sequence=7, kind="http"))
+    )
+    told.at(100).detach().attach().at(200)
+    assert told.alive() == [] and not told.state.inquiries
+    told.hear(said, plain)
+    assert likenesses(told) == [(1, "high", ["prefix", "pvd", "router"])]
+    assert told.alive() == ["fqdn:x.example.", "ra:e0/2/fe80::1"], (
+        "the implicit key of an earlier visit is not used again"
+    )
+    assert not told.state.inquiries["fqdn:x.example.", "e0", 2].barred and told.pvd("fqdn:x.example.").trust == "none"
+    ended = [one for one in told.history("fqdn:x.example.") if one.phase == "gone"]
+    assert len(ended) == 1, "one history under the name, with the end of the first visit in it"
+    assert [one.epoch for one in told.instances("fqdn:x.example.")] == [2]
+
+
+def test_the_surest_comes_first_then_the_latest() -> None:
+    told = Story()
+    for round_, said in enumerate([ra(R1, pio(P), mac=HOME), ra(R2, pio(P), mac=CAFE), ra(R1, pio(P), mac=HOME)]):
+        told.at(round_ * 100).hear(said).at(round_ * 100 + 50).detach().attach()
+    told.at(400).hear(ra(R1, pio(P), mac=HOME))
+    assert [(epoch, confidence) for epoch, confidence, _ in likenesses(told)] == [(3, "high"), (1, "high"), (2, "low")]
+
+
+def test_a_visit_on_another_link_counts_once_it_is_over() -> None:
+    told = Story().hear(ra(R1, pio(P), mac=HOME), ra(R1, pio(P), mac=HOME, link="e1"))
+    assert likenesses(told, "e1") == [], "both are attached at once"
+    told.at(10).detach().detach("e1").attach("e1").at(20).hear(ra(R1, pio(P), mac=HOME, link="e1"))
+    assert [one[1] for one in likenesses(told, "e1")] == ["high", "high"]
+
+
+@pytest.mark.covers("feat:R3")
+@pytest.mark.parametrize(("bound", "kept"), [(3, [1, 2, 3]), (2, [2, 3])])
+def test_the_oldest_visit_makes_way(bound: int, kept: list[int]) -> None:
+    told = Story(visits_max=bound)
+    for round_ in range(3):
+        told.at(round_ * 10).hear(ra(R1, mac=HOME)).at(round_ * 10 + 5).detach().attach()
+    assert [epoch for _, epoch in sorted(told.state.visits)] == kept
+
+
+@pytest.mark.covers("feat:R3")
+@pytest.mark.parametrize(("bound", "kept"), [(3, 3), (2, 2)])
+def test_marks_are_bounded(bound: int, kept: int) -> None:
+    told = Story(marks_max=bound).hear(ra(R1, pio(P), pio(Q), mac=HOME), ra(R1, pio(P), pio(Q), mac=HOME))
+    assert len(told.state.visits["e0", 1].marks) == kept
+
+
+def test_a_snapshot_keeps_the_visits() -> None:
+    told = Story().hear(ra(R1, pio(P), mac=HOME)).detach()
+    assert snapshot.decode(snapshot.encode(told.state)).visits == told.state.visits
+
+
+def test_what_a_likeness_says_is_all_there_is() -> None:
+    told = Story().hear(ra(R1, pio(P), mac=HOME)).at(5).detach().attach().hear(ra(R1, pio(P), mac=HOME))
+    (found,) = earlier(told.state, told.state.visits["e0", 2])
+    assert found == Likeness(told.state.visits["e0", 1], "high", (("prefix", P), ("router", f"fe80::1 {HOME}")))
