@@ -188,7 +188,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
     withdrawn = False
     said: set[tuple[str, str]] = set()
     prefixes: dict[str, Held] = {}
-    for held in says(event.router, claim):
+    for held in _ordered(tuple(says(event.router, claim))):
         slot = (held.kind, held.key)
         if held.kind == "prefix":
             prefixes[held.key] = held
@@ -200,7 +200,7 @@ def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known
             continue
         old = before.get(slot)
         said.add(slot)
-        if old is None and slot not in after and _full(draft, link, claim, after, held):
+        if old is None and slot not in after and _full(draft, link, event.router, claim, after, held):
             continue
         # A mere refresh doesn't move a resolver or name in its list (RFC 8106 §6.2).
         after[slot] = replace(held, since=old.since, order=old.order) if old else replace(held, since=seq)
@@ -278,20 +278,42 @@ def _prefixes(origin: Origin) -> list[tuple[str, object]]:
     return [(held.key, held.value[2]) for held in origin.held if held.kind == "prefix"]
 
 
-_BOUNDS = {"prefix": "prefixes_max", "route": "routes_max", "dns": "rdnss_max", "search": "rdnss_max"}
+_BOUNDS = {
+    "prefix": "prefixes_max",
+    "route": "routes_max",
+    "dns": "rdnss_max",
+    "search": "rdnss_max",
+    "pref64": "pref64_max",
+    "encrypted_dns": "dnr_max",
+}
+"""Bounds of an instance (standards.md D.3): all its routers share them. Other kinds have one key a router."""
 
 
-def _full(draft: Draft, link: Link, claim: Claim, after: dict[tuple[str, str], Held], held: Held) -> bool:
+def _ordered(said: tuple[Held, ...]) -> tuple[Held, ...]:
+    """What is withdrawn comes first, so that it makes room in a full table; else as it was said (standards.md D.3)."""
+    last = {(held.kind, held.key): held for held in said}
+    gone = {slot: held for slot, held in last.items() if held.lifetime_s == 0 and not held.fixed}
+    return (*gone.values(), *(held for held in said if (held.kind, held.key) not in gone))
+
+
+def _full(draft: Draft, link: Link, router: str, claim: Claim, after: Slots, held: Held) -> bool:
     """Make room, or refuse (standards.md D.3; RFC 8106 §6.2: the entry that expires first makes way)."""
-    knob = _BOUNDS.get(held.kind, "rdnss_max")
-    bound = draft.policy.number(knob)
-    if len(after) < bound:
+    knob = _BOUNDS.get(held.kind)
+    if knob is None:
         return False
     same = [one for (kind, _), one in after.items() if kind == held.kind]
-    if len(same) < bound:
+    theirs = {
+        one.key
+        for speaker in link.speakers
+        for origin in draft.speakers.get((link.id, speaker), ())
+        if speaker != router and origin.pvd == claim.pvd
+        for one in origin.held
+        if one.kind == held.kind
+    }
+    if held.key in theirs or len(theirs.union(one.key for one in same)) < draft.policy.number(knob):
         return False
     draft.find("too-many-items", link=link.id, pvd=claim.pvd, kind=held.kind, knob=knob)
-    if held.kind not in ("dns", "search"):
+    if held.kind not in ("dns", "search") or not same:
         return True
     first = min(same, key=lambda one: (_ends(draft, one), one.key))
     del after[first.kind, first.key]

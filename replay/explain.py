@@ -26,6 +26,7 @@ KINDS: Final = {
 
 REFUSED: Final = {
     "udp-checksum": "The UDP checksum is wrong, and policy udp_checksum is `reject`.",
+    "rate": "More RAs of unknown routers than policies bucket_frames and bucket_rate let in; live only.",
 }
 """Rules that no wire reader has: those of the fold and of the live input."""
 
