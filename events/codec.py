@@ -38,7 +38,7 @@ from events.operator import (
     SettingsLoaded,
     SettingsRemoved,
 )
-from events.ops import PlanApplied, PlanMade
+from events.ops import PlaceUsed, PlanApplied, PlanMade
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
 from events.session import SessionEnded, SessionStarted, UnknownEvent
@@ -84,6 +84,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     PvdInfoFailed,
     PlanMade,
     PlanApplied,
+    PlaceUsed,
     SessionStarted,
     SessionEnded,
     UnknownEvent,

@@ -8,13 +8,14 @@ from typing import Union
 import msgspec
 
 from events.base import Event, Part
-from events.ids import PvdId
+from events.ids import LinkId, PvdId
 
 
 class NetnsAdd(Part, frozen=True, tag="netns-add", gc=False):
-    """Make a named network namespace, loopback up."""
+    """Make a named network namespace, loopback up. pvd: whose, which marks it as ours."""
 
     netns: str
+    pvd: PvdId = ""
 
 
 class NetnsDelete(Part, frozen=True, tag="netns-delete", gc=False):
@@ -24,12 +25,22 @@ class NetnsDelete(Part, frozen=True, tag="netns-delete", gc=False):
 
 
 class LinkAdd(Part, frozen=True, tag="link-add", gc=False):
-    """Make a macvlan named `name` on the host's `parent` inside `netns`; mtu 0 = the parent's."""
+    """Make a macvlan named `name` on the host's `parent` inside `netns`, up. mtu 0 = the parent's, mac "" = any."""
 
     netns: str
     name: str
     parent: str
     mtu: int = 0
+    mac: str = ""
+
+
+class LinkSet(Part, frozen=True, tag="link-set", gc=False):
+    """Bring a link of ours up and change it. mtu, hop_limit: 0 leaves it as it is."""
+
+    netns: str
+    name: str
+    mtu: int = 0
+    hop_limit: int = 0
 
 
 class LinkDelete(Part, frozen=True, tag="link-delete", gc=False):
@@ -40,13 +51,17 @@ class LinkDelete(Part, frozen=True, tag="link-delete", gc=False):
 
 
 class AddressAdd(Part, frozen=True, tag="address-add", gc=False):
-    """Configure `address` (`ADDRESS/LEN`). valid_s, preferred_s: remaining seconds, `None` for ever."""
+    """Configure `address` (`ADDRESS/LEN`). valid_s, preferred_s: remaining seconds, `None` for ever.
+
+    dad: `optimistic` (RFC 4429), `wait` (RFC 4862 §5.4), `off`.
+    """
 
     netns: str
     link: str
     address: str
     valid_s: int | None = None
     preferred_s: int | None = None
+    dad: str = "wait"
 
 
 class AddressDelete(Part, frozen=True, tag="address-delete", gc=False):
@@ -58,7 +73,10 @@ class AddressDelete(Part, frozen=True, tag="address-delete", gc=False):
 
 
 class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
-    """Add a route. via: `None` for on-link. preference: `high`, `medium`, `low`. expires_s: `None` for never."""
+    """Add a route. via: `None` for on-link. preference: `high`, `medium`, `low`. expires_s: `None` for never.
+
+    metric: 0 is that of the preference.
+    """
 
     netns: str
     link: str
@@ -76,6 +94,7 @@ class RouteDelete(Part, frozen=True, tag="route-delete", gc=False):
     link: str
     destination: str
     via: str | None = None
+    metric: int = 0
 
 
 class ResolverWrite(Part, frozen=True, tag="resolver-write"):
@@ -91,6 +110,7 @@ Op = Union[  # noqa: UP007 - one name for all operations, read by msgspec
     NetnsDelete,
     LinkAdd,
     LinkDelete,
+    LinkSet,
     AddressAdd,
     AddressDelete,
     RouteAdd,
@@ -106,17 +126,43 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
 
 
+class User(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A process that is in a place: it runs there, or holds a socket of it."""
+
+    pid: int
+    comm: str = ""
+
+
 class PlanMade(Event, frozen=True, tag="plan-made"):
-    """Written before anything is applied (journal, act, journal)."""
+    """Written before anything is applied (journal, act, journal). link, epoch: which instance of the PvD."""
 
     projection: str
     pvd: PvdId
     ops: tuple[Op, ...]
+    link: LinkId = ""
+    epoch: int = 0
 
 
 class PlanApplied(Event, frozen=True, tag="plan-applied"):
-    """What became of a plan, in the order of its operations."""
+    """What became of a plan, in the order of its operations.
+
+    Those behind one that all others need (NetnsAdd, LinkAdd) and that failed were not tried. left: what was still not
+    as it should be when the kernel was looked at again, though no operation failed.
+    """
 
     projection: str
     pvd: PvdId
     outcomes: tuple[Outcome, ...]
+    link: LinkId = ""
+    epoch: int = 0
+    left: tuple[Op, ...] = ()
+
+
+class PlaceUsed(Event, frozen=True, tag="place-used"):
+    """Who is still in a place whose PvD has ended: it stays until they have left."""
+
+    projection: str
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    users: tuple[User, ...]

@@ -56,6 +56,9 @@ class Place(msgspec.Struct, frozen=True):
     routes: tuple[WantedRoute, ...]
     servers: tuple[str, ...]
     search: tuple[str, ...]
+    parent: str = ""
+    mac: str = ""
+    dad: str = "wait"
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -69,6 +72,12 @@ def place_name(pvd: PvdId, link: LinkId, epoch: int) -> str:
     """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
     digest = blake2b(f"{pvd}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
     return f"pvd-{digest}"[:LINK_NAME_MAX]
+
+
+def place_mac(netns: str) -> str:
+    """The MAC of a place's device: derived from its name, locally administered, so that a restart finds the same."""
+    digest = netns.removeprefix("pvd-")
+    return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
 
 
 def desired(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
@@ -189,6 +198,9 @@ def _place(
         routes=tuple(sorted(routes, key=_order)),
         servers=tuple(servers),
         search=tuple(search),
+        parent=state.links[link].name or link,
+        mac=place_mac(name),
+        dad=str(state.policy.values.get("dad", "optimistic")),
     )
 
 

@@ -12,6 +12,7 @@ from events.ops import (
     AddressDelete,
     LinkAdd,
     LinkDelete,
+    LinkSet,
     NetnsAdd,
     NetnsDelete,
     Op,
@@ -62,6 +63,10 @@ class ModelKernel:
         match op:
             case LinkAdd():
                 return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
+            case LinkSet() if known.device != op.name:
+                return "ENODEV"
+            case LinkSet():
+                return replace(known, up=True, mtu=op.mtu or known.mtu, hop_limit=op.hop_limit or known.hop_limit)
             case LinkDelete():
                 return Standing(servers=known.servers, search=known.search) if known.device == op.name else "ENODEV"
             case ResolverWrite():
@@ -75,11 +80,12 @@ class ModelKernel:
                 left = {one: ends for one, ends in known.addresses.items() if one != op.address}
                 return "EADDRNOTAVAIL" if left == known.addresses else replace(known, addresses=left)
             case RouteAdd():
-                entry = (op.preference, _ends(op.expires_s, at))
-                return replace(known, routes={**known.routes, (op.destination, op.via): entry})
+                key = (op.destination, op.via, op.metric)
+                return replace(known, routes={**known.routes, key: _ends(op.expires_s, at)})
             case RouteDelete():
-                routes = {key: one for key, one in known.routes.items() if key != (op.destination, op.via)}
-                return "ESRCH" if routes == known.routes else replace(known, routes=routes)
+                one = (op.destination, op.via, op.metric)
+                left_ = {key: ends for key, ends in known.routes.items() if key != one}
+                return "ESRCH" if left_ == known.routes else replace(known, routes=left_)
             case _:
                 return "EOPNOTSUPP"
 
