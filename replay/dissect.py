@@ -17,12 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from adapters.ingest import Translator
-from adapters.wire import dhcp4, dhcp6
+from adapters.wire import dhcp4, dhcp6, rtnl
 from adapters.wire.ethernet import link_layer
-from adapters.wire.ip import EXTENSIONS, UDP, extensions
+from adapters.wire.ip import EXTENSIONS, UDP, address4, address6, extensions
 from events.codec import AnyEvent, kind
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen, DhcpOption, Ignored
-from events.frames import Frame, FrameRejected, Note
+from events.frames import NETLINK, Frame, FrameRejected, Note
+from events.link import ArpSeen, NdUserOptionSeen
 from events.router import (
     CaptivePortal,
     Dnssl,
@@ -125,6 +126,42 @@ _DHCP6_PLACES: Final[dict[int, dict[str, int]]] = {  # from the option's first o
     25: _IA,
     26: {"preferred_s": 4, "valid_s": 8, "prefix": 13},
 }
+_ARP: Final = {"operation": 6, "sender_mac": 8, "sender": 14, "target_mac": 18, "target": 24}  # RFC 826
+# Message types and attributes as uapi linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h and fib_rules.h name them.
+_RTM: Final = {
+    16: "RTM_NEWLINK", 17: "RTM_DELLINK", 20: "RTM_NEWADDR", 21: "RTM_DELADDR", 24: "RTM_NEWROUTE",
+    25: "RTM_DELROUTE", 28: "RTM_NEWNEIGH", 29: "RTM_DELNEIGH", 32: "RTM_NEWRULE", 33: "RTM_DELRULE",
+    68: "RTM_NEWNDUSEROPT", 2: "NLMSG_ERROR", 3: "NLMSG_DONE", 4: "NLMSG_OVERRUN",
+}  # fmt: skip
+_LINK_ATTRIBUTES: Final = {
+    1: "IFLA_ADDRESS", 2: "IFLA_BROADCAST", 3: "IFLA_IFNAME", 4: "IFLA_MTU", 5: "IFLA_LINK", 10: "IFLA_MASTER",
+    13: "IFLA_TXQLEN", 16: "IFLA_OPERSTATE", 18: "IFLA_LINKINFO", 20: "IFLA_IFALIAS", 26: "IFLA_AF_SPEC",
+    33: "IFLA_CARRIER", 35: "IFLA_CARRIER_CHANGES",
+}  # fmt: skip
+_ADDRESS_ATTRIBUTES: Final = {
+    1: "IFA_ADDRESS", 2: "IFA_LOCAL", 3: "IFA_LABEL", 4: "IFA_BROADCAST", 6: "IFA_CACHEINFO", 8: "IFA_FLAGS",
+    11: "IFA_PROTO",
+}  # fmt: skip
+_ROUTE_ATTRIBUTES: Final = {
+    1: "RTA_DST", 2: "RTA_SRC", 4: "RTA_OIF", 5: "RTA_GATEWAY", 6: "RTA_PRIORITY", 7: "RTA_PREFSRC",
+    8: "RTA_METRICS", 9: "RTA_MULTIPATH", 12: "RTA_CACHEINFO", 15: "RTA_TABLE", 18: "RTA_VIA", 20: "RTA_PREF",
+}  # fmt: skip
+_NEIGHBOR_ATTRIBUTES: Final = {1: "NDA_DST", 2: "NDA_LLADDR", 3: "NDA_CACHEINFO", 4: "NDA_PROBES"}
+_RULE_ATTRIBUTES: Final = {
+    1: "FRA_DST", 2: "FRA_SRC", 3: "FRA_IIFNAME", 6: "FRA_PRIORITY", 10: "FRA_FWMARK", 15: "FRA_TABLE",
+    16: "FRA_FWMASK", 17: "FRA_OIFNAME", 21: "FRA_PROTOCOL",
+}  # fmt: skip
+_ATTRIBUTES: Final = {
+    16: _LINK_ATTRIBUTES, 17: _LINK_ATTRIBUTES, 20: _ADDRESS_ATTRIBUTES, 21: _ADDRESS_ATTRIBUTES,
+    24: _ROUTE_ATTRIBUTES, 25: _ROUTE_ATTRIBUTES, 28: _NEIGHBOR_ATTRIBUTES, 29: _NEIGHBOR_ATTRIBUTES,
+    32: _RULE_ATTRIBUTES, 33: _RULE_ATTRIBUTES, 68: {1: "NDUSEROPT_SRCADDR"},
+}  # fmt: skip
+_TEXTS: Final = frozenset(("IFLA_IFNAME", "IFLA_IFALIAS", "IFA_LABEL", "FRA_IIFNAME", "FRA_OIFNAME"))
+_ADDRESSES: Final = frozenset((
+    "IFA_ADDRESS", "IFA_LOCAL", "IFA_BROADCAST", "RTA_DST", "RTA_SRC", "RTA_GATEWAY", "RTA_PREFSRC", "NDA_DST",
+    "FRA_DST", "FRA_SRC", "NDUSEROPT_SRCADDR",
+))  # fmt: skip
+_MACS: Final = frozenset(("IFLA_ADDRESS", "IFLA_BROADCAST", "NDA_LLADDR"))
 _HEXADECIMAL: Final = frozenset(("xid", "iaid", "flags"))
 
 Line = tuple[int, int | None, str]
@@ -251,6 +288,46 @@ def _dhcp6(event: Dhcp6MessageSeen, frame: Frame) -> Iterator[Line]:
     yield from _dhcp_options(event.options, depth, six=True)
 
 
+def _attribute(word: str, value: bytes, order: rtnl.Order) -> str:
+    """A value as its name demands, if it has that size; octets else."""
+    if word in _TEXTS:
+        return value.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    if word in _ADDRESSES and len(value) in (4, 16):
+        return address4(value) if len(value) == 4 else address6(value)
+    if word in _MACS and len(value) == 6:
+        return value.hex(":")
+    if len(value) in (1, 4) and word != "attribute":
+        return str(int.from_bytes(value, order))
+    return _text("", value)
+
+
+def _netlink(frame: Frame, events: Sequence[AnyEvent]) -> Iterator[Line]:
+    """Every message of a frame that ingest has read, and its attributes; nests are shown as octets."""
+    data, at = frame.data, rtnl.COOKED_OCTETS
+    order = rtnl.byte_order(data, at, len(data))
+    passed_on = {event.options_at: event for event in events if isinstance(event, NdUserOptionSeen)}
+
+    def number(place: int, octets: int) -> int:
+        return int.from_bytes(data[place : place + octets], order)
+
+    while at < len(data):
+        length, kind, flags = number(at, 4), number(at + 4, 2), number(at + 6, 2)
+        yield 1, at, f"+{length}  {_RTM.get(kind, 'message')} ({kind})  flags {flags:#x} sequence {number(at + 8, 4)}"
+        fixed = rtnl.fixed_octets(kind)
+        if fixed is not None and length >= 16 + fixed:
+            place, end = at + 16 + fixed, at + length
+            yield 2, at + 16, f"fixed part {data[at + 16 : place].hex()}"
+            if place in passed_on:
+                yield from _nd_options(passed_on[place].options, place, 2)
+                place += len(passed_on[place].data) + 3 & ~3
+            while place + 4 <= end:
+                size, code = number(place, 2), number(place + 2, 2) & 0x3FFF
+                word = _ATTRIBUTES.get(kind, {}).get(code, "attribute")
+                yield 2, place, f"+{size}  {word} ({code})  {_attribute(word, data[place + 4 : place + size], order)}"
+                place += max(size, 4) + 3 & ~3
+        at += length + 3 & ~3
+
+
 def _lines(event: AnyEvent, frame: Frame) -> Iterator[Line]:
     match event:
         case FrameRejected():
@@ -276,7 +353,9 @@ def _lines(event: AnyEvent, frame: Frame) -> Iterator[Line]:
             yield from _dhcp4(event, frame)
         case Dhcp6MessageSeen():
             yield from _dhcp6(event, frame)
-        case _:  # a kind of event that has no picture of its own (a link's)
+        case ArpSeen():
+            yield from _fields(event, 1, link_layer(frame.linktype, frame.data)[0], _ARP, ("link", "mac"))
+        case _:  # a kind of event that has no picture of its own
             yield from _fields(event, 1, 0, {}, ("link", "notes"))
     notes: tuple[Note, ...] = getattr(event, "notes", ())
     for note in notes:
@@ -302,15 +381,24 @@ def lines(number: int, frame: Frame, events: Sequence[AnyEvent]) -> Iterator[str
 
     number: its place in the capture, from 1.
     """
+    octets = f"{len(frame.data)} octets"
+    if frame.original_length > len(frame.data):
+        octets += f" of {frame.original_length}"
+    if frame.linktype == NETLINK and events and not isinstance(events[0], FrameRejected):
+        kinds = ", ".join(dict.fromkeys(kind(event) for event in events))
+        yield escape(f"{number}  {rfc3339(frame.at)}  {frame.link}  {octets}  netlink: {kinds}")
+        yield from _printed(_netlink(frame, events))
+        return
     for event in events:
-        octets = f"{len(frame.data)} octets"
-        if frame.original_length > len(frame.data):
-            octets += f" of {frame.original_length}"
         link = getattr(event, "link", frame.link)
         yield escape(f"{number}  {rfc3339(frame.at)}  {link}  {octets}  {_title(event)}")
-        for depth, at, text in _lines(event, frame):
-            place = f"{at:>5}" if at is not None else "     "
-            yield f"  {'   ' * (depth - 1)}{place}  {escape(text)}"
+        yield from _printed(_lines(event, frame))
+
+
+def _printed(found: Iterator[Line]) -> Iterator[str]:
+    for depth, at, text in found:
+        place = f"{at:>5}" if at is not None else "     "
+        yield f"  {'   ' * (depth - 1)}{place}  {escape(text)}"
 
 
 def dissect(args: argparse.Namespace) -> int:

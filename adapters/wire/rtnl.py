@@ -197,7 +197,7 @@ def decode(
     `data`.
     """
     events: list[AnyEvent] = []
-    reading = _Reading(data, _order(data, at, end), link, names, namespace)
+    reading = _Reading(data, byte_order(data, at, end), link, names, namespace)
     while at < end:
         if end - at < _HEADER:
             raise Malformed("netlink-header", at, f"{end - at} octets where a message header is due")
@@ -216,7 +216,14 @@ def decode(
     return tuple(events)
 
 
-def _order(data: bytes, at: int, end: int) -> Order:
+def fixed_octets(kind: int) -> int | None:
+    """Octets of the fixed part of a message type; None for a type that we do not read."""
+    message = _MESSAGES.get(kind)
+    return None if message is None else message.octets
+
+
+def byte_order(data: bytes, at: int, end: int) -> Order:
+    """The order in which the first message's length makes sense."""
     first = int.from_bytes(data[at : at + 4], "big")
     return "big" if _HEADER <= first <= end - at else "little"
 

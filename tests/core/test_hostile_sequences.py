@@ -1,4 +1,4 @@
-"""Hostile orders of good packets, standards.md E50, E85–E87 and E93: frames in, state out."""
+"""Hostile orders of good packets, standards.md E50, E60, E85–E87 and E93: frames in, state out."""
 
 import struct
 from collections.abc import Iterator
@@ -53,6 +53,24 @@ def test_an_answer_to_a_question_we_did_not_hear_is_no_lease(xid: int, mac: str)
     told = heard(Story(), exchange(3, op=1), exchange(5, op=2, yiaddr="192.0.2.10", xid=xid, mac=mac))
     assert told.alive() == []
     assert heard(told, exchange(5, op=2, yiaddr="192.0.2.10")).alive() == ["if:e0/1"]
+
+
+# E60
+
+
+@pytest.mark.covers("evil:E60")
+@pytest.mark.parametrize(("policy", "alive"), [("accept", ["if:e0/1"]), ("reject", [])])
+def test_a_wrong_udp_checksum_counts_unless_policy_rejects_it(policy: str, alive: list[str]) -> None:
+    """Offload leaves wrong sums in captures of a sending host: noted on the record, and a knob says what it means."""
+    told = Story(udp_checksum=policy)
+    for frame in (exchange(3, op=1), exchange(5, op=2, yiaddr="192.0.2.10")):
+        data = bytearray(frame.data)
+        data[40:42] = b"\x12\x34"
+        heard(told, Frame(0, "e0", frame.linktype, bytes(data)))
+    assert told.alive() == alive
+    codes = [note.code for record in told.journal.records() for note in getattr(record.event, "notes", ())]
+    assert codes == ["udp-checksum", "udp-checksum"]
+    assert sum(one.count for one in told.state.rejected.values()) == (2 if policy == "reject" else 0)
 
 
 # E85

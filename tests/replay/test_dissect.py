@@ -5,20 +5,22 @@ Law: PVD_REWRITE=1 writes the golden files anew; each was compared by eye with `
 
 import os
 import re
+import struct
 from pathlib import Path
 
 import pytest
 
 from adapters.ingest import translate
-from events.frames import Frame, FrameRejected
+from events.frames import NETLINK, Frame, FrameRejected
 from replay.captures import open_capture
 from replay.cli import main
 from replay.dissect import lines
+from tests.wire import hostile_netlink as netlink
 from tests.wire import packets as p
 
 TESTS = Path(__file__).resolve().parents[1]
 GOLDEN = TESTS / "golden" / "dissect"
-NAMES = ("pvd-r-flag-nested", "dhcp4-all-options", "dhcp6-stateless", "mif-container-one", "ra-pref64")
+NAMES = ("dhcp4-decline", "pvd-r-flag-nested", "dhcp4-all-options", "dhcp6-stateless", "mif-container-one", "ra-pref64")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,6 +51,41 @@ def test_an_option_stands_where_its_offset_says(name: str) -> None:
                     place = int(found[1])
                     assert int.from_bytes(data[place : place + width], "big") == int(found[2]), line
     assert seen > 5
+
+
+def test_netlink_messages_are_printed_with_their_attributes() -> None:
+    octets = b"".join(
+        (
+            netlink.link(
+                3, b"wan\x1b\0", netlink.attribute(4, netlink.u32(1400)) + netlink.attribute(0x3FFE, b"x" * 9)
+            ),
+            netlink.address(),
+            netlink.rule(netlink.attribute(6, netlink.u32(1000))),
+            netlink.user_option(),
+            netlink.message(9999, b"\xff" * 7),
+        )
+    )
+    frame = p.frame(struct.pack("!HH10xH", 4, 824, 0) + octets, NETLINK, link="nl")
+    events = translate(frame)
+    text = "\n".join(lines(7, frame, events))
+    golden = GOLDEN / "netlink.txt"
+    if os.environ.get("PVD_REWRITE"):
+        golden.write_text(text + "\n")
+    assert text + "\n" == golden.read_text()
+    assert text.isprintable() or "\x1b" not in text
+    for line in text.splitlines():  # a message's type, and an attribute's, stand where the line says
+        found = re.match(r" +(\d+)  \+\d+  (\S+) \((\d+)\)", line)
+        if found and found[2] != "captive-portal" and not found[2].startswith("ignored"):
+            skip = 4 if found[2].startswith(("RTM_", "message")) else 2
+            place = int(found[1]) + skip
+            assert int.from_bytes(frame.data[place : place + 2], "little") == int(found[3]), line
+
+
+def test_a_netlink_frame_that_is_cut_is_rejected_in_one_line() -> None:
+    frame = p.frame(struct.pack("!HH10xH", 4, 824, 0) + netlink.link()[:20], NETLINK, link="nl")
+    title, why = lines(1, frame, translate(frame))
+    assert title.endswith("frame-rejected netlink")
+    assert "netlink-length" in why
 
 
 def test_a_rejected_packet_has_its_rule_offset_and_sentence() -> None:

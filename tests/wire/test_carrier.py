@@ -34,6 +34,7 @@ from tests.wire.packets import (
     ethernet,
     frame,
     header,
+    ip6,
     ipv4,
     ipv6,
     sealed,
@@ -256,3 +257,47 @@ def test_a_wrong_udp_checksum_is_noted_and_the_message_accepted() -> None:
     event = one(frame(ethernet(ipv4(udp(DISCOVER, 68, 67, checksum=0x1234)), 0x0800)))
     assert isinstance(event, Dhcp4MessageSeen)
     assert event.notes == (Note("udp-checksum", 40),)
+
+
+MESSAGES = {
+    "ra": (header(), "fe80::1", "ff02::1"),
+    "rs": (bytes((133, 0)) + bytes(6), "fe80::2", "ff02::2"),
+    "ns": (bytes((135, 0)) + bytes(6) + ip6("fe80::1"), "fe80::2", "ff02::1:ff00:1"),
+    "na": (bytes((136, 0)) + bytes(6) + ip6("fe80::1"), "fe80::1", "ff02::1"),
+    "redirect": (bytes((137, 0)) + bytes(6) + ip6("fe80::9") + ip6("2001:db8::5"), "fe80::1", "fe80::2"),
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_nd_message_is_held_to_every_check_of_its_carrier(kind: str) -> None:
+    """RFC 4861 §6.1, §7.1, §8.1: the good message passes, and each check alone makes it another's rule."""
+    message, source, destination = MESSAGES[kind]
+    good = sealed(message, source, destination)
+
+    def carried(
+        octets: bytes = good, *, hops: int = 255, first: int = 58, length: int | None = None, original: int = -1
+    ) -> Frame:
+        packet = ipv6(octets, source, destination, hop_limit=hops, next_header=first, length=length)
+        return frame(ethernet(packet), original=original)
+
+    assert not isinstance(one(carried()), FrameRejected)
+    hop_by_hop = bytes((58, 0, 5, 2, 0, 0, 1, 0))
+    assert not isinstance(one(carried(hop_by_hop + good, first=0)), FrameRejected)
+    wrong = good[:2] + bytes((good[2] ^ 0x10,)) + good[3:]
+    coded = sealed(bytes((message[0], 1)) + message[2:], source, destination)
+    short = sealed(message[:-1], source, destination)
+    odd = sealed(message + b"\x01", source, destination)
+    bad = {
+        "hop-limit": carried(hops=254),
+        "checksum": carried(wrong),
+        "code": carried(coded),
+        "message-length": carried(short),
+        "fragment": carried(bytes((58, 0, 0, 0, 0, 0, 0, 7)) + good, first=44),
+        "ip-length": carried(length=len(good) + 1),
+        "truncated-capture": carried(good[:-4], length=len(good), original=54 + len(good)),
+        "option-stray": carried(odd),
+        "option-length-zero": carried(sealed(message + b"\xc8\0" + bytes(6), source, destination)),
+        "option-overrun": carried(sealed(message + b"\xc8\2" + bytes(6), source, destination)),
+    }
+    assert {name: rule(packet) for name, packet in bad.items()} == {name: f"{kind} {name}" for name in bad}
+    assert rule(carried(bytes((58, 9)) + bytes(6) + good, first=0)) == "ip extension-overrun"
