@@ -22,6 +22,7 @@ import msgspec
 
 from adapters.wire.names import NAME_OCTETS_MAX
 from events.ids import NEVER, SECOND, Instant
+from events.pvdinfo import AdditionalInformation
 
 BODY_OCTETS_MAX: Final = 65_536  # standards.md D.3; the objects of the RFC have under 500
 DEPTH_MAX: Final = 16  # of arrays and objects; the deepest registered key has 4 (RFC 9704)
@@ -88,6 +89,12 @@ class PvdInfo(msgspec.Struct, frozen=True):
     no_internet: bool | None = None
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def said(self) -> AdditionalInformation:
+        """What an event says of it (events/pvdinfo.py)."""
+        return AdditionalInformation(
+            self.identifier, self.expires, self.prefixes, self.dns_zones or (), self.no_internet
+        )
 
 
 class Refusal(msgspec.Struct, frozen=True):

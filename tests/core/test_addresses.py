@@ -328,7 +328,7 @@ def test_a_leased_address_that_somebody_has_is_void_and_its_sibling_stays() -> N
     assert told.keys(I1, "address") == ["2001:db8:1::7/128"]
 
 
-@pytest.mark.covers("rfc:S19")
+@pytest.mark.covers("rfc:S19", "evil:E95")
 def test_a_duplicate_of_the_hardware_address_turns_ipv6_off_and_a_random_one_does_not() -> None:
     told = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mac=MAC))
     told.hear(ra(R1, pio(P), pvd("x.example.")), ra(R2), ra(R1, link="e1")).leases4()

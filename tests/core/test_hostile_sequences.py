@@ -1,4 +1,4 @@
-"""Hostile orders of good packets, standards.md E50, E60, E85–E87 and E93: frames in, state out."""
+"""Hostile orders of good packets, standards.md E50, E60, E85–E87 and E93–E95: frames in, state out."""
 
 import struct
 from collections.abc import Iterator
@@ -239,3 +239,72 @@ def test_a_router_that_says_it_is_none_takes_its_routes_along() -> None:
     assert told.keys(I1, "prefix") == [P]
     kept = heard(heard(Story(), advertisement(p.rio("2001:db8:ff::", 48))), p.na(flags=0xA0))
     assert kept.keys(I1, "route") == [f"2001:db8:ff::/48 via {R1}"]
+
+
+# E94 and E95: addresses of this host
+
+A = "2001:db8:1::a"
+
+
+def formed(valid: int, mac: str = p.MAC) -> Story:
+    """A host that formed one address of R1's prefix."""
+    return heard(Story(), advertisement(p.pio("2001:db8:1::", valid=valid, preferred=valid))).chooses(mac=mac)
+
+
+@pytest.mark.covers("evil:E94")
+@pytest.mark.parametrize("length", [48, 63, 65])
+def test_the_same_bits_of_another_length_are_another_prefix(length: int) -> None:
+    told = formed(36_000)
+    before = told.has()
+    assert before == {A: (I1, 36_000, 36_000)}
+    heard(told.at(5), advertisement(p.pio("2001:db8:1::", length, valid=0, preferred=0)))
+    assert told.has() == before
+    heard(told, advertisement(p.pio("2001:db8:1::", length, valid=86_400, preferred=86_400)))
+    assert told.has() == before
+    assert set(told.keys(I1, "prefix")) == {P, f"2001:db8:1::/{length}"}
+
+
+@pytest.mark.covers("evil:E94")
+@pytest.mark.parametrize(
+    ("left", "announced", "then"),
+    [
+        (7199, 7200, 7200),  # more than is left
+        (7200, 7200, 7200),  # no more than is left, and no more than two hours are left: what is left stays
+        (7201, 7200, 7200),  # more than two hours are left: two hours
+        (7199, 7201, 7201),  # more than two hours
+        (7200, 7201, 7201),
+        (7201, 7201, 7201),
+        (7199, 7198, 7199),  # neither
+        (7201, 60, 7200),
+    ],
+)
+def test_the_two_hours_to_the_second(left: int, announced: int, then: int) -> None:
+    """RFC 4862 §5.5.3 e."""
+    told = formed(left)
+    heard(told, advertisement(p.pio("2001:db8:1::", valid=announced, preferred=announced)))
+    assert told.has()[A][1] == then
+
+
+@pytest.mark.covers("evil:E95")
+@pytest.mark.parametrize(
+    ("frame", "gone"),
+    [
+        (p.ns(source="::", target=A, destination="ff02::1:ff00:a"), False),
+        (p.ns(source="fe80::77", target=A, destination="ff02::1:ff00:a"), False),
+        (p.na(source="fe80::77", target=A, flags=0x20), True),
+        (p.na(source="fe80::77", target="2001:db8:1::b", flags=0x20), False),
+    ],
+    ids=["our own probe, looped back", "a resolver", "an NA for it", "an NA for another"],
+)
+def test_what_ends_a_tentative_address(frame: Frame, gone: bool) -> None:
+    assert (heard(formed(36_000), frame).has() == {}) is gone
+
+
+@pytest.mark.covers("evil:E95")
+def test_anothers_probe_ends_a_tentative_address_before_and_after_our_own() -> None:
+    probe = p.ns(source="::", target=A, destination="ff02::1:ff00:a")  # of p.MAC, which is not ours here
+    mine = "02:00:00:00:00:99"
+    own = Frame(0, "e0", probe.linktype, probe.data[:6] + bytes.fromhex(mine.replace(":", "")) + probe.data[12:])
+    assert heard(formed(36_000, mac=mine), own).has() != {}
+    assert heard(formed(36_000, mac=mine), probe).has() == {}
+    assert heard(formed(36_000, mac=mine), own, probe).has() == {}

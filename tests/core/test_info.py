@@ -322,7 +322,7 @@ def test_what_counts_as_no_valid_object_and_what_waits() -> None:
     assert [reason for _, reason, _ in wants(told.hear(x(seq=8)))] == ["sequence"]
 
 
-@pytest.mark.covers("rfc:P105")
+@pytest.mark.covers("rfc:P105", "evil:E88")
 @pytest.mark.parametrize(
     "meanwhile",
     [

@@ -146,7 +146,8 @@ OUTCOMES: Final[dict[int, Row]] = {
     87: Row("folded: a sum over the last instant is never; the last lifetime counts, without a version", (
         _SEQUENCES + "an_end_past_the_last_instant_is_never",
         _SEQUENCES + "lifetimes_that_shrink_and_grow_with_each_packet_make_no_version")),
-    88: Row("folded: discarded and recorded, the event carries PvD, epoch and sequence", open=_FETCH),
+    88: Row("folded: discarded, the answer names its PvD, epoch, sequence and request",
+            ("core/test_info.py::test_a_late_result_is_discarded",)),
     89: Row("rejected: target-multicast, na-solicited-multicast, source-lla-…; said: R, S and O as sent", _ND),
     90: Row("rejected: message-length, redirect-…; said: who is the first hop is the fold's to know", _ND),
     91: Row("ignored: not-in-this-message", _ND),
@@ -155,8 +156,13 @@ OUTCOMES: Final[dict[int, Row]] = {
         _SEQUENCES + "a_default_route_option_beside_lifetime_zero_lasts_until_the_next_header",
         _SEQUENCES + "of_two_options_for_one_route_the_last_counts",
         _SEQUENCES + "a_router_that_says_it_is_none_takes_its_routes_along")),
-    94: Row("folded: another length is another prefix; two hours are kept", open="this host forms no addresses yet"),
-    95: Row("folded: own echoes are none, a foreign NS or NA is a duplicate", open="this host forms no addresses yet"),
+    94: Row("folded: another length is another prefix; two hours are kept to the second", (
+        _SEQUENCES + "the_same_bits_of_another_length_are_another_prefix",
+        _SEQUENCES + "the_two_hours_to_the_second")),
+    95: Row("folded: own echoes and resolvers are none, a foreign probe or NA is a duplicate", (
+        _SEQUENCES + "what_ends_a_tentative_address",
+        _SEQUENCES + "anothers_probe_ends_a_tentative_address_before_and_after_our_own",
+        "core/test_addresses.py::test_a_duplicate_of_the_hardware_address_turns_ipv6_off_and_a_random_one_does_not")),
     96: Row("rejected: dhcp4-no-server-id; ignored: not-in-nak, value; said: what only its exchange can judge", _DHCP4),
     97: Row("ignored: name-…, length; pointers count in the joined option", _DHCP4),
     98: Row("said: probes, announcements and foreign speakers for a lease; an echo is told as what it is",

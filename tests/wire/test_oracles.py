@@ -22,7 +22,17 @@ from scapy.layers.l2 import Ether
 
 from adapters.ingest import translate
 from events.codec import AnyEvent
-from events.dhcp import Addresses, Dhcp4MessageSeen, Dhcp6MessageSeen, Ia, IaAddress, IaPrefix, Number, Resolver
+from events.dhcp import (
+    Addresses,
+    Dhcp4MessageSeen,
+    Dhcp6MessageSeen,
+    Ia,
+    IaAddress,
+    IaPrefix,
+    Ignored,
+    Number,
+    Resolver,
+)
 from events.frames import ETHERNET, Frame, FrameRejected
 from events.router import (
     Dnssl,
@@ -420,6 +430,25 @@ def test_scapy_reads_drawn_dhcp_as_we_do(frame: Frame) -> None:
     assert unlike(by_scapy(frame.data) or [], said(frame)) == []
 
 
+@QUICK
+@given(draws.nearly(draws.dhcp4_messages()).map(frame4))
+def test_scapy_reads_nearly_valid_dhcp_as_we_do_where_we_accept_it(frame: Frame) -> None:
+    """What we take whole of a damaged message scapy has, too; addresses that no host can have it takes besides."""
+    event = said(frame)
+    if isinstance(event, Dhcp4MessageSeen) and not any(isinstance(one, Ignored) for one in event.options):
+        theirs = by_scapy(frame.data)
+        assert theirs is None or heard_alone(event, theirs) == []
+
+
+def heard_alone(event: AnyEvent, theirs: list[Fact]) -> list[Fact]:
+    """Our facts that are no part of theirs; of a list of addresses we may have left some out."""
+
+    def told(fact: Fact) -> bool:
+        return any(word == fact[0] and {*fact[1].split(",")} <= {*value.split(",")} for word, value in theirs)
+
+    return [fact for fact in ours(event) if not told(fact)]
+
+
 drawn_frames = st.lists(
     st.one_of(draws.plain_ra_options.map(p.ra), draws.dhcp4_messages().map(frame4), draws.dhcp6_messages().map(frame6)),
     min_size=10,
@@ -507,6 +536,13 @@ def test_tshark_notices_a_broken_reader(fault: str, tmp_path: Path) -> None:
     event = said(BY_TSHARK[fault])
     assert unlike_tshark(row, event) == []
     assert unlike_tshark(row, changed(event, FAULTS[fault])) != []
+
+
+@pytest.mark.parametrize("fault", ["dhcp-number-off-by-one", "dhcp4-yiaddr"])
+def test_scapy_notices_a_broken_reader_of_nearly_valid_dhcp(fault: str) -> None:
+    theirs, event = by_scapy(ACK.data), said(ACK)
+    assert theirs is not None and heard_alone(event, theirs) == []
+    assert heard_alone(changed(event, FAULTS[fault]), theirs) != []
 
 
 def test_a_message_one_reader_drops_and_the_other_keeps_is_a_difference() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.wire.pvdinfo import NOTES, REFUSALS, PvdInfo, Refusal, judge, read_info, uncovered
+from events.pvdinfo import AdditionalInformation
 from tests.wire import hostile_json
 from tests.wire.hostile_json import GOOD, IN_2030, JSON, PRINTED, SECOND, Outcome, body, raw
 
@@ -132,6 +133,13 @@ def test_an_optional_key_of_another_type_is_left_out_and_the_object_stands() -> 
 def test_only_i_json_is_read(octets: bytes, rule: str) -> None:
     read = read_info(octets)
     assert isinstance(read, Refusal) and read.rule == rule and read.counted
+
+
+def test_what_is_read_is_what_an_event_can_say() -> None:
+    read = info(dnsZones=["example.com"], noInternet=True)
+    said = AdditionalInformation(CAFE, IN_2030, ("2001:db8:1::/48",), ("example.com.",), True)
+    assert read.said() == said
+    assert info().said() == AdditionalInformation(CAFE, IN_2030, ("2001:db8:1::/48",))
 
 
 @pytest.mark.covers("rfc:P136")
