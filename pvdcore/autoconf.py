@@ -14,6 +14,7 @@ from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, LinkId
 from events.link import AddressGone, AddressSeen, DadFailed
 from events.router import NeighborAdvertised, NeighborSolicited
+from pvdcore import leases6
 from pvdcore.addresses import (
     DAD_FAILED,
     IDGEN_RETRIES,
@@ -291,9 +292,7 @@ def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
     known = draft.links.get(link)
     if known is None:
         return
-    for key in known.grants:  # a leased address that somebody has is not used (RFC 8415 §18.2.10.1)
-        if key[1] == "dhcp6-address" and key[2] == address:
-            draft.drop_grant(draft.grants[(link, *key)], "duplicate", draft.seq)
+    leases6.duplicate(draft, link, address)
     if _of_hardware(known, address):
         _disable(draft, known, address)
         return

@@ -93,12 +93,15 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
         number = eui64(_mac(state, host))
     places = []
     last = {key: origin.pvd for key, (origin, _) in announcers(state).items()}
+    leases = _placed(state, host)
     for pvd in sorted(state.pvds):
         cells: dict[tuple[LinkId, int], list[Source]] = {}
         for (link, epoch, whose), instance in state.pvds[pvd].instances:
             found = list(_counting(state, pvd, instance, host)) if whose else members(state, pvd, instance)
             if found:
                 cells.setdefault((link, epoch), []).extend(found)
+        for grant in leases.get(pvd, ()):
+            cells.setdefault((grant.link, grant.epoch), []).append(grant)
         for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
             places.append(_place(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
@@ -112,26 +115,20 @@ def _mac(state: State, host: HostId | None) -> str:
 
 
 def _counting(state: State, pvd: PvdId, instance: Instance, host: HostId | None) -> Iterator[Grant]:
-    """The grants of `host` that are placed here: in one owner only, the implicit one with the oldest router."""
+    """What DHCP gave `host` beside its leases, in each PvD that it belongs to."""
     for source in members(state, pvd, instance):
-        if isinstance(source, Grant) and host and host in (source.host, source.mac):
-            if source.rule == "dhcp6-info" or pvd == placed_in(state, source):
-                yield source
+        if isinstance(source, Grant) and source.rule == "dhcp6-info" and host and host in (source.host, source.mac):
+            yield source
 
 
-def placed_in(state: State, grant: Grant) -> PvdId:
-    """The one owner a lease is placed in (house.md "Whose lease")."""
-
-    def age(pvd: PvdId) -> tuple[Seq, PvdId]:
-        spoken = [
-            origin.since
-            for speaker in state.links[grant.link].speakers
-            for origin in state.speakers.get((grant.link, speaker), ())
-            if origin.pvd == pvd
-        ]
-        return (min(spoken, default=0), pvd)
-
-    return min(grant.owners, key=age) if grant.owners else ""
+def _placed(state: State, host: HostId | None) -> dict[PvdId, list[Grant]]:
+    """The leases of `host` by the one PvD each is placed in, which need no longer be an owner (membership)."""
+    found: dict[PvdId, list[Grant]] = {}
+    for key in sorted(state.grants):
+        grant = state.grants[key]
+        if grant.placed and host and host in (grant.host, grant.mac):
+            found.setdefault(grant.placed, []).append(grant)
+    return found
 
 
 def _place(

@@ -36,6 +36,9 @@ def _contributions(state: State) -> Iterator[str]:
             yield f"{_name(grant)} is filed under {place}"
         if not grant.owners:
             yield f"{_name(grant)} belongs to nobody"
+        spoken = {one.pvd for speaker in _speakers(state, grant.link) for one in state.speakers[grant.link, speaker]}
+        if grant.placed and grant.placed not in {*grant.owners, *spoken}:
+            yield f"{_name(grant)} is placed in {grant.placed}, which is not there"
         for pvd in grant.owners:
             instance = _instance(state, pvd, (grant.link, grant.epoch, grant.host))
             if instance is None or place[1:] not in instance.grants:
@@ -85,7 +88,7 @@ def _links(state: State) -> Iterator[str]:
             yield f"link {name} lists the PvDs {known.pvds}"
         if known.epoch < 1:
             yield f"link {name} has epoch {known.epoch}"
-        if not known.attached and (known.speakers or known.grants or known.asks):
+        if not known.attached and (known.speakers or known.grants or known.asks or known.clients):
             yield f"link {name} is not attached, and still holds what was learned on it"
         for _, ask in known.asks:
             if not 1 <= ask.seq <= state.seq:
@@ -173,6 +176,20 @@ def _time(state: State) -> Iterator[str]:
             yield f"{_name(source)} ends at {ends} and is asked only at {source.queued}"
         if source.queued < NEVER and source.queued not in asked.get(key, ()):
             yield f"{_name(source)} is to be asked at {source.queued}, but no deadline says so"
+
+    for name in sorted(state.links):
+        for host, client in state.links[name].clients:
+            if client.waits_until and client.waits_until not in asked.get(("wait", name, host), ()):
+                yield f"{host} on {name} waits until {client.waits_until}, but no deadline says so"
+    for place in sorted(state.grants):
+        grant = state.grants[place]
+        settling = not grant.placed and grant.rule != "dhcp6-info"
+        if settling and grant.settles_at not in asked.get(("settle", *place), ()):
+            yield f"{_name(grant)} is to be placed at {grant.settles_at}, but no deadline says so"
+
+
+def _speakers(state: State, name: str) -> tuple[str, ...]:
+    return state.links[name].speakers if name in state.links else ()
 
 
 def _entries(heap: Heap) -> Iterator[tuple[Instant, tuple[str, ...]]]:

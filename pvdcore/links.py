@@ -29,6 +29,7 @@ def seen(draft: Draft, event: LinkSeen) -> None:
             ifindex=event.ifindex,
             name=event.name or event.link,
             up=event.up,
+            host=event.host,
         )
     )
 
@@ -37,17 +38,17 @@ def gone(draft: Draft, event: LinkGone) -> None:
     """A link was deleted: everything learned on it ends."""
     if event.link in draft.links:
         _forget(draft, event.link)
-        draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=()))
+        draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
 
 
 def attached(draft: Draft, event: AttachStarted) -> None:
     """A new attachment: its own epoch. What an earlier one left is ended first."""
     link = draft.link(event.link)
-    if link.attached and not link.speakers and not link.grants and not link.asks:
+    if link.attached and not link.speakers and not link.grants and not link.asks and not link.clients:
         return  # nothing was learned yet: still the first
     _forget(draft, event.link)
     link = draft.link(event.link)
-    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=()))
+    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=()))
 
 
 def detached(draft: Draft, event: AttachEnded) -> None:
@@ -55,7 +56,7 @@ def detached(draft: Draft, event: AttachEnded) -> None:
     if event.link in draft.links and draft.link(event.link).attached:
         _forget(draft, event.link)
         link = draft.link(event.link)
-        draft.put_link(replace(link, attached=False, asks=()))
+        draft.put_link(replace(link, attached=False, asks=(), clients=()))
 
 
 def _forget(draft: Draft, name: str) -> None:

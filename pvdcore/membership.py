@@ -6,16 +6,23 @@ Law: recomputed, never fixed at arrival. A move is the difference between the ow
     DHCPv6 options      all PvDs with O (or M, by policy); else as above
     DHCPv6 address      the PvD with M and a PIO that contains it, the longest; else as above
     delegated prefix    likewise with a PIO that contains it; else the only PvD with M or a P flag; else as above
+
+A lease belongs to all its owners at once, but is *placed* in one of them, whose host is to use it: when an RA was heard
+or the settle time is over, in the one with the oldest router. From then on it moves only when its holder ends or
+exactly one PvD claims it (an explicit one by L; one with M and the longest prefix), so that nobody can pull an address
+from under its users by announcing a second claim, or none.
 """
 
 from msgspec.structs import replace
 
-from events.ids import HostId, LinkId, PvdId
+from events.ids import SECOND, HostId, Instant, LinkId, PvdId, Seq
+from pvdcore import deadlines
 from pvdcore.contents import heard_at
-from pvdcore.draft import Draft, Touch
+from pvdcore.draft import Draft, GrantKey, Touch
 from pvdcore.prefixes import covers, length
 from pvdcore.state import Grant, Link, Origin
 
+MILLISECOND = SECOND // 1000
 BY_PREFIX = ("dhcp6-address", "dhcp6-prefix")
 
 
@@ -42,7 +49,7 @@ def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], 
         if grant is None:
             continue  # it ended in this very step
         touch = keys[key]
-        owners, tie = owners_of(draft, link, origins, grant)
+        owners, tie, claimed = owners_of(draft, link, origins, grant)
         contested = contested or tie
         cell = (link.id, grant.epoch, grant.host)
         for pvd in owners:
@@ -51,10 +58,49 @@ def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], 
         for pvd in grant.owners:
             if pvd not in owners:
                 draft.touch(pvd, cell, "moved", touch.because)
-        if owners != grant.owners:
-            draft.grants = draft.grants.set((link.id, *key), replace(grant, owners=owners))
+        after = _place(draft, origins, replace(grant, owners=owners), claimed)
+        if after != grant:
+            draft.grants = draft.grants.set((link.id, *key), after)
     if contested != link.contested:
         draft.put_link(replace(draft.link(link.id), contested=contested))
+
+
+def _place(draft: Draft, origins: dict[PvdId, list[Origin]], grant: Grant, claimed: bool) -> Grant:
+    """A grant with the owner it is placed in, or with the instant at which that is decided."""
+    if grant.rule == "dhcp6-info":
+        return grant  # resolvers and names serve all their owners
+    holder = grant.placed
+    if holder:
+        lives = holder in origins or holder in grant.owners
+        return grant if lives and not claimed else replace(grant, placed=_oldest(origins, grant.owners))
+    settle = draft.policy.number("lease_settle_ms") * MILLISECOND
+    if not grant.settles_at and settle and not origins:
+        ends = draft.at + settle
+        draft.deadlines = deadlines.push(draft.deadlines, ends, ("settle", *_key(grant)))
+        return replace(grant, settles_at=ends)
+    if origins or draft.at >= grant.settles_at:
+        return replace(grant, placed=_oldest(origins, grant.owners))
+    return grant
+
+
+def _key(grant: Grant) -> GrantKey:
+    return (grant.link, grant.host, grant.rule, grant.subject)
+
+
+def _oldest(origins: dict[PvdId, list[Origin]], owners: tuple[PvdId, ...]) -> PvdId:
+    """The owner whose router was heard first."""
+
+    def age(pvd: PvdId) -> tuple[Seq, PvdId]:
+        return (min((one.since for one in origins.get(pvd, ())), default=0), pvd)
+
+    return min(owners, key=age)
+
+
+def settled(draft: Draft, key: GrantKey, at: Instant) -> None:
+    """The settle time of a lease is over, and no RA has come: it is placed where it is."""
+    grant = draft.grants.get(key)
+    if grant is not None and not grant.placed and grant.settles_at == at:
+        draft.ownerless.setdefault(key, Touch("moved", grant.because))
 
 
 def _origins(draft: Draft, link: Link) -> dict[PvdId, list[Origin]]:
@@ -76,8 +122,9 @@ def fallback(draft: Draft, link: Link, grant: Grant) -> PvdId:
 
 def owners_of(
     draft: Draft, link: Link, origins: dict[PvdId, list[Origin]], grant: Grant
-) -> tuple[tuple[PvdId, ...], bool]:
-    """The owners of a grant, sorted; and whether the one who spoke last was preferred to an equal."""
+) -> tuple[tuple[PvdId, ...], bool, bool]:
+    """The owners of a grant, sorted; whether the one who spoke last was preferred to an equal; and whether exactly one
+    PvD claims it, so that it is placed there."""
     implicit = tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
     unclaimed = implicit or (fallback(draft, link, grant),)
     if grant.rule == "dhcp4":
@@ -89,7 +136,8 @@ def owners_of(
                 draft.find("l-flag-differs", link=link.id, pvd=pvd)
         if len(claimants) > 1:
             draft.find("several-l-flags", link=link.id, several=" and ".join(claimants))
-        return ((claimants[0],) if len(claimants) == 1 else unclaimed), False
+        claimed = len(claimants) == 1
+        return ((claimants[0],) if claimed else unclaimed), False, claimed
     if grant.rule == "dhcp6-info":
         strict = draft.policy.on("strict_o")
         takers = tuple(
@@ -99,7 +147,7 @@ def owners_of(
                 if any(one.header.other_config or (one.header.managed and not strict) for one in found)
             )
         )
-        return (takers or unclaimed), False
+        return (takers or unclaimed), False, False
     matches = sorted(_matches(origins, grant.subject))
     if matches:
         best = matches[-1]
@@ -107,15 +155,15 @@ def owners_of(
         if tie:
             first, second = matches[-2][2], best[2]
             draft.find("dhcp6-several-matches", link=link.id, first=first, second=second, subject=grant.subject)
-        return (best[2],), tie
+        return (best[2],), tie, not tie
     managed = sorted(pvd for pvd, found in origins.items() if any(one.header.managed for one in found))
     if grant.rule == "dhcp6-prefix":
         willing = sorted({*managed, *(pvd for pvd, found in origins.items() if _prefers_pd(found))})
         if len(willing) == 1:
-            return (willing[0],), False
+            return (willing[0],), False, True
     if origins:  # before any RA there is nothing to match: that is no fault of the network
         draft.find("dhcp6-no-match", link=link.id, subject=grant.subject)
-    return unclaimed, False
+    return unclaimed, False, False
 
 
 def _prefers_pd(found: list[Origin]) -> bool:

@@ -36,6 +36,8 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("src_router_fallback", False, ("rfc:Q04",), "a source whose own routers are gone may use its PvD's others"),
     Knob("udp_checksum", "accept", ("evil:E60",), "DHCP with a wrong UDP checksum", ("accept", "reject")),
     Knob("fallback", "link", ("rfc:P34", "rfc:P48"), "DHCP data no RA takes: one PvD a link", ("link", "protocol")),
+    Knob("lease_settle_ms", 1000, ("rfc:P47", "rfc:P49"), "a lease is placed so long after it came, or at an RA"),
+    Knob("v6only_wait_max_s", 86_400, ("rfc:F37",), "the longest that option 108 may have a client do without IPv4"),
     Knob("rdnss_max", 64, ("rfc:D04",), "resolvers, and search names, of one instance; what ends first makes way"),
     Knob("prefixes_max", 64, ("feat:R3",), "prefixes of one instance"),
     Knob("routes_max", 512, ("feat:R3",), "routes of one instance"),

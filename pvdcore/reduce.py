@@ -29,7 +29,20 @@ from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFet
 from events.record import Record
 from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import advertised, autoconf, deadlines, info, leases, links, membership, pvds, settings, visits
+from pvdcore import (
+    advertised,
+    autoconf,
+    deadlines,
+    info,
+    leases4,
+    leases6,
+    links,
+    membership,
+    pvds,
+    settings,
+    v6only,
+    visits,
+)
 from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
@@ -102,12 +115,7 @@ def advance(state: State, to: Instant) -> State:
         draft = Draft(state, max(at, state.now), state.seq)
         while deadlines.earliest(draft.deadlines) == at:
             _, key, draft.deadlines = deadlines.pop(draft.deadlines)
-            if key[0] == "origin":
-                _lapse_origin(draft, key, at)
-            elif key[0] == "info":
-                info.lapse(draft, key, at)
-            else:
-                _lapse_grant(draft, key, at)
+            LAPSES[key[0]](draft, key, at)
         finish(draft)
         state = draft.state()
     return replace(state, now=to) if to > state.now else state
@@ -146,7 +154,7 @@ def _lapse_grant(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
         return
     if any(until(grant, held) <= at for held in grant.held):
         draft.drop_grant(grant, "lapsed", grant.because)
-        leases.orphaned(draft, link, host, "lapsed", grant.because)
+        leases6.orphaned(draft, link, host, "lapsed", grant.because)
     else:
         _requeue(draft, grant)
 
@@ -187,6 +195,15 @@ def _neighbor(draft: Draft, event: NeighborAdvertised) -> None:
     advertised.neighbor(draft, event)
 
 
+LAPSES: Final[dict[str, Callable[[Draft, tuple[str, ...], Instant], None]]] = {
+    "origin": _lapse_origin,
+    "grant": _lapse_grant,
+    "info": info.lapse,
+    "settle": lambda draft, key, at: membership.settled(draft, (key[1], key[2], key[3], key[4]), at),
+    "wait": lambda draft, key, at: v6only.over(draft, key[1], key[2], at),
+}
+"""What a deadline is of, by the first word of its key."""
+
 SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     RouterAdvertised: advertised.heard,
     NeighborAdvertised: _neighbor,
@@ -195,8 +212,8 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     AddressSeen: autoconf.seen,
     AddressGone: autoconf.unseen,
     DadFailed: autoconf.failed,
-    Dhcp4MessageSeen: leases.message4,
-    Dhcp6MessageSeen: leases.message6,
+    Dhcp4MessageSeen: leases4.message,
+    Dhcp6MessageSeen: leases6.message,
     FrameRejected: lambda draft, event: draft.reject(event.rule),
     FramesRefused: lambda draft, event: draft.reject(event.rule, event.count),
     LinkSeen: links.seen,

@@ -20,6 +20,7 @@ from events.router import (
     RouterAdvertised,
 )
 from pvdcore.draft import Draft
+from pvdcore.exchanges import slot6
 from pvdcore.prefixes import length
 from pvdcore.state import FOLLOWS, Held, Link, Origin, counted_from
 
@@ -157,7 +158,7 @@ def unanswered(draft: Draft, event: Dhcp6MessageSeen) -> None:
     if event.message not in ("SOLICIT", "INFORMATION-REQUEST") or event.relays:
         return
     link = draft.link(event.link)
-    ask = dict(link.asks).get(f"6 {event.xid:06x}")
+    ask = dict(link.asks).get(slot6(event))
     if ask is None or ask.event.message != event.message or draft.at - ask.at < UNANSWERED_NS:
         return
     for speaker in link.speakers:

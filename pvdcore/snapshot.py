@@ -121,10 +121,16 @@ def decode(data: bytes) -> State:
         ends = min((until(grant, held) for held in grant.held), default=NEVER)
         if ends < NEVER:
             heap = deadlines.push(heap, ends, ("grant", *place))
+        if not grant.placed and grant.settles_at > image.now:
+            heap = deadlines.push(heap, grant.settles_at, ("settle", *place))
         grants[place] = replace(grant, queued=ends)
     for (pvd, link, epoch), one in image.inquiries:
         if one.held is not None and one.held.until < NEVER:
             heap = deadlines.push(heap, one.held.until, ("info", pvd, link, str(epoch)))
+    for name, known in image.links:
+        for host, client in known.clients:
+            if client.waits_until:
+                heap = deadlines.push(heap, client.waits_until, ("wait", name, host))
     return State(
         seq=image.seq,
         now=image.now,

@@ -39,7 +39,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     """Something a speaker said that still holds.
 
     kind: `router`, `prefix`, `route`, `dns`, `search`, `encrypted_dns`, `pref64`, `mtu`, `captive_portal`, `hop_limit`,
-    `address`, `lease`, `ntp`. key: names it among its kind. value: its content.
+    `address`, `lease`, `ntp`, `hostname`. key: names it among its kind. value: its content.
     lifetime_s, preferred_s: as announced, `None` for infinity; fixed: has no lifetime of its own, lives as its origin.
     floor, cap: an address ends no sooner (RFC 4862 §5.5.3 e) and no later (RFC 8981 §3.4), whatever is announced.
     since: the first record that carried it. order: its place among what one message said.
@@ -92,7 +92,10 @@ class Grant(msgspec.Struct, frozen=True):
 
     rule: `dhcp4` (a lease), `dhcp6-address`, `dhcp6-prefix`, `dhcp6-info`. subject: the address or prefix it grants.
     heard_at: when the answer came. started_at: lifetimes count from here (RFC 2131 §4.4.1: the request's sending).
-    owners: decided by membership.
+    owners, placed: decided by membership; placed is "" until the settle time is over (`settles_at`).
+    by: what was answered: `selecting`, `rebooting`, `renewing`, `rebinding`, `rapid`, `inform` (RFC 2131 table 4).
+    verified: `False` from an INIT-REBOOT until its ACK (RFC 2131 §3.2). iaid: with the rule, the IA's (RFC 8415 §12).
+    refresh_at: when what was asked for by itself is to be asked for again (RFC 8415 §21.23).
     """
 
     rule: str
@@ -110,6 +113,12 @@ class Grant(msgspec.Struct, frozen=True):
     mac: str = ""
     queued: Instant = NEVER
     stateful: bool = True
+    placed: PvdId = ""
+    settles_at: Instant = 0
+    by: str = ""
+    verified: bool = True
+    iaid: int = 0
+    refresh_at: Instant = NEVER
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -121,10 +130,33 @@ class Ask(msgspec.Struct, frozen=True):
     host: HostId
 
 
+class Client(msgspec.Struct, frozen=True):
+    """Where one DHCP client stands on one attachment, beside what it asked and what it was granted.
+
+    waits_until: it does without IPv4 (RFC 8925), 0 = it does not wait; waits_for: the server that asked for it.
+    declined_at: when it last gave back a DHCPv4 address as another's.
+    max_rt: SOL_MAX_RT (82) and INF_MAX_RT (83) as (option, server, seconds) (RFC 8415 §21.24, §21.25).
+    reconfigurable: it said so (option 20). reconfiguring: what a Reconfigure has it send (19), 0 = nothing.
+    refused: a server said NotOnLink to its Confirm, and none Success. sent, sent_since: its messages in a span of time.
+    """
+
+    waits_until: Instant = 0
+    waits_because: Seq = 0
+    waits_for: str = ""
+    declined_at: Instant = 0
+    max_rt: tuple[tuple[int, str, int], ...] = ()
+    reconfigurable: bool = False
+    reconfiguring: int = 0
+    refused: bool = False
+    sent: int = 0
+    sent_since: Instant = 0
+
+
 class Link(msgspec.Struct, frozen=True):
     """A link, its current attachment, and what was asked on it. pvds: those with an instance on it, sorted.
 
-    contested: an owner was decided by who spoke last, so that even a refresh may move it.
+    host: it is one of this host's own, live. contested: an owner was decided by who spoke last, so that even a refresh
+    may move it.
     """
 
     id: LinkId
@@ -145,6 +177,8 @@ class Link(msgspec.Struct, frozen=True):
     grants: tuple[tuple[HostId, str, str], ...] = ()
     asks: tuple[tuple[str, Ask], ...] = ()
     contested: bool = False
+    host: bool = False
+    clients: tuple[tuple[HostId, Client], ...] = ()
 
 
 class Instance(msgspec.Struct, frozen=True):

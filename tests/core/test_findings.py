@@ -19,6 +19,7 @@ from events.router import RouterAdvertised
 from pvdcore.findings import BY_CODE, CATALOGUE, SEVERITIES
 from pvdcore.reduce import reduce
 from pvdcore.state import State
+from tests.core.dhcp_tales import TALES
 from tests.sim.build import (
     R1,
     R2,
@@ -207,6 +208,7 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     "duplicate-address": (taken(1, A64), taken(1, "2001:db8:1::77")),
     "address-conflict": (taken(4, A64), taken(3, A64)),
     "ipv6-off": (taken(1, "fe80::ff:fe00:101"), taken(1, "fe80::ff:fe00:102")),
+    **TALES,
     "sequence-unchanged": (
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=1)),
         then(x(pio(P), h=True, seq=1), 600, x(pio(P), pio(Q), h=True, seq=2)),

@@ -131,7 +131,7 @@ def test_replay_prints_what_was_read_what_there_is_and_what_happened(ctl: Ctl) -
     titles = [line for line in out.splitlines() if line.isupper() and " " not in line]
     assert titles == ["CAPTURES", "PVDS", "HISTORY", "FINDINGS"]
     assert re.search(r"^dhcp6-unanswered +warning +if0 ", out, re.M), "networkd asked five times, nobody answered"
-    assert out.endswith("pvdctl explain dhcp6-unanswered\n")
+    assert out.endswith("pvdctl explain dhcp4-client-request-order\n")
     assert re.search(r"20:02:30\.242 .*announced -> gone, -address 198\.51\.100\.100/24 .*released because 29", out)
     assert out == ctl("replay", "-r", NETWORKD, "--utc")[1], "the same input prints the same"
 

@@ -42,8 +42,8 @@ def test_every_code_is_explained() -> None:
 @pytest.mark.covers("feat:D7")
 def test_a_finding_that_replay_shows_can_be_explained(ctl: Ctl) -> None:
     _, out, _ = ctl("replay", "-r", str(CAPTURES / "client-systemd-networkd.pcap"), "--json")
-    (code,) = {one["code"] for one in json.loads(out)["state"]["findings"]}
-    assert code == "dhcp6-unanswered"
+    code = "dhcp6-unanswered"
+    assert code in {one["code"] for one in json.loads(out)["state"]["findings"]}
     ended, out, err = ctl("explain", code)
     assert (ended, err) == (0, "") and "clear the M and O flags" in out and out.isascii()
     ended, out, _ = ctl("explain", code, "--json")

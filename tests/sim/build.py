@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from events.codec import AnyEvent
 from events.dhcp import (
     Addresses,
+    Authentication,
     Codes,
     Dhcp4MessageSeen,
     Dhcp6MessageSeen,
@@ -171,6 +172,7 @@ def dhcp4(
     yiaddr: str = "0.0.0.0",
     ciaddr: str = "0.0.0.0",
     giaddr: str = "0.0.0.0",
+    destination: str = "",
 ) -> Dhcp4MessageSeen:
     """A DHCPv4 message; `op` follows from what it is."""
     return Dhcp4MessageSeen(
@@ -181,6 +183,7 @@ def dhcp4(
         yiaddr=yiaddr,
         ciaddr=ciaddr,
         giaddr=giaddr,
+        destination=destination,
         op=2 if message in ("OFFER", "ACK", "NAK") else 1,
         options=options,
     )
@@ -239,6 +242,11 @@ def routes(code: int, *listed: tuple[str, str | None]) -> Routes:
 def flag(code: int) -> Flag:
     """An option without content."""
     return Flag(code, 0, 0)
+
+
+def authentication() -> Authentication:
+    """Reconfigure key authentication (RFC 8415 §20.4)."""
+    return Authentication(11, 3, 1, 0, "0000000000000001", "02" + "ab" * 16, 0, 0)
 
 
 def status(code: int) -> Status:

@@ -179,6 +179,8 @@ def _dhcp4(story: Story, words: list[str]) -> list[str]:
     if "portal" in said:
         options.append(build.text(114, said["portal"]))
     address = said.get("ip", "192.0.2.10")
+    if message == "REQUEST":
+        options.append(build.addresses(50, address))
     event = build.dhcp4(
         message,
         *options,
