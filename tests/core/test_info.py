@@ -81,7 +81,7 @@ def lines(told: Story) -> list[tuple[float, str]]:
     ]
 
 
-@pytest.mark.covers("rfc:P70", "feat:B6")
+@pytest.mark.covers("rfc:P70")
 def test_information_is_wanted_with_the_h_flag_only() -> None:
     assert wants(Story().hear(x())) == [(X, "new", 0)]
     plain = Story().hear(x(h=False, seq=7), ra(R2))
@@ -144,7 +144,8 @@ def test_information_that_expires_ends_at_that_instant() -> None:
     assert not holds(fresh), "a request that is wanted gives no right to go on using it"
 
 
-@pytest.mark.covers("rfc:P89", "rfc:P110")
+@pytest.mark.covers("rfc:P89")
+@pytest.mark.covers("rfc:P110", part="negative")
 def test_what_is_no_valid_object_is_ignored_whole_and_counted() -> None:
     unread = PvdInfoFetched(pvd=X, link="e0", epoch=1, sequence=7, body='{"expires":1}')
     told = Story().hear(x(), unread)
@@ -209,7 +210,7 @@ def test_ten_seconds_lie_between_two_requests_for_one_pvd() -> None:
     assert wants(told.at(30).hear(x(seq=50), draws(HALF))) == [(X, "sequence", 30.512)], "the latest limit wins"
 
 
-@pytest.mark.covers("rfc:P95", "rfc:P118")
+@pytest.mark.covers("rfc:P95")
 def test_five_requests_in_ten_seconds_are_made_on_a_network() -> None:
     names = [f"n{number:02}.example." for number in range(12)]
     told = Story().hear(*[named(name) for name in names])
@@ -220,6 +221,20 @@ def test_five_requests_in_ten_seconds_are_made_on_a_network() -> None:
     told.at(10).hear(asks(f"fqdn:{names[5]}", seq=1))
     assert {when for _, _, when in wants(told)} == {11}
     assert wants(told.hear(named("z.example.", "e1")))[-1] == ("fqdn:z.example.", "new", 10), "another link has its own"
+
+
+@pytest.mark.covers("rfc:P118")
+def test_the_four_brakes_are_independent_of_each_other() -> None:
+    told = Story().hear(x(), named("y.example."), named("z.example."), asks())
+    assert wants(told) == [(Y, "new", 0), ("fqdn:z.example.", "new", 0)], "the gap of one PvD holds up no other"
+    told.hear(fails("json", request=1))
+    assert [one for one, _, _ in wants(told)] == [Y, "fqdn:z.example."], "nor does its bar"
+    for number in range(4):
+        told.at(number + 1).hear(asks(Y, seq=1, request=number + 2), fails("transport", Y, seq=1, request=number + 2))
+    assert wants(told.at(5)) == [(Y, "retry", 84), ("fqdn:z.example.", "new", 10)], "five requests: the network's cap"
+    assert told.state.networks["e0", 1].failures == 1, "which counts no failures of transport towards the ten"
+    told.hear(named("y.example.", "e1"))
+    assert wants(told)[1] == (Y, "new", 5), "and on another link nothing of it counts"
 
 
 @pytest.mark.covers("rfc:P96", "rfc:P103")
@@ -260,7 +275,7 @@ def test_no_prefix_needs_no_cover_and_an_empty_list_covers_none() -> None:
     assert not holds(Story().hear(x(pio(P)), fetches()))
 
 
-@pytest.mark.covers("rfc:P99", "rfc:P80", "rfc:P106", "rfc:P123")
+@pytest.mark.covers("rfc:P99", "rfc:P80", "rfc:P123")
 @pytest.mark.parametrize("kind", ["certificate", "http", "json"])
 def test_a_counted_failure_bars_the_pvd_for_the_attachment(kind: str) -> None:
     told = Story().hear(x(), asks(), fails(kind, request=1))
@@ -294,10 +309,11 @@ def test_a_new_attachment_begins_anew_and_an_ra_does_not() -> None:
     assert wants(told) == [(X, "new", 20)] and told.state.inquiries[X, "e0", 2].sequence == 7
 
 
-@pytest.mark.covers("rfc:P102", "rfc:P74", "rfc:P128")
+@pytest.mark.covers("rfc:P102", "rfc:P128")
 def test_transport_failures_are_tried_again_ever_later_and_given_up() -> None:
     told = Story().hear(x(pio(P, None)))
     waits = []
+    assert "info-failed" not in told.findings()
     for number in range(1, 5):
         at = number * 10_000.0
         told.at(at).hear(asks(request=number), fails("transport", request=number))
@@ -305,6 +321,7 @@ def test_transport_failures_are_tried_again_ever_later_and_given_up() -> None:
         assert reason == "retry" and when is not None
         waits.append(when - at)
     assert waits == [10, 20, 40, 80]
+    assert "transport" in told.findings()["info-failed"].text, "whoever runs the network hears of it"
     told.at(60_000).hear(asks(request=5), fails("transport", request=5))
     assert wants(told) == [] and inquiry(told).barred == "transport"
     assert ("e0", 1) not in told.state.networks or told.state.networks["e0", 1].failures == 0
@@ -370,13 +387,15 @@ def test_an_expiry_in_the_far_future_makes_nothing_permanent() -> None:
     assert not holds(told.at(601))
 
 
-@pytest.mark.covers("rfc:P126", "rfc:A13")
+@pytest.mark.covers("rfc:P126")
+@pytest.mark.covers("rfc:A13", part="negative")
 def test_a_valid_object_raises_no_trust() -> None:
     told = Story().hear(x(pio(P)), fetches("2001:db8::/32"))
     assert holds(told) and told.pvd(X).trust == "none"
 
 
-@pytest.mark.covers("rfc:P20", "rfc:A04", "rfc:P29", "feat:B4")
+@pytest.mark.covers("rfc:P29", "feat:B4")
+@pytest.mark.covers("rfc:P20", "rfc:A04", part="negative")
 def test_two_links_with_one_name_share_nothing() -> None:
     told = Story().hear(x(), ra(R1, pvd("x.example.", h=True, seq=9), link="e1"), fetches())
     assert [(one.link, one.epoch) for one in told.instances(X)] == [("e0", 1), ("e1", 1)]

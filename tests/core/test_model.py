@@ -171,7 +171,7 @@ def test_a_lifetime_of_zero_ends_exactly_what_it_is_of(zero: str) -> None:
     assert said(zero) == [kind for kind in everything if kind != zero]
 
 
-@pytest.mark.covers("bug:18", "bug:22")
+@pytest.mark.covers("bug:22")
 def test_the_same_ra_a_thousand_times_is_one_change_and_a_change_is_told_once() -> None:
     said = ra(R1, pio(P, None, None), dns("2001:db8::53", life=None))
     told = Story()
