@@ -7,6 +7,7 @@ docs/findings.md is made of the same rows, and a test compares.
 from collections.abc import Sequence
 from typing import Final
 
+from adapters.wire.pvdinfo import REFUSALS
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from pvdcore.findings import CATALOGUE
 from replay.report import ExplainRow
@@ -14,6 +15,7 @@ from replay.tables import Printer
 
 WHOLE: Final = "The whole message was refused: nothing in it has any effect."
 OPTION: Final = "This one option was ignored; the rest of the message holds."
+UNUSED: Final = "The object was ignored whole; except for `expired`, nobody asks again during the attachment."
 NOTED: Final = "Only noted: the message holds whole."
 
 KINDS: Final = {
@@ -21,6 +23,7 @@ KINDS: Final = {
     "rejected": "Refused messages",
     "ignored": "Ignored options",
     "noted": "Notes",
+    "information": "Additional information that is not used",
 }
 """What a code is of, in the order of the list -> its heading."""
 
@@ -40,6 +43,7 @@ def rows() -> list[ExplainRow]:
     found += _table("rejected", RULES | REFUSED, WHOLE)
     found += _table("ignored", DHCP_REASONS | REASONS, OPTION)
     found += _table("noted", NOTES, NOTED)
+    found += _table("information", REFUSALS, UNUSED)
     order = list(KINDS)
     return sorted(found, key=lambda one: (order.index(one.of), one.code))
 

@@ -595,8 +595,9 @@ class VerifyDocument(Struct, frozen=True):
 
 
 class ExplainRow(Struct, frozen=True):
-    """What a code means. of: finding, rejected (a message), ignored (an option), noted; severity: of a finding only.
+    """What a code means. of: finding, rejected (a message), ignored (an option), noted, information (an object).
 
+    severity: of a finding only.
     text: the sentence, with the fields that are filled in in braces; meaning: what it does to hosts; change: what the
     network's administrator should do; source: where it is said.
     """

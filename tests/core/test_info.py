@@ -5,6 +5,7 @@ The events stand for the fetcher: `asks` writes that a request goes out, `fetche
 
 import pytest
 
+from adapters.wire.pvdinfo import PvdInfo, Refusal, read_info
 from events.codec import AnyEvent
 from events.ids import NEVER, SECOND
 from events.pvdinfo import AdditionalInformation, PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
@@ -431,6 +432,22 @@ def test_a_snapshot_keeps_it_and_its_deadline() -> None:
     later = advance(back, START + 200 * SECOND)
     assert later.inquiries[X, "e0", 1].held is None
     assert snapshot.digest(later) == snapshot.digest(told.at(200).state)
+
+
+def test_a_body_goes_through_the_reader_and_the_fold() -> None:
+    body = '{"identifier":"X.example.","expires":"2099-01-01T00:00:00Z","prefixes":["2001:db8:1::/48"]}'
+    read = read_info(body.encode())
+    assert isinstance(read, PvdInfo)
+    said = AdditionalInformation(read.identifier, read.expires, read.prefixes)
+    told = Story().hear(
+        x(pio(P)), PvdInfoFetched(pvd=X, link="e0", epoch=1, sequence=7, body=body, said=said), x(pio(P))
+    )
+    assert holds(told)
+    comma = read_info(body.replace('"]}', '"],}').encode())
+    assert isinstance(comma, Refusal) and comma.counted
+    failed = PvdInfoFailed(pvd=X, link="e0", epoch=1, sequence=7, kind="json", detail=comma.detail)
+    late = Story().hear(x(pio(P)), failed)
+    assert inquiry(late).barred == "json" and comma.detail in late.findings()["info-invalid"].text
 
 
 def test_answers_for_what_is_not_known_change_nothing() -> None:
