@@ -233,9 +233,9 @@ class SqliteJournal:
             return self._octets(rows[0][0]) if rows else None
         return None
 
-    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
+    def history(self, pvd: PvdId | None = None, since: Seq = 0) -> Iterator[Change]:
         end = int(self._ask("SELECT coalesce(max(id), 0) FROM history")[0][0])
-        return self._read_history(pvd, end)
+        return self._read_history(pvd, end, since)
 
     def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
         rows = self._ask("SELECT seq, state FROM snapshots WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,))
@@ -473,19 +473,19 @@ class SqliteJournal:
         self._sources[row] = source
         return source
 
-    def _read_history(self, pvd: PvdId | None, end: int) -> Iterator[Change]:
+    def _read_history(self, pvd: PvdId | None, end: int, since: Seq) -> Iterator[Change]:
         at, row = -NEVER, 0
         while True:
             if pvd is None:
                 lines = self._ask(
-                    "SELECT at, id, change FROM history WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                    (row, end, PAGE_ROWS),
+                    "SELECT at, id, change FROM history WHERE id > ? AND id <= ? AND seq >= ? ORDER BY id LIMIT ?",
+                    (row, end, since, PAGE_ROWS),
                 )
             else:
                 lines = self._ask(
                     "SELECT at, id, change FROM history WHERE pvd = ? AND (at, id) > (?, ?) AND id <= ?"
-                    " ORDER BY at, id LIMIT ?",
-                    (pvd, at, row, end, PAGE_ROWS),
+                    " AND seq >= ? ORDER BY at, id LIMIT ?",
+                    (pvd, at, row, end, since, PAGE_ROWS),
                 )
             if not lines:
                 return

@@ -33,6 +33,7 @@ from events.operator import (
     ConnectionClosed,
     ConnectionOpened,
     PolicySet,
+    PropertiesSet,
     PvdPinned,
     PvdUnpinned,
     SettingsLoaded,
@@ -41,7 +42,7 @@ from events.operator import (
 from events.ops import PlaceUsed, PlanApplied, PlanMade
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
-from events.session import SessionEnded, SessionStarted, UnknownEvent
+from events.session import RequestRefused, SessionEnded, SessionStarted, UnknownEvent
 
 SCHEMA: Final = 1
 
@@ -80,6 +81,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     PolicySet,
     PvdInfoDrawn,
     PvdInfoAsked,
+    PropertiesSet,
     PvdInfoFetched,
     PvdInfoFailed,
     PlanMade,
@@ -87,6 +89,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     PlaceUsed,
     SessionStarted,
     SessionEnded,
+    RequestRefused,
     UnknownEvent,
 ]
 

@@ -17,6 +17,25 @@ class PolicySet(Event, frozen=True, tag="policy-set"):
     values: dict[str, Value] = msgspec.field(default_factory=dict)
 
 
+class PropertyRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Operator's properties for the PvDs that match: each of pvd, prefix and link that is not "" has to.
+
+    pvd, link: globs on the id and on a link it is on. prefix: a prefix that covers one it holds, or a glob on one's
+    text. values: by name, typed: `free = true` is not `free = "true"`.
+    """
+
+    values: dict[str, str | int | float | bool]
+    pvd: str = ""
+    prefix: str = ""
+    link: str = ""
+
+
+class PropertiesSet(Event, frozen=True, tag="properties-set"):
+    """What the operator says of PvDs from here on, all rules in order; a later rule wins where two say one name."""
+
+    rules: tuple[PropertyRule, ...]
+
+
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """One profile: what the user configured, from one place.
 

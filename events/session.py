@@ -23,6 +23,20 @@ class SessionEnded(Event, frozen=True, tag="session-ended"):
     reason: str = ""
 
 
+class RequestRefused(Event, frozen=True, tag="request-refused"):
+    """Somebody asked over the control socket for what is not theirs. uid, gid, pid: the peer, as the kernel says.
+
+    count: how many requests this stands for; those of a loop are counted, and then no method is said.
+    """
+
+    method: str
+    uid: int
+    gid: int
+    pid: int
+    reason: str = "not permitted"
+    count: int = 1
+
+
 class UnknownEvent(Event, frozen=True, tag="unknown-event"):
     """An event whose tag this program does not know: kept, listed, folded as nothing. raw: its JSON."""
 

@@ -43,6 +43,7 @@ class Draft:
         self.deadlines = state.deadlines
         self.boot = state.boot
         self.host = state.host
+        self.properties = state.properties
         self.changes = list(state.changes)
         self.touched: dict[tuple[PvdId, Cell], Touch] = {}
         self.speaking: dict[tuple[PvdId, Cell], set[str]] = {}  # who spoke of an instance in this step
@@ -69,6 +70,7 @@ class Draft:
             rejected=self.rejected,
             boot=self.boot,
             host=self.host,
+            properties=self.properties,
             deadlines=self.deadlines,
             changes=tuple(self.changes),
         )

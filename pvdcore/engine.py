@@ -4,6 +4,7 @@ Law: synchronous, single-threaded, and the only writer of its journal. A record 
 State. Live daemon, replay and audit differ in who calls this and with what; not in what it does.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from pvdcore import snapshot
 from pvdcore.journal import frame_digest
 from pvdcore.ports import Journal
 from pvdcore.reduce import advance, next_deadline, reduce
-from pvdcore.state import EMPTY, State
+from pvdcore.state import EMPTY, Change, State
 
 CHECKPOINT_EVERY: Final = 20_000  # records: folding so many again takes less than a second
 RECORD_OCTETS: Final = 60  # what a repeated record takes on disk, at least (docs/architecture.md)
@@ -28,6 +29,7 @@ class Engine:
     def __init__(self, journal: Journal, state: State = EMPTY) -> None:
         self.journal = journal
         self.state = state
+        self.told: list[Callable[[tuple[Change, ...]], object]] = []  # each is called with new lines of history
         self._seq = journal.last_seq()
         self._digests: dict[bytes, str] = {}
         self._checkpoint_at = self._seq + CHECKPOINT_EVERY
@@ -84,6 +86,8 @@ class Engine:
             lines = tuple(line for line in lines if line not in self._known)
         if lines:
             self.journal.index(lines)
+            for tell in self.told:
+                tell(lines)
 
     def checkpoint(self) -> None:
         """Keep the State, so that the past can be folded from here, and its digest, so that `verify` can compare.

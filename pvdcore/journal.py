@@ -108,8 +108,9 @@ class MemoryJournal:
     def frame(self, digest: str) -> bytes | None:
         return self._frames.get(digest)
 
-    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
-        return (change for change in list(self._history) if pvd is None or change.pvd == pvd)
+    def history(self, pvd: PvdId | None = None, since: Seq = 0) -> Iterator[Change]:
+        known = list(self._history)
+        return (change for change in known if change.seq >= since and (pvd is None or change.pvd == pvd))
 
     def head(self) -> str:
         done, newest = self._head

@@ -49,8 +49,8 @@ class Journal(Protocol):
     def frame(self, digest: str) -> bytes | None:
         """The bytes of a frame by its hash."""
 
-    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
-        """Lines of history in time order, of one PvD or of all."""
+    def history(self, pvd: PvdId | None = None, since: Seq = 0) -> Iterator[Change]:
+        """Lines of history in time order, of one PvD or of all; since: those of this record and later ones."""
 
     def head(self) -> str:
         """The hash of the chain at the last record, in hexadecimal (pvdcore/journal.py)."""

@@ -5,7 +5,7 @@ Law: intent only; no PvD data is ever in a setting, and a connection is not a Pv
 
 from msgspec.structs import replace
 
-from events.operator import ConnectionClosed, ConnectionOpened, SettingsLoaded, SettingsRemoved
+from events.operator import ConnectionClosed, ConnectionOpened, PropertiesSet, SettingsLoaded, SettingsRemoved
 from pvdcore.draft import Draft
 from pvdcore.state import Connection
 
@@ -33,3 +33,8 @@ def closed(draft: Draft, event: ConnectionClosed) -> None:
     if known is not None and known.closed_at is None:
         ended = replace(known, closed_at=draft.at, reason=event.reason)
         draft.connections = draft.connections.set(event.id, ended)
+
+
+def properties(draft: Draft, event: PropertiesSet) -> None:
+    """What the operator says of PvDs is known anew; whose it is, is asked when somebody reads (pvdcore.properties)."""
+    draft.properties = event.rules

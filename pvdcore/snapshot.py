@@ -12,7 +12,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
-from events.operator import Settings
+from events.operator import PropertyRule, Settings
 from pvdcore import deadlines
 from pvdcore.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
@@ -36,8 +36,8 @@ from pvdcore.state import (
 )
 
 
-class Image(msgspec.Struct, frozen=True):
-    """A State with its maps as sorted lists."""
+class Image(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A State with its maps as sorted lists. A field that came later has a default, so that digests stay valid."""
 
     seq: Seq
     now: Instant
@@ -59,6 +59,7 @@ class Image(msgspec.Struct, frozen=True):
     neighbors: list[tuple[tuple[LinkId, str], Neighbor]] = []
     detours: list[tuple[tuple[LinkId, str, str], Detour]] = []
     off: list[tuple[LinkId, Seq]] = []
+    properties: tuple[PropertyRule, ...] = ()
 
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
@@ -90,6 +91,7 @@ def _image(state: State) -> Image:
         neighbors=sorted(state.host.neighbors.items(), key=lambda item: item[0]),
         detours=sorted(state.host.detours.items(), key=lambda item: item[0]),
         off=sorted(state.host.off.items(), key=lambda item: item[0]),
+        properties=state.properties,
     )
 
 
@@ -148,5 +150,6 @@ def decode(data: bytes) -> State:
         rejected=Map(image.rejected),
         boot=image.boot,
         host=Host(Map(image.identifiers), Map(image.sighted), Map(image.neighbors), Map(image.detours), Map(image.off)),
+        properties=image.properties,
         deadlines=heap,
     )

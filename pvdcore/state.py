@@ -15,7 +15,7 @@ from immutables import Map
 
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
-from events.operator import Settings
+from events.operator import PropertyRule, Settings
 from events.ops import Op
 from events.router import RaHeader, RouterAdvertised
 from pvdcore.inquiry import Inquiry, Network, Place
@@ -392,6 +392,7 @@ class State(msgspec.Struct, frozen=True):
     rejected: Map[str, Rejected] = Map()
     boot: str = ""
     host: Host = Host()
+    properties: tuple[PropertyRule, ...] = ()
     deadlines: Heap = None
     changes: tuple[Change, ...] = ()
 

@@ -58,9 +58,17 @@ def parser() -> argparse.ArgumentParser:
 
     made = _reader(commands, "list", "the PvDs, one line each")
     made.add_argument("--all", action="store_true", help="those that ended too")
+    made.add_argument(
+        "--property",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="those with this property (repeatable: with all); without VALUE: true",
+    )
 
     made = _reader(commands, "status", "the PvDs in full")
     made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only: its id, its name, or a unique prefix")
+    made.add_argument("--exact", action="store_true", help="PVD is a full id; a prefix or a bare name is not found")
 
     _reader(commands, "links", "the links, and the PvDs on each")
     _reader(commands, "connections", "which settings were activated where, and what became of it")
@@ -113,6 +121,8 @@ def parser() -> argparse.ArgumentParser:
     made = _command(commands, "explain", "what a finding or a refusal means, and what to change", at=False, host=False)
     made.add_argument("code", metavar="CODE", nargs="?", help="as `replay` shows it; without it all codes are listed")
 
+    _advertise(commands)
+
     made = commands.add_parser("schema", help="the JSON Schema of a document", allow_abbrev=False)
     made.add_argument("kind", metavar="KIND", nargs="?", help="which; without it their names are listed")
 
@@ -139,6 +149,46 @@ def _command(
     made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default auto")
     made.add_argument("--utc", action="store_true", help="times in UTC instead of local time")
     return made
+
+
+def _advertise(commands: "_Commands[_Parser]") -> None:
+    made = _plain(commands, "advertise", "send Router Advertisements with PvDs in them, or write them to a capture")
+    made.add_argument("file", metavar="FILE", nargs="?", help="what to send, as TOML or .json; instead of the options")
+    made.add_argument("--link", metavar="NAME", help="send on this link (as root)")
+    made.add_argument("-w", "--write", metavar="FILE", help="write a pcapng instead")
+    made.add_argument("--start", metavar="TIME", help="with --write: when the first packet was; default now")
+    made.add_argument("--count", metavar="N", type=_count, help="how many rounds; 0: until ^C; default 1")
+    made.add_argument("--interval", metavar="S", type=float, help="seconds between rounds; default 10")
+    made.add_argument("-q", "--quiet", action="store_true", help="no line for each RA that is sent")
+    of = made.add_argument_group("the router")
+    of.add_argument("--source", metavar="ADDRESS", help="its link-local address; default the link's own")
+    of.add_argument("--mac", metavar="MAC", help="default the link's own")
+    of.add_argument("--router-lifetime", metavar="S", type=_count, help="0: no default router; default 1800")
+    of.add_argument("--preference", choices=("high", "medium", "low"), default="medium", help="default medium")
+    of.add_argument("--hop-limit", metavar="N", type=_count, help="for packets of hosts")
+    of.add_argument("--managed", action="store_true", help="M: addresses come by DHCPv6")
+    of.add_argument("--other", action="store_true", help="O: other data come by DHCPv6")
+    of = made.add_argument_group("what it says")
+    of.add_argument("--prefix", metavar="P[,VALID[,PREFERRED]]", action="append", default=[], help="repeatable")
+    of.add_argument("--route", metavar="P[,LIFETIME][,PREFERENCE]", action="append", default=[], help="repeatable")
+    of.add_argument("--dns", metavar="ADDRESS", action="append", default=[], help="a resolver (repeatable)")
+    of.add_argument("--search", metavar="NAME", action="append", default=[], help="a search name (repeatable)")
+    of.add_argument("--lifetime", metavar="S", type=_count, help="of resolvers and search names; default 1800")
+    of.add_argument("--encrypted-dns", metavar="NAME[,ADDRESS...]", action="append", default=[], help="DNS over TLS")
+    of.add_argument("--pref64", metavar="P", action="append", default=[], help="a NAT64 prefix (repeatable)")
+    of.add_argument("--mtu", metavar="N", type=_count, help="of the link")
+    of.add_argument("--captive-portal", metavar="URI", help="where the portal's API is")
+    of = made.add_argument_group("the PvD (RFC 8801)")
+    of.add_argument("--pvd", metavar="NAME", help="its FQDN")
+    of.add_argument("--nest", action="store_true", help="all of it inside the option, for hosts that know PvDs only")
+    of.add_argument("--http", action="store_true", help="H: there is additional information")
+    of.add_argument("--legacy", action="store_true", help="L: the DHCPv4 lease belongs to it")
+    of.add_argument("--delay", metavar="N", type=_count, default=0, help="0 to 15; default 0")
+    of.add_argument("--sequence", metavar="N", type=_count, default=0, help="0 to 65535; default 0")
+
+
+def _plain(commands: "_Commands[_Parser]", name: str, help: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", allow_abbrev=False)
 
 
 def _captures(made: argparse.ArgumentParser, *, required: bool = False) -> None:

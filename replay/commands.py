@@ -27,7 +27,8 @@ from pvdcore.addresses import UnknownIid
 from pvdcore.desired import desired
 from pvdcore.plan import Have
 from pvdcore.plan import plan as make_plan
-from pvdcore.state import Change, State
+from pvdcore.properties import Property, matches, properties
+from pvdcore.state import Change, Pvd, State
 from replay.captures import PcapngWriter, named
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
 from replay.follow import Follower
@@ -237,15 +238,37 @@ def _host(args: argparse.Namespace, source: Source) -> str | None:
 
 def list_(args: argparse.Namespace) -> int:
     with open_source(args) as source:
-        document = report.state_document(source.state, host=_host(args, source), gone=args.all)
-        gone = 0 if args.all else sum(not pvd.instances for pvd in source.state.pvds.values())
+        state, wanted = source.state, _properties(args.property)
+
+        def asked(pvd: Pvd) -> bool:
+            return not wanted or matches(properties(state, pvd.id), wanted)
+
+        document = report.state_document(state, only=asked, host=_host(args, source), gone=args.all)
+        gone = 0 if args.all else sum(not pvd.instances and asked(pvd) for pvd in state.pvds.values())
         _say(args, document, document.pvds, lambda out: text.list_state(out, document, gone))
         return _end(source)
 
 
+def _properties(given: Sequence[str]) -> dict[str, Property]:
+    """What --property asks for, typed: true, false and numbers are those, all else, and what stands in "", is text."""
+    wanted: dict[str, Property] = {}
+    for one in given:
+        name, equals, said = one.partition("=")
+        if not name or (equals and not said):
+            raise Stop(USAGE, f"--property {one} asks for nothing; write --property {name or 'NAME'}=VALUE")
+        value: Any = True
+        if equals:
+            try:
+                value = msgspec.json.decode(said)
+            except msgspec.DecodeError:
+                value = said
+        wanted[name] = value if isinstance(value, str | int | float | bool) else said
+    return wanted
+
+
 def status(args: argparse.Namespace) -> int:
     with open_source(args) as source:
-        wanted = resolve(source.state, args.pvd) if args.pvd is not None else None
+        wanted = resolve(source.state, args.pvd, exact=args.exact) if args.pvd is not None else None
         document = report.state_document(
             source.state,
             only=lambda pvd: wanted in (None, pvd.id),
@@ -656,6 +679,12 @@ def explain(args: argparse.Namespace) -> int:
     return DONE
 
 
+def advertise(args: argparse.Namespace) -> int:
+    from replay.advertise import run as run_advertise
+
+    return run_advertise(args)
+
+
 COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "replay": replay,
     "list": list_,
@@ -672,4 +701,5 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "export": export,
     "explain": explain,
     "schema": schema,
+    "advertise": advertise,
 }

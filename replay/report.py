@@ -21,6 +21,7 @@ from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
 from pvdcore.findings import BY_CODE
 from pvdcore.inquiry import NO_NETWORK, Inquiry, not_before
+from pvdcore.properties import properties
 from pvdcore.state import (
     Cell,
     Change,
@@ -251,6 +252,7 @@ class PvdRow(Struct, frozen=True):
 
     sequence, http, legacy, delay: as the router said that spoke last, on whichever link; info: null too where links
     hold different objects. What counts on a link is what its instance says.
+    properties: what the operator says of it (pvd.conf); {} for nothing.
     """
 
     id: str
@@ -269,6 +271,7 @@ class PvdRow(Struct, frozen=True):
     versions: int
     instances: list[InstanceRow]
     info: dict[str, Any] | None
+    properties: dict[str, str | int | float | bool]
 
 
 class SettingsRow(Struct, frozen=True):
@@ -841,6 +844,7 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None) -> PvdRow:
             if host is None or cell[2] == host
         ],
         info=_common(state, pvd),
+        properties=properties(state, pvd.id),
     )
 
 

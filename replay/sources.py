@@ -259,10 +259,12 @@ def damage(captures: tuple[CaptureFacts, ...]) -> bool:
     return any(one.damaged is not None for one in captures)
 
 
-def resolve(state: State, word: str) -> PvdId:
-    """The PvD a word names: an id, a bare name, or a unique prefix of either. Raises Stop."""
+def resolve(state: State, word: str, *, exact: bool = False) -> PvdId:
+    """The PvD a word names: an id, a bare name, or a unique prefix of either. exact: an id only. Raises Stop."""
     if word in state.pvds:
         return word
+    if exact:
+        raise Stop(NOT_FOUND, f"no PvD has the id {word!r}; `pvdctl list --all` shows which there are")
     named = sorted(id for id, pvd in state.pvds.items() if pvd.name in (word, word + "."))
     found = named or sorted(
         id for id, pvd in state.pvds.items() if word and (id.startswith(word) or pvd.name.startswith(word))

@@ -201,6 +201,8 @@ def _status(out: Printer, pvd: report.PvdRow, clock: Clock, now: Instant) -> Non
     if pvd.sequence is not None:
         flags = "".join(letter for letter, on in (("H", pvd.http), ("L", pvd.legacy)) if on) or "none"
         out.line(f"  flags {flags}, sequence {pvd.sequence}, delay {pvd.delay}")
+    if pvd.properties:
+        out.line("  " + ", ".join(f"{name}={_typed(value)}" for name, value in pvd.properties.items()))
     for held in pvd.instances:
         about = [held.phase, *(["M"] if held.managed else []), *(["O"] if held.other_config else [])]
         host = f", host {held.host}" if held.host else ""
@@ -232,6 +234,11 @@ def _information(out: Printer, held: report.InstanceRow, clock: Clock) -> None:
     said += [f"{_count(one.failures, 'failure')} on this attachment"] if one.failures else []
     if said:
         out.line(f"    information {', '.join(said)}")
+
+
+def _typed(value: object) -> str:
+    """A property's value as pvd.conf has it: `true` is none of the words."""
+    return msgspec.json.encode(value).decode()
 
 
 _FIXED: Final = ""

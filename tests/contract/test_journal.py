@@ -194,6 +194,10 @@ def test_history_in_order_of_one_pvd_or_of_all(journal: Journal) -> None:
     assert list(journal.history()) == lines
     assert list(journal.history("ra:a")) == [lines[0], lines[2], lines[3]]
     assert list(journal.history("fqdn:none")) == []
+    for since in (0, 1, 2, 3, 99):
+        later = [line for line in lines if line.seq >= since]
+        assert list(journal.history(since=since)) == later
+        assert list(journal.history("ra:a", since)) == [line for line in later if line.pvd == "ra:a"]
     reading = journal.history("ra:a")
     journal.index([change("ra:a", NEVER, 4)])
     assert len(list(reading)) == 3 and len(list(journal.history("ra:a"))) == 4

@@ -54,6 +54,8 @@ from events.operator import (
     ConnectionClosed,
     ConnectionOpened,
     PolicySet,
+    PropertiesSet,
+    PropertyRule,
     PvdPinned,
     PvdUnpinned,
     Settings,
@@ -105,7 +107,7 @@ from events.router import (
     TargetLinkLayerAddress,
     UnknownOption,
 )
-from events.session import SessionEnded, SessionStarted, UnknownEvent
+from events.session import RequestRefused, SessionEnded, SessionStarted, UnknownEvent
 
 MAC = "02:00:00:00:00:01"
 NOTES = (Note("udp-checksum", 40, "offload"),)
@@ -343,6 +345,13 @@ EVENTS: tuple[AnyEvent, ...] = (
     SettingsRemoved(id="home"),
     ConnectionOpened(id="c1", settings="home", link="eth0", by="autoconnect"),
     ConnectionClosed(id="c1", reason="carrier"),
+    PropertiesSet(
+        rules=(
+            PropertyRule(
+                pvd="fqdn:*", prefix="2001:db8::/32", link="eth*", values={"type": "iptv", "free": True, "cost": 2}
+            ),
+        )
+    ),
     PvdPinned(pvd="fqdn:x.example."),
     PvdUnpinned(pvd="fqdn:x.example."),
     PolicySet(values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5}),
@@ -372,5 +381,6 @@ EVENTS: tuple[AnyEvent, ...] = (
     PlaceUsed(projection="netns", pvd="fqdn:x.example.", link="eth0", epoch=2, users=(User(4711, "curl"),)),
     SessionStarted(mode="live", version="0.1.0", boot="b1", host="h"),
     SessionEnded(reason="stopped"),
+    RequestRefused(method="io.pvd.Control.Reload", uid=1000, gid=1000, pid=77, reason="not of the group pvd", count=90),
     UnknownEvent(kind="colour-seen", raw=msgspec.Raw(b'{"type":"colour-seen", "z":1,  "a":[1.50,null]}')),
 )
