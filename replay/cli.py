@@ -18,8 +18,8 @@ _EPILOG: Final = """\
 answers come from captures (-r [LINK=]FILE, - for standard input), from a journal (--journal FILE), or from the running
 system's journal ($PVD_JOURNAL, else /var/lib/pvd/journal.db).
 
-exit codes: 0 done, 1 failed, 2 usage, 4 verify failed or diff differs, 5 the input was damaged (what could be read was
-answered), 10 not found, 77 not permitted, 130 interrupted.
+exit codes: 0 done, 1 failed, 2 usage, 3 timed out, 4 verify failed or diff differs, 5 the input was damaged (what
+could be read was answered), 8 daemon not running, 10 not found, 77 not permitted, 130 interrupted.
 """
 
 JOBS_MAX: Final = 64  # processes at a time: each holds a whole journal in memory
@@ -121,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     made = _command(commands, "explain", "what a finding or a refusal means, and what to change", at=False, host=False)
     made.add_argument("code", metavar="CODE", nargs="?", help="as `replay` shows it; without it all codes are listed")
 
+    _asking(commands)
     _advertise(commands)
 
     made = commands.add_parser("schema", help="the JSON Schema of a document", allow_abbrev=False)
@@ -148,6 +149,51 @@ def _command(
     made.add_argument("--no-legend", action="store_true", help="no headers and totals")
     made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default auto")
     made.add_argument("--utc", action="store_true", help="times in UTC instead of local time")
+    return made
+
+
+def _asking(commands: "_Commands[_Parser]") -> None:
+    made = _daemon(commands, "monitor", "changes as they happen; from the journal when pvdd does not run")
+    made.add_argument("--cursor", metavar="CURSOR", help="go on after this one, as --jsonl shows it")
+    made.add_argument("--jsonl", action="store_true", help="as JSON, one line a change")
+    made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default auto")
+    made.add_argument("--utc", action="store_true", help="times in UTC instead of local time")
+    made.add_argument("--journal", metavar="FILE", help="where to look when pvdd does not run")
+
+    made = _daemon(commands, "wait", "until a PvD reaches a phase; exit code 3 when it takes too long")
+    made.add_argument("pvd", metavar="PVD", help="its id or its name; one that is not there yet, too")
+    phases = ("announced", "placed", "lingering", "gone")
+    made.add_argument("--phase", choices=phases, default="announced", help="default announced; what is placed is, too")
+    made.add_argument("--timeout", metavar="S", type=float, help="seconds; default for ever")
+
+    for name, help in (("pin", "keep a PvD in place although it may end"), ("unpin", "no longer keep it")):
+        _daemon(commands, name, help).add_argument("pvd", metavar="PVD", help="its id, its name, or a unique prefix")
+    made = _daemon(commands, "up", "activate settings on a link")
+    made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    made.add_argument("--link", metavar="NAME", required=True, help="where")
+    made = _daemon(commands, "down", "end all connections of settings")
+    made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    _daemon(commands, "reload", "have pvdd read its configuration again")
+
+    made = _daemon(commands, "call", "one Varlink call; without METHOD the interfaces are printed")
+    made.add_argument("method", metavar="METHOD", nargs="?", help="its name, or INTERFACE.NAME")
+    made.add_argument("parameters", metavar="JSON", nargs="?", default="{}", help="an object; default {}")
+
+    made = _plain(commands, "exec", "run a command inside a PvD (as root): its namespace, its resolver")
+    made.add_argument("--journal", metavar="FILE", help="a journal; default the running system's")
+    made.add_argument("pvd", metavar="PVD", help="its id, its name, or a unique prefix")
+    made.add_argument("words", metavar="-- CMD", nargs=argparse.REMAINDER, help="the command and its arguments")
+
+    made = _daemon(commands, "doctor", "what this host lacks for pvdd, and what to do; exit code 4 if anything")
+    made.add_argument("--journal", metavar="FILE", help="a journal; default the running system's")
+    made.add_argument("--json", action="store_true", help="as JSON")
+    made.add_argument("--no-legend", action="store_true", help="no headers")
+    made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default auto")
+
+
+def _daemon(commands: "_Commands[_Parser]", name: str, help: str) -> argparse.ArgumentParser:
+    made = _plain(commands, name, help)
+    made.add_argument("--control", metavar="SOCKET", default="/run/pvd/control", help="default /run/pvd/control")
     return made
 
 

@@ -30,12 +30,12 @@ from pvdcore.plan import plan as make_plan
 from pvdcore.properties import Property, matches, properties
 from pvdcore.state import Change, Pvd, State
 from replay.captures import PcapngWriter, named
-from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
+from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, NOT_RUNNING, USAGE, Stop
 from replay.follow import Follower
 from replay.redecode import redecode
 from replay.report import SCHEMA_VERSION
 from replay.rerun import Carried
-from replay.sources import Source, damage, fold, from_journal, open_source, refused, resolve, span
+from replay.sources import DEFAULT_JOURNAL, Source, damage, fold, from_journal, open_source, refused, resolve, span
 from replay.tables import Printer
 from replay.times import rfc3339
 
@@ -685,6 +685,54 @@ def advertise(args: argparse.Namespace) -> int:
     return run_advertise(args)
 
 
+# The daemon
+
+
+def monitor(args: argparse.Namespace) -> int:
+    from replay.ask import monitor as from_daemon
+
+    try:
+        return from_daemon(args, _coloured(args))
+    except Stop as stop:
+        if stop.code != NOT_RUNNING or args.cursor is not None:
+            raise
+    print("pvdctl: pvdd does not run; this follows its journal", file=sys.stderr)
+    args.follow, args.lines, args.json, args.no_legend = True, 0, False, True
+    args.read = args.pvd = args.host = args.since = args.until = args.policy = None
+    args.reverse, args.set = False, []
+    return history(args)
+
+
+def _asked(args: argparse.Namespace) -> int:
+    import replay.ask as ask
+
+    return {"wait": ask.wait, "call": ask.call}.get(args.command, ask.command)(args)
+
+
+def exec_(args: argparse.Namespace) -> int:
+    from replay.ask import netns_of, run_inside
+
+    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    if not words:
+        raise Stop(USAGE, f"exec what? write: pvdctl exec {args.pvd} -- CMD")
+    with from_journal(args.journal) as source:
+        netns = netns_of(source, args.pvd)
+    return run_inside(netns, words)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    from replay.doctor import GOOD, examine
+
+    journal = args.journal or os.environ.get("PVD_JOURNAL") or DEFAULT_JOURNAL
+    found = examine(journal, args.control)
+    if args.json:
+        print(report.to_json({"schema_version": SCHEMA_VERSION, "findings": found}))
+    else:
+        rows = [(one.what, one.state, one.needed_for, one.advice) for one in found]
+        _printer(args).table(("WHAT", "STATE", "NEEDED FOR", "WHAT TO DO"), rows)
+    return DONE if all(one.state == GOOD for one in found) else DIFFERS
+
+
 COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "replay": replay,
     "list": list_,
@@ -702,4 +750,8 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "explain": explain,
     "schema": schema,
     "advertise": advertise,
+    "monitor": monitor,
+    "exec": exec_,
+    "doctor": doctor,
+    **dict.fromkeys(("wait", "call", "up", "down", "pin", "unpin", "reload"), _asked),
 }

@@ -8,8 +8,10 @@ from typing import Final
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
+TIMED_OUT: Final = 3
 DIFFERS: Final = 4
 DAMAGED: Final = 5
+NOT_RUNNING: Final = 8
 NOT_FOUND: Final = 10
 NOT_PERMITTED: Final = 77
 INTERRUPTED: Final = 130
