@@ -65,6 +65,10 @@ class Translator:
         self._first_ifindex: dict[LinkId, int] = {}
         self._leased: dict[tuple[LinkId, str], str] = {}
 
+    def known(self, link: LinkId, linktype: int, data: bytes, original_length: int) -> Events | None:
+        """The events of a frame that was heard lately; `None` if it has to be translated."""
+        return self._young.get((link, linktype, data, original_length))
+
     def translate(self, frame: Frame) -> Events:
         """The events of `frame`, as the function does.
 

@@ -25,9 +25,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from events.codec import AnyEvent, decode, encode
+from events.codec import SCHEMA, AnyEvent, decode, encode
+from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
-from events.record import Provenance, Record
+from events.record import Provenance, Record, heard
 from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
 from pvdcore.state import Change
 
@@ -99,6 +100,8 @@ class SqliteJournal:
         self._new_sources: list[tuple[int, str, int, str]] = []
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
+        self._digests_of: dict[bytes, str] = {}  # frames' hashes, by their octets
+        self._models: dict[Seq, Record] = {}  # records that others are like
         self._frame_ids: dict[str, int] = {}
         self._source_ids: dict[tuple[str, int, str], int] = {}
         self._events: dict[tuple[int, int], AnyEvent] = {}  # the other way round, for reading
@@ -160,6 +163,31 @@ class SqliteJournal:
         self._last, self._at, self._head = seq, at, chain
         if len(self._rows) >= ROWS_MAX:
             self._flush()
+
+    def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
+        data = frame.data
+        digest = self._digests_of.get(data)
+        if digest is None:
+            if len(self._digests_of) >= EVENTS_MAX:
+                self._digests_of.clear()
+            digest = self._digests_of[data] = frame_digest(data)
+        said = heard(frame, event, at, source, packet, digest)
+        self.append(Record(self._last + 1, at, SCHEMA, said, event), data)
+
+    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
+        known = self._models.get(like)
+        if known is None:
+            record = self.record(like)
+            if record is None:
+                raise LookupError(f"there is no record {like}")
+            if len(self._models) >= EVENTS_MAX:
+                self._models.clear()
+            known = self._models[like] = record
+        said = known.provenance
+        said = Provenance(
+            said.source, packet, said.frame, said.linktype, captured_at, said.original_length, said.interface
+        )
+        self.append(Record(self._last + 1, at, known.v, said, known.event), None)
 
     def index(self, changes: Iterable[Change]) -> None:
         lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]

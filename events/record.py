@@ -6,6 +6,7 @@ Law: a Record says where its event came from precisely enough to find the bytes 
 import msgspec
 
 from events.codec import AnyEvent
+from events.frames import Frame
 from events.ids import Instant, Seq
 
 
@@ -26,6 +27,20 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     captured_at: Instant | None = None
     original_length: int = -1
     interface: str = ""
+
+
+def heard(frame: Frame, event: AnyEvent, at: Instant, source: str, packet: int, digest: str) -> Provenance:
+    """The provenance of an event that `frame` says and that counts at `at`. digest: the frame's hash."""
+    link: str = getattr(event, "link", frame.link)
+    return Provenance(
+        source,
+        packet,
+        digest,
+        frame.linktype,
+        frame.at if frame.at != at else None,
+        frame.original_length,
+        "" if link == frame.link else frame.link,
+    )
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from events.ids import NEVER, Instant, LinkId, PvdId, Seq, deadline
+from events.ids import NEVER, Instant, LinkId, PvdId, deadline
 from events.router import (
     CaptivePortal,
     Dnssl,
@@ -36,7 +36,7 @@ from pvdcore.draft import Draft, Touch
 from pvdcore.inquiry import informed
 from pvdcore.policy import Policy
 from pvdcore.pvds import flagged
-from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin, State
+from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -119,37 +119,38 @@ def says(router: str, claim: Claim) -> Iterator[Held]:
                 pass
 
 
-def refresh(state: State, event: RouterAdvertised, seq: Seq) -> State | None:
-    """The State after a router said again exactly what it said last: two fields of its origins move.
-
-    `None` when that is not so, and the whole fold has to look. `state.now` is the instant of the record.
-    """
+def refresh(draft: Draft, event: RouterAdvertised) -> bool:
+    """Whether a router said again exactly what it said last: then two fields of its origins move, and that is all."""
     key = (event.link, event.router)
-    origins = state.speakers.get(key)
-    if origins is None:
-        return None
+    origins = draft.speakers.get(key)
+    if not origins:
+        return False
     for origin in origins:
         if origin.event is not event and origin.event != event:
-            return None
-    link = state.links.get(event.link)
+            return False
+    link = draft.links.get(event.link)
     if link is None or link.contested or not link.attached:
-        return None
-    again = tuple([replace(origin, event=event, heard_at=state.now, because=seq) for origin in origins])
-    after = replace(state, seq=seq, speakers=state.speakers.set(key, again))
+        return False
+    again = tuple([replace(origin, event=event, heard_at=draft.at, because=draft.seq) for origin in origins])
+    draft.speakers.set(key, again)
+    alone = True
     for origin in again:
-        if not origin.pvd.startswith("ra:") and _outspoken(after, origin):
-            return None
-    return after
-
-
-def _outspoken(after: State, origin: Origin) -> bool:
-    """Whether a repeat counts where several routers speak of one PvD and differ: the newest value does (N14)."""
-    pvd = after.pvds[origin.pvd]
-    for cell, instance in pvd.instances:
-        if len(instance.origins) > 1 and cell == (origin.link, origin.epoch, ""):
-            found = members(after, pvd.id, instance)
-            return (*content(found), *informed(after, pvd.id, *cell)) != instance.content or flagged(found, pvd) != pvd
-    return False
+        if origin.pvd.startswith("ra:"):
+            continue
+        pvd = draft.pvds[origin.pvd]
+        instance = pvd.cells.get((origin.link, origin.epoch, ""))
+        if instance is None or len(instance.origins) < 2:
+            continue
+        # Where several routers speak of one PvD and differ, the newest value counts (N14).
+        alone = False
+        found = members(draft, pvd.id, instance)
+        said = (*content(found), *informed(draft, pvd.id, origin.link, origin.epoch, ""))
+        if said != instance.content or flagged(found, pvd) != pvd:
+            draft.speakers.set(key, origins)
+            return False
+    if alone:
+        draft.steady[key] = event
+    return True
 
 
 def heard(draft: Draft, event: RouterAdvertised) -> None:
@@ -174,7 +175,7 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
     if not claim.pvd.startswith(("fqdn:", "uuid:")) or claim.pvd in link.pvds:
         return False
     here = sum(name.startswith(("fqdn:", "uuid:")) for name in link.pvds)
-    alive = sum(1 for pvd in draft.pvds.values() if pvd.kind == "explicit" and pvd.instances) if here else 0
+    alive = sum(1 for pvd in draft.pvds.values() if pvd.kind == "explicit" and pvd.cells) if here else 0
     if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
         return False
     draft.find("too-many-pvds", link=link.id)

@@ -121,7 +121,7 @@ def _held(one: Identifier, prefix: Held) -> Held:
 
 def draft_state(draft: Draft) -> State:
     """The contributions as they stand in this step, for a reader of States."""
-    return replace(draft.before, speakers=draft.speakers, links=draft.links, host=draft.host)
+    return draft.state()
 
 
 def follow(

@@ -6,7 +6,7 @@ order of use: DHCP before RA (RFC 8106 §5.3.1), newer announcements before olde
 (RFC 8106 §6.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from immutables import Map
@@ -25,7 +25,7 @@ class Holder(Protocol):
     """Where contributions are: a State, or the workbench of a step."""
 
     @property
-    def speakers(self) -> Map[tuple[LinkId, str], tuple[Origin, ...]]: ...
+    def speakers(self) -> Mapping[tuple[LinkId, str], tuple[Origin, ...]]: ...
 
     @property
     def grants(self) -> Map[tuple[LinkId, HostId, str, str], Grant]: ...
@@ -40,7 +40,7 @@ def heard_at(source: Source, held: Held) -> Instant:
 
 def sources(state: Holder, pvd: Pvd, cell: Cell) -> list[Source]:
     """The contributions to one instance."""
-    instance = dict(pvd.instances).get(cell)
+    instance = pvd.cells.get(cell)
     return [] if instance is None else members(state, pvd.id, instance)
 
 
@@ -48,11 +48,9 @@ def members(state: Holder, pvd: str, instance: Instance) -> list[Source]:
     """The contributions an instance names."""
     found: list[Source] = []
     for speaker in instance.origins:
-        found += [
-            origin
-            for origin in state.speakers.get((instance.link, speaker), ())
-            if origin.pvd == pvd and origin.epoch == instance.epoch
-        ]
+        for origin in state.speakers.get((instance.link, speaker), ()):
+            if origin.pvd == pvd and origin.epoch == instance.epoch:
+                found.append(origin)
     for key in instance.grants:
         grant = state.grants.get((instance.link, *key))
         if grant is not None:

@@ -1,17 +1,30 @@
-"""The workbench of one reduce step: a State taken apart, changed, and put together again.
+"""The workbench of the fold: a State taken apart, changed step by step, and put together again when somebody asks.
 
-Law: a Draft lives inside one call of `reduce` and is never seen outside it. A slice reducer changes the world only
-through these methods, so that indexes, deadlines and touched instances are kept in one place.
+Law: a Draft is never seen outside pvdcore/reduce.py and the slices. A slice reducer changes the world only through
+these methods, so that indexes, deadlines and touched instances are kept in one place.
+
+A router that says again what it said moves two fields of its origins. Such refreshes wait, one a router, the newest
+counts, and are written into an origin when it is next looked at: nobody can tell the difference.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
 import msgspec
+from immutables import Map
 from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.router import RouterAdvertised
 from pvdcore import deadlines, findings
 from pvdcore.state import Cell, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
 
 GrantKey = tuple[LinkId, HostId, str, str]
+
+
+def _pvd(origin: Origin) -> PvdId:
+    return origin.pvd
 
 
 class Touch(msgspec.Struct):
@@ -21,16 +34,89 @@ class Touch(msgspec.Struct):
     because: Seq
 
 
-class Draft:
-    """One step at one instant. at: the instant; seq: the record folded (in `advance`: the last one)."""
+Speaker = tuple[LinkId, str]
 
-    def __init__(self, state: State, at: Instant, seq: Seq) -> None:
-        self.before = state
-        self.at = at
-        self.seq = seq
+
+class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
+    """What routers say, by (link, router). before: as it was at the beginning of the step.
+
+    waiting: refreshes not yet written into the origins: the instant and the record. Each reading of an entry writes it.
+    """
+
+    __slots__ = ("_now", "before", "waiting")
+
+    def __init__(self, origins: Map[Speaker, tuple[Origin, ...]]) -> None:
+        self._now = self.before = origins
+        self.waiting: dict[Speaker, tuple[Instant, Seq]] = {}
+
+    def get(self, key: Speaker, default: Any = ()) -> Any:
+        if key in self.waiting:
+            self._write(key)
+        return self._now.get(key, default)
+
+    def __getitem__(self, key: Speaker) -> tuple[Origin, ...]:
+        if key in self.waiting:
+            self._write(key)
+        return self._now[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._now
+
+    def __iter__(self) -> Iterator[Speaker]:
+        return iter(self._now)
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def set(self, key: Speaker, origins: tuple[Origin, ...]) -> None:
+        """Replace what a router says."""
+        self._now = self._now.set(key, origins)
+
+    def delete(self, key: Speaker) -> None:
+        """A router says nothing any more."""
+        self._now = self._now.delete(key)
+
+    def _write(self, key: Speaker) -> None:
+        heard_at, seq = self.waiting.pop(key)
+        again = tuple([replace(one, heard_at=heard_at, because=seq) for one in self._now[key]])
+        unchanged = self.before is self._now  # a refresh belongs to an earlier step
+        self._now = self._now.set(key, again)
+        self.before = self._now if unchanged else self.before.set(key, again)
+
+    def all(self) -> Map[Speaker, tuple[Origin, ...]]:
+        """Everything, for a State."""
+        if self.waiting and self.before is not self._now:
+            for key in list(self.waiting):
+                self._write(key)
+        elif self.waiting:
+            with self._now.mutate() as origins:
+                for key, (heard_at, seq) in self.waiting.items():
+                    origins[key] = tuple([replace(one, heard_at=heard_at, because=seq) for one in origins[key]])
+                self._now = self.before = origins.finish()
+            self.waiting.clear()
+        return self._now
+
+
+class Before(NamedTuple):
+    """The contributions as they were at the beginning of a step."""
+
+    speakers: Map[Speaker, tuple[Origin, ...]]
+    grants: Map[GrantKey, Grant]
+
+
+class Draft:
+    """Steps, each at its instant. at: the instant; seq: the record folded (in `advance`: the last one).
+
+    steady: by router, the message whose repetition moves two fields and nothing else, as long as it stands here.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.at = state.now
+        self.seq = state.seq
         self.policy = state.policy
         self.links = state.links
-        self.speakers = state.speakers
+        self.speakers = Speakers(state.speakers)
+        self.steady: dict[Speaker, RouterAdvertised] = {}
         self.grants = state.grants
         self.pvds = state.pvds
         self.inquiries = state.inquiries
@@ -50,15 +136,28 @@ class Draft:
         self.regroup: dict[LinkId, Touch] = {}  # owners of all grants of a link are to be decided anew
         self.match: dict[LinkId, Touch] = {}  # only of those that a prefix decides
         self.ownerless: dict[GrantKey, Touch] = {}  # grants that are new
+        self._grants_before = self.grants
+
+    def begin(self, at: Instant, seq: Seq) -> None:
+        """A new step."""
+        self.at = at
+        self.seq = seq
+        self.speakers.before = self.speakers._now
+        self._grants_before = self.grants
+
+    @property
+    def before(self) -> Before:
+        """What was contributed when the step began."""
+        return Before(self.speakers.before, self._grants_before)
 
     def state(self) -> State:
-        """The State after this step."""
+        """The State after the last step."""
         return State(
             seq=self.seq,
             now=self.at,
             policy=self.policy,
             links=self.links,
-            speakers=self.speakers,
+            speakers=self.speakers.all(),
             grants=self.grants,
             pvds=self.pvds,
             inquiries=self.inquiries,
@@ -87,6 +186,9 @@ class Draft:
 
     def put_link(self, link: Link) -> None:
         """Replace a link."""
+        known = self.links.get(link.id)
+        if known is not None and (known.contested != link.contested or known.attached != link.attached):
+            self.steady.clear()
         self.links = self.links.set(link.id, link)
 
     # Contributions
@@ -99,11 +201,14 @@ class Draft:
         if key not in self.speakers:
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
-        self.speakers = self.speakers.set(key, tuple(sorted((*others, origin), key=lambda one: one.pvd)))
+        self.speakers.set(key, tuple(sorted((*others, origin), key=_pvd)) if others else (origin,))
+        self.steady.pop(key, None)
         cell = (origin.link, origin.epoch, "")
         self.speaking.setdefault((origin.pvd, cell), set()).add(origin.speaker)
         known = self.instance(origin.pvd, cell)
         # Where several routers speak of one PvD, a repeat may change whose word is the newest.
+        for speaker in known.origins if known is not None else ():
+            self.steady.pop((origin.link, speaker), None)
         if news or known is None or len(known.origins) > 1:
             self.touch(origin.pvd, cell, cause, origin.because)
 
@@ -111,18 +216,17 @@ class Draft:
         """Ask again when the next of its items ends; nothing of what it says has changed."""
         key = (origin.link, origin.speaker)
         queued = self._queue_origin(origin)
-        self.speakers = self.speakers.set(
-            key, tuple(queued if one.pvd == origin.pvd else one for one in self.speakers[key])
-        )
+        self.speakers.set(key, tuple(queued if one.pvd == origin.pvd else one for one in self.speakers[key]))
 
     def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:
         """End what one router says of one PvD."""
         key = (origin.link, origin.speaker)
         left = tuple(one for one in self.speakers[key] if one.pvd != origin.pvd)
+        self.steady.pop(key, None)
         if left:
-            self.speakers = self.speakers.set(key, left)
+            self.speakers.set(key, left)
         else:
-            self.speakers = self.speakers.delete(key)
+            self.speakers.delete(key)
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(one for one in link.speakers if one != origin.speaker)))
         self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, because)
@@ -172,24 +276,32 @@ class Draft:
         self.deadlines = deadlines.push(self.deadlines, ends, key)
         return replace(origin, queued=ends)
 
+    def grants_of(self, name: LinkId, host: HostId) -> tuple[tuple[HostId, str, str], ...]:
+        """The keys of one host's grants on a link."""
+        keys = self.link(name).grants
+        first = last = bisect_left(keys, (host, "", ""))
+        while last < len(keys) and keys[last][0] == host:
+            last += 1
+        return keys[first:last]
+
     # PvDs
 
     def put_pvd(self, pvd: Pvd) -> None:
-        """Replace a PvD, and keep each link's list of those on it."""
-        before = self.pvds.get(pvd.id)
+        """Replace a PvD."""
         self.pvds = self.pvds.set(pvd.id, pvd)
-        old = {cell[0] for cell, _ in before.instances} if before else set()
-        new = {cell[0] for cell, _ in pvd.instances}
-        for name in sorted(old ^ new):
-            link = self.link(name)
-            names = set(link.pvds)
-            names.symmetric_difference_update({pvd.id})
+
+    def list_pvd(self, pvd: Pvd, name: LinkId) -> None:
+        """Keep a link's list of the PvDs that have an instance on it."""
+        link = self.link(name)
+        here = any(cell[0] == name for cell in pvd.cells)
+        if here != (pvd.id in link.pvds):
+            names = {*link.pvds, pvd.id} if here else {*link.pvds} - {pvd.id}
             self.put_link(replace(link, pvds=tuple(sorted(names))))
 
     def instance(self, pvd: PvdId, cell: Cell) -> Instance | None:
         """An instance, if it lives."""
         found = self.pvds.get(pvd)
-        return dict(found.instances).get(cell) if found else None
+        return found.cells.get(cell) if found else None
 
     # Remarks
 

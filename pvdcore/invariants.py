@@ -112,8 +112,6 @@ def _pvds(state: State) -> Iterator[str]:
             yield f"{id} ended without having had a version"
         if not pvd.first_seen <= (pvd.ended if pvd.ended is not None else state.now) <= state.now:
             yield f"{id} was first seen at {pvd.first_seen}, ended at {pvd.ended}, and it is {state.now}"
-        if list(pvd.instances) != sorted(pvd.instances, key=lambda one: one[0]):
-            yield f"{id} lists its instances out of order"
         for cell, instance in pvd.instances:
             yield from _member(state, pvd, cell, instance)
 
@@ -203,7 +201,7 @@ def _entries(heap: Heap) -> Iterator[tuple[Instant, tuple[str, ...]]]:
 
 def _instance(state: State, id: str, cell: Cell) -> Instance | None:
     pvd = state.pvds.get(id)
-    return dict(pvd.instances).get(cell) if pvd is not None else None
+    return pvd.cells.get(cell) if pvd is not None else None
 
 
 def _name(source: Origin | Grant) -> str:

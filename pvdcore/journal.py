@@ -11,10 +11,12 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from events.codec import decode, encode
+from events.codec import SCHEMA, AnyEvent, decode, encode
+from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
-from events.record import Provenance, Record
+from events.record import Provenance, Record, heard
 from pvdcore.state import Change
 
 GENESIS: Final = bytes(32)
@@ -86,6 +88,17 @@ class MemoryJournal:
             raise missing(record.seq, name)
         self._records.append(record)
         self._ats.append(record.at)
+
+    def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
+        said = heard(frame, event, at, source, packet, frame_digest(frame.data))
+        self.append(Record(len(self._records) + 1, at, SCHEMA, said, event), frame.data)
+
+    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
+        if not 1 <= like <= len(self._records):
+            raise LookupError(f"there is no record {like}")
+        known = self._records[like - 1]
+        said = replace(known.provenance, packet=packet, captured_at=captured_at)
+        self.append(Record(len(self._records) + 1, at, known.v, said, known.event), None)
 
     def index(self, changes: Iterable[Change]) -> None:
         self._history.extend(changes)

@@ -6,6 +6,8 @@ Law: no implementation here, and no port that has only one.
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from events.codec import AnyEvent
+from events.frames import Frame
 from events.ids import Instant, PvdId, Seq
 from events.record import Record
 from pvdcore.state import Change
@@ -24,6 +26,12 @@ class Journal(Protocol):
 
         `frame` may be None if the provenance names none, or one that came with an earlier record; else ValueError.
         """
+
+    def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
+        """Add the record of an event that a frame says: `append` with `events.record.heard`, at the present schema."""
+
+    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
+        """Add a record that is as record `like` was, but for its number, time and packet. LookupError without it."""
 
     def index(self, changes: Iterable[Change]) -> None:
         """Add lines of history, in time order. Derived: can be dropped and made again by folding.

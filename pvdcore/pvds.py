@@ -29,8 +29,9 @@ KINDS = {
 
 def settle(draft: Draft) -> None:
     """Bring every touched instance up to date, in the order of their keys."""
+    said: Said = {}
     for pvd, cell in sorted(draft.touched):
-        _settle(draft, pvd, cell, draft.touched[pvd, cell])
+        _settle(draft, pvd, cell, draft.touched[pvd, cell], said)
     draft.touched.clear()
     draft.speaking.clear()
     draft.regroup.clear()
@@ -38,48 +39,67 @@ def settle(draft: Draft) -> None:
     draft.ownerless.clear()
 
 
-def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
+Said = dict[tuple[int, ...], tuple[Content, ...]]
+"""The content that contributions (their ids, alive as long as the step) give: leases that a link's many implicit PvDs
+share are put together once a step."""
+
+
+def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -> None:
     link, epoch, host = cell
-    pvd = draft.pvds.get(id)
-    before = draft.instance(id, cell)
+    pvd = draft.pvds.get(name)
+    before = pvd.cells.get(cell) if pvd is not None else None
+    origins: tuple[str, ...] = ()
+    grants: tuple[tuple[str, str, str], ...] = ()
+    found: list[Source] = []
     if host:
-        keys = tuple(
-            key for key in draft.link(link).grants if key[0] == host and _owned(draft, (link, *key), id, epoch)
-        )
-        candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, grants=keys)
+        own: list[tuple[str, str, str]] = []
+        for key in draft.grants_of(link, host):
+            grant = draft.grants.get((link, *key))
+            if grant is not None and name in grant.owners and grant.epoch == epoch:
+                own.append(key)
+                found.append(grant)
+        grants = tuple(own)
     else:
-        known = {*(before.origins if before else ()), *draft.speaking.get((id, cell), ())}
-        speakers = tuple(
-            speaker
-            for speaker in sorted(known)
-            if any(one.pvd == id and one.epoch == epoch for one in draft.speakers.get((link, speaker), ()))
-        )
-        candidate = Instance(link, epoch, host, phases.UNBORN, draft.at, origins=speakers)
-    found = members(draft, id, candidate)
+        speakers: list[str] = []
+        for speaker in sorted({*(before.origins if before else ()), *draft.speaking.get((name, cell), ())}):
+            for origin in draft.speakers.get((link, speaker), ()):
+                if origin.pvd == name and origin.epoch == epoch:
+                    speakers.append(speaker)
+                    found.append(origin)
+        origins = tuple(speakers)
     if before is None and not found:
         return
-    said = (*content(found), *informed(draft, id, *cell))
+    ids = tuple([id(one) for one in found])
+    said = shared.get(ids)
+    if said is None:
+        said = shared[ids] = content(found)
+    if not host:
+        said = (*said, *informed(draft, name, link, epoch, host))
     old = before.content if before else ()
-    version = (before.version if before else 0) + (before is None or said != old)
+    made = before is None or said != old
+    version = (before.version if before else 0) + made
     phase_before = before.phase if before else phases.UNBORN
     phase = phases.step(phase_before, "heard" if found else "ended")
-    after = replace(
-        candidate,
-        phase=phase,
-        since=before.since if before else draft.at,
-        version=version,
-        content=said,
-        ops=before.ops if before else (),
+    after = Instance(
+        link,
+        epoch,
+        host,
+        phase,
+        before.since if before else draft.at,
+        version,
+        said,
+        origins,
+        grants,
+        before.ops if before else (),
     )
     if pvd is None:
-        kind, source = KINDS[id.split(":", 1)[0]]
-        pvd = Pvd(id, id.split(":", 1)[1], kind, source, first_seen=draft.at)
-    made = before is None or version != before.version
+        kind, source = KINDS[name.split(":", 1)[0]]
+        pvd = Pvd(name, name.split(":", 1)[1], kind, source, first_seen=draft.at)
     if made or phase != phase_before:
         added, removed, changed = difference(old, said)
         draft.changes.append(
             Change(
-                pvd=id,
+                pvd=name,
                 link=link,
                 epoch=epoch,
                 host=host,
@@ -95,28 +115,31 @@ def _settle(draft: Draft, id: PvdId, cell: Cell, touch: Touch) -> None:
                 seq=draft.seq,
             )
         )
-    instances = dict(pvd.instances)
-    instances.pop(cell, None)
-    recent = (*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent
+    _compare(draft, name, link, [one for one in found if isinstance(one, Origin)])
+    _portals(draft, name, cell, found, said)
     if phase == phases.GONE:
-        pvd = replace(
-            pvd, versions=pvd.versions + version, last_seen=max(pvd.last_seen, _last_heard(draft, id, before))
-        )
+        heard = max(pvd.last_seen, _last_heard(draft, name, before))
+        cells = pvd.cells.delete(cell) if cell in pvd.cells else pvd.cells
+        pvd = replace(pvd, versions=pvd.versions + version, last_seen=heard)
     else:
-        instances[cell] = after
-    _compare(draft, id, link, [one for one in found if isinstance(one, Origin)])
-    _portals(draft, id, cell, found)
-    listed = tuple(sorted(instances.items(), key=lambda one: one[0]))
-    pvd = flagged(found, pvd)
-    draft.put_pvd(
-        replace(
-            pvd,
-            instances=listed,
-            phase=phases.furthest([one.phase for _, one in listed]),
-            ended=None if listed else draft.at,
-            recent=recent,
-        )
+        cells = pvd.cells.set(cell, after)
+    if phase == phase_before:
+        furthest = pvd.phase
+    elif before is None:
+        furthest = phases.furthest([pvd.phase, phase]) if pvd.cells else phase
+    else:
+        furthest = phases.furthest([one.phase for one in cells.values()])
+    pvd = replace(
+        flagged(found, pvd),
+        cells=cells,
+        phase=furthest,
+        ended=None if cells else draft.at,
+        recent=(*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent,
     )
+    draft.put_pvd(pvd)
+    # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
+    if (before is None or phase == phases.GONE) and not (host and (link, epoch, "") in cells):
+        draft.list_pvd(pvd, link)
 
 
 def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> None:
@@ -138,25 +161,30 @@ def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> No
         draft.find("ra-inconsistent", link=link, pvd=id, what=", ".join(differing))
 
 
-def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source]) -> None:
+def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source], said: tuple[Content, ...]) -> None:
     """Captive portals that differ by who or which protocol says them (RFC 8910 §3), those that all hosts share too."""
     link, epoch, host = cell
     everyone = draft.instance(id, (link, epoch, "")) if host else None
+    if not (_has_portal(said) or (everyone is not None and _has_portal(everyone.content))):
+        return
     both = [*found, *(members(draft, id, everyone) if everyone else ())]
-    said: dict[str, str] = {}
+    portals: dict[str, str] = {}
     for source in both:
         for held in source.held:
             if held.kind == "captive_portal":
                 by = source.speaker if isinstance(source, Origin) else source.rule
-                said.setdefault(str(held.value[0]), by)
-    if len(said) > 1:
-        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(said.items()))
+                portals.setdefault(str(held.value[0]), by)
+    if len(portals) > 1:
+        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(portals.items()))
         draft.find("capport-differs", link=link, pvd=id, what=what)
 
 
-def _owned(draft: Draft, key: tuple[str, str, str, str], pvd: PvdId, epoch: int) -> bool:
-    grant = draft.grants.get(key)
-    return grant is not None and pvd in grant.owners and grant.epoch == epoch
+def _has_portal(said: tuple[Content, ...]) -> bool:
+    """Content stands sorted by kind, but for the flags behind it: few items come before a portal."""
+    for kind, _, _ in said:
+        if kind >= "captive_portal":
+            return kind == "captive_portal"
+    return False
 
 
 def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
@@ -180,6 +208,8 @@ def difference(
     old: tuple[Content, ...], new: tuple[Content, ...]
 ) -> tuple[tuple[Content, ...], tuple[Content, ...], tuple[tuple[Content, Content], ...]]:
     """What was added, removed and changed between two contents. A new order of use is a change of `KIND order`."""
+    if not old:
+        return new, (), ()
     before = {(kind, key): value for kind, key, value in old}
     after = {(kind, key): value for kind, key, value in new}
     added = tuple(item for item in new if item[:2] not in before)

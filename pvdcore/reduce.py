@@ -14,7 +14,7 @@ from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
 from events.identifiers import IdentifierChosen
-from events.ids import NEVER, SECOND, Instant
+from events.ids import NEVER, SECOND, Instant, Seq
 from events.link import AddressGone, AddressSeen, AttachEnded, AttachStarted, DadFailed, LinkGone, LinkSeen
 from events.operator import (
     ConnectionClosed,
@@ -49,6 +49,7 @@ from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
 
+NOTED: Final = frozenset((RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen))
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
 HEARD6: Final = (RouterAdvertised, NeighborAdvertised, Dhcp6MessageSeen)
 AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
@@ -59,35 +60,74 @@ def reduce(state: State, record: Record) -> State:
 
     A record dated before `state.now` is folded at `state.now`: time does not run backwards.
     """
-    at = record.at if record.at > state.now else state.now
-    if state.changes:
-        state = replace(state, changes=())
-    if deadlines.earliest(state.deadlines) <= at:
-        state = advance(state, at)
-    event = record.event
-    ahead = (record.provenance.captured_at or 0) - at > AHEAD_MAX
-    if isinstance(event, RouterAdvertised) and not ahead and not _barred(state, event):
-        again = advertised.refresh(replace(state, now=at), event, record.seq)
-        if again is not None:
-            return again
-    draft = Draft(state, at, record.seq)
-    if isinstance(event, (RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)) and _barred(state, event):
-        draft.reject("udp-checksum")
-        return draft.state()
-    if ahead:
-        draft.find("time-jump", link=getattr(event, "link", ""))
-    if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
-        draft.find("heard-unattached", link=event.link)
-        return draft.state()
-    if isinstance(event, HEARD6) and event.link in draft.host.off:
-        return draft.state()  # evidence only (RFC 4862 §5.4.5)
-    slice_ = SLICES.get(type(event))
-    if slice_ is not None:
-        slice_(draft, event)
-    if isinstance(event, HEARD):
-        visits.note(draft, event, event.link)
-    finish(draft)
-    return draft.state()
+    fold = Fold(state)
+    fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
+    return fold.state
+
+
+class Fold:
+    """Records folded one after the other; the State is put together when somebody asks, and is that of `reduce`."""
+
+    def __init__(self, state: State) -> None:
+        self.draft = Draft(state)
+        self._state: State | None = state
+
+    @property
+    def state(self) -> State:
+        """The State as of the last step."""
+        state = self._state
+        if state is None or state.now != self.draft.at or state.seq != self.draft.seq:
+            state = self._state = self.draft.state()
+        return state
+
+    def step(self, seq: Seq, at: Instant, event: AnyEvent, captured_at: Instant | None) -> None:
+        """Fold one record: see `reduce`. captured_at: the packet's own time, where it is not `at`."""
+        draft = self.draft
+        self._state = None
+        if draft.changes:
+            draft.changes = []
+        if at < draft.at:
+            at = draft.at
+        if deadlines.earliest(draft.deadlines) <= at:
+            self._lapse(at)
+        draft.begin(at, seq)
+        kind = type(event)
+        if kind in NOTED and _barred(draft, event):
+            draft.reject("udp-checksum")
+            return
+        if captured_at is not None and captured_at - at > AHEAD_MAX:
+            draft.find("time-jump", link=getattr(event, "link", ""))
+        elif kind is RouterAdvertised and advertised.refresh(draft, event):  # type: ignore[arg-type]
+            return
+        if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
+            draft.find("heard-unattached", link=event.link)
+            return
+        if isinstance(event, HEARD6) and event.link in draft.host.off:
+            return  # evidence only (RFC 4862 §5.4.5)
+        slice_ = SLICES.get(kind)
+        if slice_ is not None:
+            slice_(draft, event)
+        if isinstance(event, HEARD):
+            visits.note(draft, event, event.link)
+        finish(draft)
+
+    def advance(self, to: Instant) -> None:
+        """Let time pass: see the function."""
+        if deadlines.earliest(self.draft.deadlines) <= to:
+            self._state = None
+            self._lapse(to)
+        if to > self.draft.at:
+            self.draft.at = to
+
+    def _lapse(self, to: Instant) -> None:
+        """What ends until `to` ends at its own instant, in that order."""
+        draft = self.draft
+        while (at := deadlines.earliest(draft.deadlines)) <= to:
+            draft.begin(max(at, draft.at), draft.seq)
+            while deadlines.earliest(draft.deadlines) == at:
+                _, key, draft.deadlines = deadlines.pop(draft.deadlines)
+                LAPSES[key[0]](draft, key, at)
+            finish(draft)
 
 
 def finish(draft: Draft) -> None:
@@ -97,9 +137,9 @@ def finish(draft: Draft) -> None:
     pvds.settle(draft)
 
 
-def _barred(state: State, event: AnyEvent) -> bool:
+def _barred(draft: Draft, event: AnyEvent) -> bool:
     notes = getattr(event, "notes", ())
-    if not notes or state.policy.word("udp_checksum") == "accept":
+    if not notes or draft.policy.word("udp_checksum") == "accept":
         return False
     return any(note.code == "udp-checksum" for note in notes)
 
@@ -111,15 +151,9 @@ def next_deadline(state: State) -> Instant:
 
 def advance(state: State, to: Instant) -> State:
     """The State when nothing happens until `to`: what ends in between ends at its own instant, in that order."""
-    while deadlines.earliest(state.deadlines) <= to:
-        at = deadlines.earliest(state.deadlines)
-        draft = Draft(state, max(at, state.now), state.seq)
-        while deadlines.earliest(draft.deadlines) == at:
-            _, key, draft.deadlines = deadlines.pop(draft.deadlines)
-            LAPSES[key[0]](draft, key, at)
-        finish(draft)
-        state = draft.state()
-    return replace(state, now=to) if to > state.now else state
+    fold = Fold(state)
+    fold.advance(to)
+    return fold.state
 
 
 def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
@@ -173,7 +207,8 @@ def _policy(draft: Draft, event: PolicySet) -> None:
     draft.policy = Policy(values={**DEFAULT.values, **event.values})
     for key in sorted(draft.speakers):
         origins: tuple[Origin, ...] = draft.speakers[key]
-        draft.speakers = draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
+        draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
+    draft.steady.clear()
     for name in sorted(draft.links):
         draft.regroup[name] = Touch("policy", draft.seq)
 

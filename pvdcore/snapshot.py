@@ -5,7 +5,7 @@ The heap of deadlines is rebuilt, not written; a digest covers what is true and 
 """
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from immutables import Map
@@ -17,6 +17,7 @@ from pvdcore import deadlines
 from pvdcore.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.state import (
+    Cell,
     Connection,
     Detour,
     Finding,
@@ -24,6 +25,7 @@ from pvdcore.state import (
     Heap,
     Host,
     Identifier,
+    Instance,
     Link,
     Neighbor,
     Origin,
@@ -62,8 +64,20 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     properties: tuple[PropertyRule, ...] = ()
 
 
-_encoder: Final = msgspec.json.Encoder(order="deterministic")
-_decoder: Final = msgspec.json.Decoder(Image)
+def _listed(value: object) -> object:
+    """The maps within a State's structs, as sorted lists."""
+    if isinstance(value, Map):
+        return sorted(value.items(), key=lambda item: item[0])
+    raise NotImplementedError(type(value))
+
+
+def _mapped(shape: type, value: Any) -> object:
+    """Their way back. The only one there is holds a PvD's instances."""
+    return Map(msgspec.convert(value, list[tuple[Cell, Instance]]))
+
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic", enc_hook=_listed)
+_decoder: Final = msgspec.json.Decoder(Image, dec_hook=_mapped)
 
 
 def _image(state: State) -> Image:

@@ -196,10 +196,15 @@ class Instance(msgspec.Struct, frozen=True):
     ops: tuple[Op, ...] = ()
 
 
+def _cell(item: tuple[Cell, Instance]) -> Cell:
+    return item[0]
+
+
 class Pvd(msgspec.Struct, frozen=True):
     """A provisioning domain. kind: `explicit` or `implicit`. source: `ra`, `mif`, `link`, `dhcp4`, `dhcp6`, `static`,
     `vpn`. last_seen: as of the last end of an instance; while instances live, their origins know better.
-    versions: of the instances that ended; those that live add theirs. recent: records of the latest few versions."""
+    versions: of the instances that ended; those that live add theirs. recent: records of the latest few versions.
+    cells: its instances; a map, for in a capture of a network every client of its leases has one of its own."""
 
     id: PvdId
     name: str
@@ -216,8 +221,13 @@ class Pvd(msgspec.Struct, frozen=True):
     sequence: int | None = None
     trust: str = "none"
     pinned: bool = False
-    instances: tuple[tuple[Cell, Instance], ...] = ()
+    cells: Map[Cell, Instance] = msgspec.field(default=Map(), name="instances")
     recent: tuple[Seq, ...] = ()
+
+    @property
+    def instances(self) -> tuple[tuple[Cell, Instance], ...]:
+        """All instances, sorted by cell. To ask for one, or whether there is any, `cells` costs less."""
+        return tuple(sorted(self.cells.items(), key=_cell))
 
 
 class Identifier(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from pvdcore.state import Cell, Grant, Instance, Origin, State
 def instance(state: State, pvd: PvdId, cell: Cell) -> Instance | None:
     """One instance of a PvD, if both are there."""
     found = state.pvds.get(pvd)
-    return next((held for key, held in found.instances if key == cell), None) if found else None
+    return found.cells.get(cell) if found else None
 
 
 def speakers(state: State, pvd: PvdId, cell: Cell) -> list[Source]:
@@ -43,11 +43,11 @@ def items(state: State, pvd: PvdId, cell: Cell) -> list[Item]:
 def last_seen(state: State, pvd: PvdId) -> Instant:
     """When somebody last spoke of a PvD: its living speakers know, else the PvD itself. KeyError if never held."""
     found = state.pvds[pvd]
-    heard = [source.heard_at for cell, _ in found.instances for source in sources(state, found, cell)]
+    heard = [source.heard_at for cell in found.cells for source in sources(state, found, cell)]
     return max(heard, default=found.last_seen)
 
 
 def versions(state: State, pvd: PvdId) -> int:
     """A PvD's version number: those of the instances that ended, and of those that live. KeyError if never held."""
     found = state.pvds[pvd]
-    return found.versions + sum(held.version for _, held in found.instances)
+    return found.versions + sum(held.version for held in found.cells.values())

@@ -228,7 +228,7 @@ def _host(args: argparse.Namespace, source: Source) -> str | None:
     """The host asked for, if it is one that is known of. Raises Stop."""
     if args.host is None:
         return None
-    known = {cell[2] for pvd in source.state.pvds.values() for cell, _ in pvd.instances}
+    known = {cell[2] for pvd in source.state.pvds.values() for cell in pvd.cells}
     known |= {change.host for change in audit.chronicle(source.journal)}
     if args.host not in known:
         names = ", ".join(sorted(known - {""})[:8]) or "none, each instance is shared"
@@ -244,7 +244,7 @@ def list_(args: argparse.Namespace) -> int:
             return not wanted or matches(properties(state, pvd.id), wanted)
 
         document = report.state_document(state, only=asked, host=_host(args, source), gone=args.all)
-        gone = 0 if args.all else sum(not pvd.instances and asked(pvd) for pvd in state.pvds.values())
+        gone = 0 if args.all else sum(not pvd.cells and asked(pvd) for pvd in state.pvds.values())
         _say(args, document, document.pvds, lambda out: text.list_state(out, document, gone))
         return _end(source)
 

@@ -731,9 +731,9 @@ def state_document(
     pvds = []
     for name in sorted(state.pvds):
         pvd = state.pvds[name]
-        if not only(pvd) or (not gone and not pvd.instances):
+        if not only(pvd) or (not gone and not pvd.cells):
             continue
-        if host is not None and pvd.instances and not any(cell[2] == host for cell, _ in pvd.instances):
+        if host is not None and pvd.cells and not any(cell[2] == host for cell in pvd.cells):
             continue
         pvds.append(_pvd(state, pvd, host))
     return StateDocument(
@@ -839,9 +839,7 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None) -> PvdRow:
         ended=time(pvd.ended),
         versions=view.versions(state, pvd.id),
         instances=[
-            _instance(state, pvd, cell, held)
-            for cell, held in sorted(pvd.instances, key=lambda one: one[0])
-            if host is None or cell[2] == host
+            _instance(state, pvd, cell, held) for cell, held in pvd.instances if host is None or cell[2] == host
         ],
         info=_common(state, pvd),
         properties=properties(state, pvd.id),

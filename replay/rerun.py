@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from adapters.ingest import Translator
+from adapters.ingest import Translator, translate
 from events.codec import AnyEvent, decode
 from events.frames import Frame, FrameRejected
 from events.ids import Instant, LinkId
@@ -18,12 +18,12 @@ from events.operator import PolicySet
 from events.record import Provenance, Record
 from pvdcore.audit import state_digest
 from pvdcore.engine import Engine
-from pvdcore.journal import MemoryJournal
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
 from pvdcore.state import State
 from replay.captures import Capture, Custom, merge, named, open_capture
+from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
 
@@ -77,7 +77,7 @@ def rerun(
         for spec in specs:
             link, path = named(spec)
             captures.append(open_capture(path, link=link))
-        kept = journal if journal is not None else MemoryJournal()
+        kept = journal if journal is not None else ScratchJournal(translate)
         driver = _Driver(captures, Engine(kept), values)
         driver.run(progress)
         kept.commit()
@@ -110,18 +110,25 @@ class _Driver:
     def run(self, progress: Callable[[int, int], None] | None) -> None:
         # One translator a capture: what "first interface heard" means is a matter of one file.
         translators = {id(capture): Translator() for capture in self.captures}
+        names = {id(capture): capture.path.rsplit("/", 1)[-1] for capture in self.captures}
         total = sum(max(capture.size, 0) for capture in self.captures)
+        again = self.engine.again
         count = 0
         for capture, item, at in self._dated():
             if isinstance(item, Custom):
                 self._carry(item)
                 continue
             number, stamp, link, linktype, data, original_length = item
-            frame = Frame(stamp, link, linktype, data, original_length)
-            events = translators[id(capture)].translate(frame)
-            if events:
-                self._start(at)
-                self._hear(capture, frame, events, number, at)
+            place = id(capture)
+            events = translators[place].known(link, linktype, data, original_length)
+            if events is not None and again(events, names[place], number, at, stamp):
+                self.frames[place] += 1
+            else:
+                frame = Frame(stamp, link, linktype, data, original_length)
+                events = translators[place].translate(frame)
+                if events:
+                    self._start(at)
+                    self._hear(place, frame, events, names[place], number, at)
             count += 1
             if progress is not None and count % PROGRESS_EVERY == 0:
                 progress(sum(one.position for one in self.captures), total)
@@ -131,7 +138,7 @@ class _Driver:
         """Time goes on to the last packet, whatever it was; what is kept can be verified by folding again."""
         self._start(max((one.last for one in self.captures if one.last is not None), default=0))
         journal = self.engine.journal
-        if not isinstance(journal, MemoryJournal):
+        if not isinstance(journal, ScratchJournal):
             journal.save_digest(self.engine.state.seq, state_digest(self.engine.state))
         ends = [one.last for one in self.captures if one.last is not None and one.last not in self.doubted]
         self.engine.wake(max(ends, default=0))
@@ -172,7 +179,9 @@ class _Driver:
             values = {**DEFAULT.values, **self.policy}
             self.engine.submit(PolicySet(values=values), source="replay", at=at)
 
-    def _hear(self, capture: Capture, frame: Frame, events: tuple[AnyEvent, ...], number: int, at: Instant) -> None:
+    def _hear(
+        self, place: int, frame: Frame, events: tuple[AnyEvent, ...], source: str, number: int, at: Instant
+    ) -> None:
         if not self.adopting:
             for event in events:
                 link: LinkId = getattr(event, "link", frame.link)
@@ -180,10 +189,9 @@ class _Driver:
                     self.links.add(link)
                     seen = LinkSeen(link=link, identity=f"capture:{link}", name=link)
                     self.engine.submit(seen, source="replay", at=at)
-        self.frames[id(capture)] += 1
-        self.rejected[id(capture)] += sum(isinstance(event, FrameRejected) for event in events)
-        name = capture.path.rsplit("/", 1)[-1]
-        self.engine.hear(frame, events, source=name, packet=number, at=at)
+        self.frames[place] += 1
+        self.rejected[place] += sum(isinstance(event, FrameRejected) for event in events)
+        self.engine.hear(frame, events, source=source, packet=number, at=at)
 
     def _carry(self, custom: Custom) -> None:
         """Take over a record that an export carries."""

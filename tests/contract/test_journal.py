@@ -17,7 +17,7 @@ import pytest
 
 from adapters.sqlite import PAGE_ROWS, ROWS_MAX, JournalError, SqliteJournal
 from events.codec import SCHEMA, AnyEvent, decode, encode
-from events.frames import ETHERNET, FrameRejected
+from events.frames import ETHERNET, Frame, FrameRejected
 from events.ids import NEVER, SECOND
 from events.link import LinkGone, LinkSeen
 from events.record import Provenance, Record
@@ -25,6 +25,7 @@ from events.session import SessionStarted, UnknownEvent
 from pvdcore.journal import GENESIS, MemoryJournal, frame_digest
 from pvdcore.ports import Journal
 from pvdcore.state import Change
+from replay.scratch import ScratchJournal
 
 ROOT = Path(__file__).parents[2]
 START = 1_700_000_000 * SECOND
@@ -82,9 +83,13 @@ def fill(journal: Journal, records: list[tuple[Record, bytes | None]]) -> None:
     journal.commit()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "scratch", "sqlite"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    made: Journal = MemoryJournal() if request.param == "memory" else SqliteJournal(tmp_path / "pvd.db")
+    made: Journal
+    if request.param == "sqlite":
+        made = SqliteJournal(tmp_path / "pvd.db")
+    else:
+        made = MemoryJournal() if request.param == "memory" else ScratchJournal()
     yield made
     made.close()
 
@@ -543,3 +548,32 @@ def test_an_event_no_program_ever_wrote_is_told_not_thrown(tmp_path: Path) -> No
     assert [line for line in file.check() if "record 1 cannot be read" in line]
     assert file.record(2) == told(2, LinkGone(link="eth0"))[0]
     file.close()
+
+
+def test_what_is_heard_is_what_is_appended_with_its_provenance(journal: Journal) -> None:
+    """`hear` and `again` are `append`, told in parts: the same records, the same chain."""
+    frame = Frame(START + 1, "eth0", ETHERNET, b"octets", 900)
+    tagged = LinkGone(link="eth0.7")
+    journal.hear(START + 1, LinkGone(link="eth0"), frame, "home.pcapng", 3)
+    journal.hear(START + 5, tagged, frame, "home.pcapng", 4)
+    journal.again(1, START + 6, 5, None)
+    journal.again(2, START + 7, 6, START + 2)
+    name = frame_digest(b"octets")
+    expected = [
+        Record(1, START + 1, SCHEMA, Provenance("home.pcapng", 3, name, ETHERNET, None, 900), LinkGone(link="eth0")),
+        Record(2, START + 5, SCHEMA, Provenance("home.pcapng", 4, name, ETHERNET, START + 1, 900, "eth0"), tagged),
+        Record(3, START + 6, SCHEMA, Provenance("home.pcapng", 5, name, ETHERNET, None, 900), LinkGone(link="eth0")),
+        Record(4, START + 7, SCHEMA, Provenance("home.pcapng", 6, name, ETHERNET, START + 2, 900, "eth0"), tagged),
+    ]
+    assert list(journal.records()) == expected
+    assert journal.frame(name) == b"octets"
+    told = MemoryJournal()
+    for record in expected:
+        told.append(record, b"octets")
+    assert journal.head() == told.head()
+    with pytest.raises(LookupError):
+        journal.again(9, START + 8, 7, None)
+    with pytest.raises(ValueError, match="backwards"):
+        journal.again(1, START, 7, None)
+    assert journal.last_seq() == 4
+    assert list(journal.check()) == []

@@ -290,7 +290,7 @@ def test_no_code_is_found_that_is_not_in_the_catalogue() -> None:
 def _found(code: str) -> None:
     from pvdcore.draft import Draft
 
-    Draft(State(), START, 1).find(code, link="e0")
+    Draft(State()).find(code, link="e0")
 
 
 def test_the_same_again_only_counts_and_keeps_its_first_record() -> None:

@@ -43,7 +43,9 @@ def state(*origins: Origin, grants: tuple[Grant, ...] = (), now: int = AT + 10 *
     if body is not None:
         held = Object(AdditionalInformation("x", NEVER, ()), body, "d1", AT, NEVER, 8)
         more["inquiries"] = Map({(NAME, "eth0", 1): Inquiry(True, 5, 0, held=held)})
-    pvd = Pvd(NAME, "provider-a.example.", "explicit", "ra", AT, versions=2, instances=instances, **more.pop("pvd", {}))
+    pvd = Pvd(
+        NAME, "provider-a.example.", "explicit", "ra", AT, versions=2, cells=Map(instances), **more.pop("pvd", {})
+    )
     return State(
         seq=9,
         now=now,
@@ -262,7 +264,7 @@ def test_the_rest_of_the_document() -> None:
 
 def test_one_hosts_instances_only() -> None:
     cells = tuple((("eth0", 1, host), Instance("eth0", 1, host, "announced", AT)) for host in ("", "02:aa", "02:bb"))
-    other = Pvd("ra:eth0/1/fe80::1", "x", "implicit", "ra", AT, instances=cells[:1])
+    other = Pvd("ra:eth0/1/fe80::1", "x", "implicit", "ra", AT, cells=Map(cells[:1]))
     made = state(instances=cells, pvds={other.id: other})
     assert len(document(made)["pvds"]) == 2
     (pvd,) = document(made, host="02:aa")["pvds"]

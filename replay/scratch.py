@@ -1,0 +1,338 @@
+"""The journal of a replay that nobody asked to keep: a file without a name, and where in it everything lies.
+
+Law: memory does not grow with the number of records. What is said for the first time is written once; a record is four
+numbers in a block of columns, and full blocks are in the file, too. The file has no name and is gone with the process.
+Hashes are made when somebody asks.
+
+    file    bodies (what a record says besides its number, its time and its packet), lines of history, snapshots,
+            blocks of columns: at, body, packet, captured_at
+    memory  the octet where each body and line begins, the block that is being filled, a few that were read back
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from tempfile import TemporaryFile
+from typing import Final
+
+import msgspec
+
+from events.codec import SCHEMA, AnyEvent, decode, encode
+from events.frames import Frame
+from events.ids import NEVER, Instant, PvdId, Seq
+from events.record import Provenance, Record
+from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
+from pvdcore.state import Change
+
+BLOCK: Final = 1 << 15  # records of a block: 1 MiB in memory, and as much for each block that is read back
+BLOCKS_READ: Final = 4  # a fold goes through them in order, a question asks for one or two
+BODIES_READ: Final = 4096  # bodies remembered when read back: a router repeats itself
+PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs as much as hundreds of copies
+
+Read = Callable[[Frame], tuple[AnyEvent, ...]]
+_OWN: Final = -NEVER - 1  # in the column of captured_at: the record's own time
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True):
+    """What a record says and shares with those that say it again.
+
+    source: its place among the names of captures, which need not be text.
+    event: its JSON, or b"" if it is read from the frame. link: the frame's. name: the frame's hash, "" if it is made
+    when asked for. framed: whether there is a frame at all; data: its octets, `None` if they came with another body.
+    """
+
+    v: int
+    event: bytes
+    source: int
+    link: str
+    linktype: int
+    original_length: int
+    interface: str
+    name: str
+    framed: bool
+    data: bytes | None
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Body).decode
+_line: Final = msgspec.json.Encoder(order="deterministic").encode
+
+Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]"]
+
+
+class ScratchJournal:
+    """The Journal port (pvdcore/ports.py) over a file without a name.
+
+    read: how an event is read from its frame again. What `hear` is given is then kept as the frame alone; without it
+    events are written down.
+    """
+
+    def __init__(self, read: Read | None = None) -> None:
+        self._read = read
+        self._file = TemporaryFile(prefix="pvd-", suffix=".scratch", buffering=0)  # noqa: SIM115 - open as long as the journal
+        self._piece = bytearray()
+        self._base = 0  # octet of the file where `_piece` begins
+        self._places = array("Q", (0,))  # where each body begins, and the next would
+        self._sizes = array("I")
+        self._sources: list[str] = []
+        self._source_places: dict[str, int] = {}
+        self._blocks: list[int] = []
+        self._times = array("q")  # the first instant of each block
+        self._columns: Columns = _empty()
+        self._last_at = -NEVER
+        self._lines = array("Q")
+        self._line_sizes = array("I")
+        self._of: dict[PvdId, array[int]] = {}
+        self._named: dict[str, int] = {}  # the body that has the octets of a frame; complete up to `_hashed`
+        self._hashed = 0
+        self._snapshots: dict[Seq, tuple[int, int]] = {}
+        self._digests: dict[Seq, str] = {}
+        self._head = (0, GENESIS)
+        self._body = lru_cache(BODIES_READ)(self._load)
+        self._block = lru_cache(BLOCKS_READ)(self._load_block)
+
+    # Writing
+
+    def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
+        if not self._last_at <= at < NEVER:
+            raise ValueError(f"record {self.last_seq() + 1} at {at}: time does not go backwards, nor ends")
+        link: str = getattr(event, "link", frame.link)
+        alone = self._read is not None and link == frame.link
+        body = Body(
+            SCHEMA,
+            b"" if alone else encode(event),
+            self._named_source(source),
+            frame.link,
+            frame.linktype,
+            frame.original_length,
+            "" if link == frame.link else frame.link,
+            "",
+            True,
+            frame.data,
+        )
+        self._row(at, self._place(body), packet, frame.at if frame.at != at else _OWN)
+
+    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
+        if not self._last_at <= at < NEVER:
+            raise ValueError(f"record {self.last_seq() + 1} at {at}: time does not go backwards, nor ends")
+        if not 1 <= like <= self.last_seq():
+            raise LookupError(f"there is no record {like}")
+        body = self._at(like)[1]
+        self._row(at, body, packet, _OWN if captured_at is None else captured_at)
+
+    def append(self, record: Record, frame: bytes | None) -> None:
+        seq, said = record.seq, record.provenance
+        if seq != self.last_seq() + 1:
+            raise ValueError(f"record {seq} after {self.last_seq()}: numbers run without gaps")
+        if not self._last_at <= record.at < NEVER:
+            raise ValueError(f"record {seq} at {record.at}: time does not go backwards, nor ends")
+        if frame is not None and not said.frame:
+            raise ValueError(f"record {seq} has a frame, but its provenance names none")
+        if said.frame and frame is None and not self._knows(said.frame):
+            raise missing(seq, said.frame)
+        if frame is not None and said.frame in self._named:
+            frame = None
+        body = Body(
+            record.v,
+            encode(record.event),
+            self._named_source(said.source),
+            "",
+            said.linktype,
+            said.original_length,
+            said.interface,
+            said.frame,
+            bool(said.frame),
+            frame,
+        )
+        number = self._place(body)
+        if frame is not None:
+            self._named[said.frame] = number
+        self._row(record.at, number, said.packet, _OWN if said.captured_at is None else said.captured_at)
+
+    def _row(self, at: Instant, body: int, packet: int, captured_at: Instant) -> None:
+        ats, bodies, packets, captured = self._columns
+        if not ats:
+            self._times.append(at)
+        ats.append(at)
+        bodies.append(body)
+        packets.append(packet)
+        captured.append(captured_at)
+        self._last_at = at
+        if len(ats) == BLOCK:
+            self._blocks.append(self._write(b"".join(column.tobytes() for column in self._columns)))
+            self._columns = _empty()
+
+    def _place(self, body: Body) -> int:
+        octets = _encode(body)
+        self._places.append(self._write(octets))
+        self._sizes.append(len(octets))
+        return len(self._sizes)
+
+    def _named_source(self, name: str) -> int:
+        place = self._source_places.get(name)
+        if place is None:
+            place = self._source_places[name] = len(self._sources)
+            self._sources.append(name)
+        return place
+
+    def _write(self, octets: bytes) -> int:
+        place = self._base + len(self._piece)
+        self._piece += octets
+        if len(self._piece) >= PIECE:
+            self._flush()
+        return place
+
+    def _flush(self) -> None:
+        self._file.seek(0, 2)
+        self._file.write(self._piece)
+        self._base += len(self._piece)
+        self._piece.clear()
+
+    def index(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            octets = _line(change)
+            self._of.setdefault(change.pvd, array("Q")).append(len(self._lines))
+            self._lines.append(self._write(octets))
+            self._line_sizes.append(len(octets))
+
+    def commit(self) -> None:
+        pass
+
+    def save_snapshot(self, seq: Seq, state: bytes) -> None:
+        self._snapshots[seq] = self._write(state), len(state)
+
+    def save_digest(self, seq: Seq, digest: str) -> None:
+        self._digests[seq] = digest
+
+    def drop_derived(self) -> None:
+        self._lines, self._line_sizes = array("Q"), array("I")
+        self._of.clear()
+        self._snapshots.clear()
+
+    def close(self) -> None:
+        self._file.close()
+
+    # Reading
+
+    def last_seq(self) -> Seq:
+        return len(self._blocks) * BLOCK + len(self._columns[0])
+
+    def seq_at(self, at: Instant) -> Seq:
+        block = bisect_right(self._times, at) - 1
+        if block < 0:
+            return 0
+        return block * BLOCK + bisect_right(self._rows(block)[0], at)
+
+    def record(self, seq: Seq) -> Record | None:
+        return self._record(seq, *self._at(seq)) if 1 <= seq <= self.last_seq() else None
+
+    def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
+        end = self.last_seq() if last is None else min(last, self.last_seq())
+        return (self._record(seq, *self._at(seq)) for seq in range(max(first, 1), end + 1))
+
+    def frame(self, digest: str) -> bytes | None:
+        return self._body(self._named[digest])[0].data if self._knows(digest) else None
+
+    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
+        lines = range(len(self._lines)) if pvd is None else list(self._of.get(pvd, ()))
+        return (read_change(self._octets(self._lines[line], self._line_sizes[line])) for line in lines)
+
+    def head(self) -> str:
+        done, newest = self._head
+        for value in self._chain(done, newest):
+            newest = value
+        self._head = (self.last_seq(), newest)
+        return newest.hex()
+
+    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
+        newest = max((kept for kept in self._snapshots if kept <= seq), default=None)
+        return None if newest is None else (newest, self._octets(*self._snapshots[newest]))
+
+    def digests(self) -> Iterator[tuple[Seq, str]]:
+        return iter(sorted(self._digests.items()))
+
+    def check(self, head: str | None = None) -> Iterator[str]:
+        """See pvdcore/ports.py. Nobody else can have had a hand in it: what can be wrong is ours or the disk's."""
+        for number in range(1, len(self._sizes) + 1):
+            try:
+                body, event = self._body(number)
+                if body.event:
+                    decode(body.event, body.v)
+                del event
+            except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
+                yield f"body {number} cannot be read: {error}"
+                continue
+            if body.data is not None and body.name and frame_digest(body.data) != body.name:
+                yield f"frame {body.name} is not what its hash stands for"
+        if head is not None and head != GENESIS.hex():
+            if not any(value.hex() == head for value in self._chain(0, GENESIS)):
+                yield UNKNOWN_HEAD.format(head=head)
+
+    def _chain(self, done: int, value: bytes) -> Iterator[bytes]:
+        digests: dict[int, bytes] = {}
+        for seq in range(done + 1, self.last_seq() + 1):
+            place = self._at(seq)
+            record = self._record(seq, *place)
+            digest = digests.get(place[1])
+            if digest is None:
+                if len(digests) > BODIES_READ:
+                    digests.clear()
+                digest = digests[place[1]] = event_digest(encode(record.event))
+            value = link_hash(value, seq, record.at, record.v, record.provenance, digest)
+            yield value
+
+    def _at(self, seq: Seq) -> tuple[Instant, int, int, Instant]:
+        block, row = divmod(seq - 1, BLOCK)
+        ats, bodies, packets, captured = self._rows(block)
+        return ats[row], bodies[row], packets[row], captured[row]
+
+    def _rows(self, block: int) -> Columns:
+        return self._columns if block == len(self._blocks) else self._block(block)
+
+    def _load_block(self, block: int) -> Columns:
+        columns = _empty()
+        octets = self._octets(self._blocks[block], 4 * 8 * BLOCK)
+        for place, column in enumerate(columns):
+            column.frombytes(octets[place * 8 * BLOCK : (place + 1) * 8 * BLOCK])
+        return columns
+
+    def _load(self, number: int) -> tuple[Body, AnyEvent]:
+        body = _decode(self._octets(self._places[number], self._sizes[number - 1]))
+        if body.event:
+            event = decode(body.event, body.v)
+        else:
+            assert self._read is not None
+            assert body.data is not None
+            (event,) = self._read(Frame(0, body.link, body.linktype, body.data, body.original_length))
+        if body.framed and not body.name:
+            assert body.data is not None
+            body = msgspec.structs.replace(body, name=frame_digest(body.data))
+            self._named.setdefault(body.name, number)
+        return body, event
+
+    def _record(self, seq: Seq, at: Instant, number: int, packet: int, captured_at: Instant) -> Record:
+        body, event = self._body(number)
+        captured = None if captured_at == _OWN else captured_at
+        source = self._sources[body.source]
+        said = Provenance(source, packet, body.name, body.linktype, captured, body.original_length, body.interface)
+        return Record(seq, at, body.v, said, event)
+
+    def _knows(self, digest: str) -> bool:
+        """Whether a frame is here. Frames are hashed when the first unknown one is asked for."""
+        while digest not in self._named and self._hashed < len(self._sizes):
+            self._hashed += 1
+            body = _decode(self._octets(self._places[self._hashed], self._sizes[self._hashed - 1]))
+            if body.data is not None:
+                self._named.setdefault(body.name or frame_digest(body.data), self._hashed)
+        return digest in self._named
+
+    def _octets(self, place: int, size: int) -> bytes:
+        if place >= self._base:
+            return bytes(self._piece[place - self._base : place - self._base + size])
+        self._file.seek(place)
+        return self._file.read(size)
+
+
+def _empty() -> Columns:
+    return array("q"), array("q"), array("q"), array("q")
