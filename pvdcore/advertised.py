@@ -30,7 +30,7 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
-from pvdcore import autoconf, remarks
+from pvdcore import autoconf, remarks, revised
 from pvdcore.contents import LIFE, content, flags, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.inquiry import informed
@@ -160,14 +160,20 @@ def heard(draft: Draft, event: RouterAdvertised) -> None:
     if key not in draft.speakers and len(link.speakers) >= draft.policy.number("routers_per_link_max"):
         draft.find("too-many-routers", link=link.id)
         return
+    findings = draft.findings
     remarks.alone(draft, event, lambda options: says(event.router, Claim("", RaHeader(1), options)))
-    for claim in claims(event, link.epoch, draft.policy):
+    claimed = claims(event, link.epoch, draft.policy)
+    said: tuple[Held, ...] = ()
+    for claim in claimed:
         if _refused(draft, link, claim):
             continue
         known = next((one for one in draft.speakers.get(key, ()) if one.pvd == claim.pvd), None)
-        remarks.beside(draft, event, claim.pvd, claim.header, tuple(says(event.router, claim)), known)
-        _fold(draft, link, event, claim, known)
+        said = tuple(says(event.router, claim))
+        remarks.beside(draft, event, claim.pvd, claim.header, said, known)
+        _fold(draft, link, event, claim, said, known)
         link = draft.link(event.link)
+    if draft.findings is findings and len(claimed) == 1 and key in draft.speakers:
+        revised.plan(draft, event, said)
     # Other PvDs of the same router: their words were said in other messages, and stay as they were.
 
 
@@ -182,14 +188,21 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
     return True
 
 
-def _fold(draft: Draft, link: Link, event: RouterAdvertised, claim: Claim, known: Origin | None) -> None:
+def _fold(
+    draft: Draft,
+    link: Link,
+    event: RouterAdvertised,
+    claim: Claim,
+    items: tuple[Held, ...],
+    known: Origin | None,
+) -> None:
     seq, at = draft.seq, draft.at
     before = {(held.kind, held.key): held for held in known.held} if known else {}
     after = dict(before)
     withdrawn = False
     said: set[tuple[str, str]] = set()
     prefixes: dict[str, Held] = {}
-    for held in _ordered(tuple(says(event.router, claim))):
+    for held in _ordered(items):
         slot = (held.kind, held.key)
         if held.kind == "prefix":
             prefixes[held.key] = held
@@ -327,7 +340,8 @@ def _ends(draft: Draft, held: Held) -> Instant:
 
 def shared_prefixes(draft: Draft, link: Link, origin: Origin, new: list[str]) -> None:
     """A prefix that a second PvD of the link announces: addresses of it will follow the last RA (RFC 8801 §3.4)."""
-    for speaker in link.speakers:
+    announcing = draft.announcing(link.id)
+    for speaker in sorted({speaker for prefix in new for speaker in announcing.get(prefix, ())}):
         for other in draft.speakers.get((link.id, speaker), ()):
             both = [held.key for held in other.held if held.kind == "prefix" and held.key in new]
             if other.pvd != origin.pvd and both:

@@ -27,6 +27,10 @@ def _pvd(origin: Origin) -> PvdId:
     return origin.pvd
 
 
+def _prefixes(origin: Origin) -> list[str]:
+    return [held.key for held in origin.held if held.kind == "prefix"]
+
+
 class Touch(msgspec.Struct):
     """Why an instance is looked at again at the end of the step."""
 
@@ -104,6 +108,12 @@ class Before(NamedTuple):
     grants: Map[GrantKey, Grant]
 
 
+class Plan(msgspec.Struct, gc=False):
+    """Where the items of each option of a router's last RA stand in what its origin holds (pvdcore/revised.py)."""
+
+    places: list[tuple[int, ...]]
+
+
 class Draft:
     """Steps, each at its instant. at: the instant; seq: the record folded (in `advance`: the last one).
 
@@ -117,6 +127,8 @@ class Draft:
         self.links = state.links
         self.speakers = Speakers(state.speakers)
         self.steady: dict[Speaker, RouterAdvertised] = {}
+        self.plans: dict[Speaker, Plan] = {}
+        self._announcing: dict[LinkId, dict[str, set[str]]] = {}
         self.grants = state.grants
         self.pvds = state.pvds
         self.inquiries = state.inquiries
@@ -189,9 +201,40 @@ class Draft:
         known = self.links.get(link.id)
         if known is not None and (known.contested != link.contested or known.attached != link.attached):
             self.steady.clear()
+            self.plans.clear()
         self.links = self.links.set(link.id, link)
 
     # Contributions
+
+    def stir(self, key: Speaker) -> None:
+        """What a router says, or what stands beside it, changed: its next words are looked at closely."""
+        self.steady.pop(key, None)
+        self.plans.pop(key, None)
+
+    def announcing(self, name: LinkId) -> dict[str, set[str]]:
+        """The routers that announce each prefix of a link."""
+        found = self._announcing.get(name)
+        if found is None:
+            found = self._announcing[name] = {}
+            for speaker in self.link(name).speakers:
+                for origin in self.speakers.get((name, speaker), ()):
+                    for prefix in _prefixes(origin):
+                        found.setdefault(prefix, set()).add(speaker)
+        return found
+
+    def _announce(self, link: LinkId, speaker: str, origins: tuple[Origin, ...]) -> None:
+        """Keep `announcing` true: a router says this from now on."""
+        found = self._announcing.get(link)
+        if found is None:
+            return
+        before = {prefix for origin in self.speakers.get((link, speaker), ()) for prefix in _prefixes(origin)}
+        after = {prefix for origin in origins for prefix in _prefixes(origin)}
+        for prefix in before - after:
+            found[prefix].discard(speaker)
+            if not found[prefix]:
+                del found[prefix]
+        for prefix in after - before:
+            found.setdefault(prefix, set()).add(speaker)
 
     def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""
@@ -201,14 +244,16 @@ class Draft:
         if key not in self.speakers:
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
-        self.speakers.set(key, tuple(sorted((*others, origin), key=_pvd)) if others else (origin,))
-        self.steady.pop(key, None)
+        said = tuple(sorted((*others, origin), key=_pvd)) if others else (origin,)
+        self._announce(*key, said)
+        self.speakers.set(key, said)
+        self.stir(key)
         cell = (origin.link, origin.epoch, "")
         self.speaking.setdefault((origin.pvd, cell), set()).add(origin.speaker)
         known = self.instance(origin.pvd, cell)
         # Where several routers speak of one PvD, a repeat may change whose word is the newest.
         for speaker in known.origins if known is not None else ():
-            self.steady.pop((origin.link, speaker), None)
+            self.stir((origin.link, speaker))
         if news or known is None or len(known.origins) > 1:
             self.touch(origin.pvd, cell, cause, origin.because)
 
@@ -222,7 +267,8 @@ class Draft:
         """End what one router says of one PvD."""
         key = (origin.link, origin.speaker)
         left = tuple(one for one in self.speakers[key] if one.pvd != origin.pvd)
-        self.steady.pop(key, None)
+        self._announce(*key, left)
+        self.stir(key)
         if left:
             self.speakers.set(key, left)
         else:

@@ -40,6 +40,7 @@ from pvdcore import (
     links,
     membership,
     pvds,
+    revised,
     settings,
     v6only,
     visits,
@@ -97,7 +98,9 @@ class Fold:
             return
         if captured_at is not None and captured_at - at > AHEAD_MAX:
             draft.find("time-jump", link=getattr(event, "link", ""))
-        elif kind is RouterAdvertised and advertised.refresh(draft, event):  # type: ignore[arg-type]
+        elif kind is RouterAdvertised and (
+            advertised.refresh(draft, event) or revised.revise(draft, event)  # type: ignore[arg-type]
+        ):
             return
         if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
             draft.find("heard-unattached", link=event.link)
@@ -209,6 +212,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
         origins: tuple[Origin, ...] = draft.speakers[key]
         draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
     draft.steady.clear()
+    draft.plans.clear()
     for name in sorted(draft.links):
         draft.regroup[name] = Touch("policy", draft.seq)
 

@@ -135,7 +135,8 @@ def _lifetimes(
     draft: Draft, link: Link, event: RouterAdvertised, pvd: PvdId, live: dict[tuple[str, str], Held]
 ) -> None:
     """Prefix lifetimes that differ between routers and don't count down to the same instant (RFC 4861 §6.2.7)."""
-    for speaker in link.speakers:
+    announcing = draft.announcing(link.id)
+    for speaker in sorted({one for kind, key in live if kind == "prefix" for one in announcing.get(key, ())}):
         for other in draft.speakers.get((link.id, speaker), ()):
             classic = pvd.startswith("ra:") and other.pvd.startswith("ra:")
             if speaker == event.router or not (other.pvd == pvd or classic):

@@ -5,6 +5,7 @@ after every record.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.ingest import Translator
 from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen
+from events.frames import ETHERNET, Frame
 from events.ids import SECOND, Instant
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
@@ -27,6 +30,7 @@ from pvdcore.policy import DEFAULT
 from pvdcore.reduce import advance, next_deadline, reduce
 from pvdcore.state import EMPTY, Change, State
 from replay.rerun import rerun
+from tests.bench.inputs import KINDS
 from tests.sim import build
 from tests.sim.build import START
 
@@ -287,6 +291,8 @@ def test_a_capture_is_sound_and_the_same_however_it_is_read(path: Path) -> None:
     assert run.journal.head() == again.journal.head()
     assert snapshot.encode(run.state) == snapshot.encode(again.state)
     assert list(run.journal.history()) == list(again.journal.history())
+    *_, (last, _) = folded(list(run.journal.records()))  # one record at a time, and nothing waits
+    assert snapshot.encode(advance(last, run.state.now)) == snapshot.encode(run.state)
 
     records = list(run.journal.records())
     assert records
@@ -311,3 +317,32 @@ def test_a_capture_is_sound_and_the_same_however_it_is_read(path: Path) -> None:
 def test_the_captures_are_there() -> None:
     assert len(CAPTURES) >= 30
     assert sum(len(rerun([str(path)]).state.pvds) for path in CAPTURES[:6]) > 0
+
+
+@pytest.mark.parametrize("looks", [(), (1,), (7, 90)], ids=["never", "always", "now and then"])
+@pytest.mark.parametrize("kind", ["a", "b"])
+def test_a_refresh_that_waits_is_the_same_as_one_that_does_not(kind: str, looks: tuple[int, ...]) -> None:
+    """A thousand RAs of twelve routers, most of them repeats or other lifetimes: the same whenever somebody looks."""
+    engine, translator = Engine(MemoryJournal()), Translator()
+    frames = (one for one in KINDS[kind](84_000) if number_of(one[1]) < 12)
+    waited = 0
+    for number, (link, data) in enumerate(islice(frames, 1000)):
+        at = START + number * SECOND
+        events = translator.known(f"e{link}", ETHERNET, data, -1)
+        if events is None or not engine.again(events, "story", number, at, at):
+            frame = Frame(at, f"e{link}", ETHERNET, data)
+            engine.hear(frame, translator.translate(frame), source="story", packet=number)
+        else:
+            waited += 1
+        if any(number % look == 0 for look in looks):
+            assert not check(engine.state)
+    steps = list(folded(list(engine.journal.records())))
+    assert snapshot.encode(steps[-1][0]) == snapshot.encode(engine.state)
+    assert [one for _, changes in steps for one in changes] == list(engine.journal.history())
+    assert (waited > 500) == (kind == "a")
+
+
+def number_of(data: bytes) -> int:
+    """The number of the router, or the client, that a frame of the bench is of: the end of its MAC."""
+    ours = data[12] == 0x86 or data[6:8] == b"\2\1"
+    return int.from_bytes(data[10:12] if ours else data[4:6], "big")
