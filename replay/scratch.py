@@ -83,6 +83,7 @@ class ScratchJournal:
         self._last_at = -NEVER
         self._lines = array("Q")
         self._line_sizes = array("I")
+        self._line_seqs = array("q")
         self._of: dict[PvdId, array[int]] = {}
         self._named: dict[str, int] = {}  # the body that has the octets of a frame; complete up to `_hashed`
         self._hashed = 0
@@ -195,6 +196,7 @@ class ScratchJournal:
             self._of.setdefault(change.pvd, array("Q")).append(len(self._lines))
             self._lines.append(self._write(octets))
             self._line_sizes.append(len(octets))
+            self._line_seqs.append(change.seq)
 
     def commit(self) -> None:
         pass
@@ -206,7 +208,7 @@ class ScratchJournal:
         self._digests[seq] = digest
 
     def drop_derived(self) -> None:
-        self._lines, self._line_sizes = array("Q"), array("I")
+        self._lines, self._line_sizes, self._line_seqs = array("Q"), array("I"), array("q")
         self._of.clear()
         self._snapshots.clear()
 
@@ -234,9 +236,10 @@ class ScratchJournal:
     def frame(self, digest: str) -> bytes | None:
         return self._body(self._named[digest])[0].data if self._knows(digest) else None
 
-    def history(self, pvd: PvdId | None = None) -> Iterator[Change]:
+    def history(self, pvd: PvdId | None = None, since: Seq = 0) -> Iterator[Change]:
         lines = range(len(self._lines)) if pvd is None else list(self._of.get(pvd, ()))
-        return (read_change(self._octets(self._lines[line], self._line_sizes[line])) for line in lines)
+        wanted = [line for line in lines if self._line_seqs[line] >= since] if since else lines
+        return (read_change(self._octets(self._lines[line], self._line_sizes[line])) for line in wanted)
 
     def head(self) -> str:
         done, newest = self._head
