@@ -318,7 +318,7 @@ def _full(draft: Draft, link: Link, router: str, claim: Claim, after: Slots, hel
     same = [one for (kind, _), one in after.items() if kind == held.kind]
     theirs = {
         one.key
-        for speaker in link.speakers
+        for speaker in draft.speakers_of(claim.pvd, (link.id, link.epoch, ""))
         for origin in draft.speakers.get((link.id, speaker), ())
         if speaker != router and origin.pvd == claim.pvd
         for one in origin.held

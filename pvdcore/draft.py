@@ -211,6 +211,11 @@ class Draft:
         self.steady.pop(key, None)
         self.plans.pop(key, None)
 
+    def speakers_of(self, pvd: PvdId, cell: Cell) -> list[str]:
+        """The routers that speak of an instance, this step included, sorted; some may have ceased in this step."""
+        known = self.instance(pvd, cell)
+        return sorted({*(known.origins if known is not None else ()), *self.speaking.get((pvd, cell), ())})
+
     def announcing(self, name: LinkId) -> dict[str, set[str]]:
         """The routers that announce each prefix of a link."""
         found = self._announcing.get(name)

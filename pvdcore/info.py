@@ -43,7 +43,7 @@ def settle(draft: Draft) -> None:
 
 
 def _origins(draft: Draft, pvd: PvdId, link: LinkId, epoch: int) -> list[Origin]:
-    said = (draft.speakers.get((link, speaker), ()) for speaker in draft.link(link).speakers)
+    said = (draft.speakers.get((link, speaker), ()) for speaker in draft.speakers_of(pvd, (link, epoch, "")))
     return [one for origins in said for one in origins if one.pvd == pvd and one.epoch == epoch]
 
 

@@ -61,7 +61,7 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
         grants = tuple(own)
     else:
         speakers: list[str] = []
-        for speaker in sorted({*(before.origins if before else ()), *draft.speaking.get((name, cell), ())}):
+        for speaker in draft.speakers_of(name, cell):
             for origin in draft.speakers.get((link, speaker), ()):
                 if origin.pvd == name and origin.epoch == epoch:
                     speakers.append(speaker)
