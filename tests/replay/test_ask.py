@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from immutables import Map
 
 import replay.cli as cli
 from adapters.config import ConfigError
@@ -190,7 +191,7 @@ class Placed:
     def __init__(self, *ops: NetnsAdd) -> None:
         cell = ("e0", 1, "")
         instance = Instance("e0", 1, "", "placed" if ops else "announced", 0, ops=ops)
-        found = Pvd(X, "x.example.", "explicit", "ra", first_seen=0, instances=((cell, instance),))
+        found = Pvd(X, "x.example.", "explicit", "ra", first_seen=0, cells=Map({cell: instance}))
         self.state = State(pvds=State().pvds.set(X, found))
 
 
