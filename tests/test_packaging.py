@@ -80,7 +80,7 @@ def both_commands_start(venv: Venv) -> None:
 
 def test_the_wheel_holds_the_four_roots_only(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {*TREES, f"pvdcore-{VERSION}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {*TREES, f"pvdcore-{VERSION}.dist-info", f"pvdcore-{VERSION}.data"}
     inits = {name for name in names if name.count("/") == 1 and name.endswith("/__init__.py")}
     assert inits == {"pvdcore/__init__.py"}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
