@@ -63,6 +63,11 @@ class Story:
         seq, head = self._head()
         self._log.info("session ended", reason=reason, seq=seq, head=head)
 
+    def trouble(self, what: str, problems: list[str]) -> None:
+        """Something of the operator's cannot be used: a line each."""
+        for problem in problems:
+            self._log.error(what, problem=problem)
+
     def changes(self, lines: Iterable[Change]) -> None:
         """New lines of history: where an instance begins, ends or moves to another phase; others for debugging."""
         for one in lines:
