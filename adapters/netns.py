@@ -52,6 +52,8 @@ from events.ops import (
     ResolverWrite,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
     User,
 )
 from pvdcore.plan import METRICS, Look
@@ -313,6 +315,8 @@ class Netns:
     def _apply(self, op: Op) -> str:
         if isinstance(op, NetnsAdd):
             return self._add(op)
+        if isinstance(op, (RuleAdd, RuleDelete)):
+            return "EOPNOTSUPP"  # a namespace of a PvD has one table: rules are of the first namespace
         room = self.room(op.netns)
         if room is None:
             return "EPERM: a namespace of this name is not ours" if self._foreign(op.netns) else "ENOENT"

@@ -76,6 +76,7 @@ class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
     """Add a route. via: `None` for on-link. preference: `high`, `medium`, `low`. expires_s: `None` for never.
 
     metric: 0 is that of the preference.
+    table: 0 = the main one. kind: `unicast`, or `unreachable`: what nothing else in the table matches ends there.
     """
 
     netns: str
@@ -85,16 +86,37 @@ class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
     preference: str = "medium"
     metric: int = 0
     expires_s: int | None = None
+    table: int = 0
+    kind: str = "unicast"
 
 
 class RouteDelete(Part, frozen=True, tag="route-delete", gc=False):
-    """Remove a route."""
+    """Remove a route. table: 0 = the main one; metric: 0 = of any."""
 
     netns: str
     link: str
     destination: str
     via: str | None = None
     metric: int = 0
+    table: int = 0
+
+
+class RuleAdd(Part, frozen=True, tag="rule-add", gc=False):
+    """Look packets from `source` (`PREFIX/LEN`) up in `table`. netns "": the first namespace."""
+
+    netns: str
+    priority: int
+    source: str
+    table: int
+
+
+class RuleDelete(Part, frozen=True, tag="rule-delete", gc=False):
+    """Remove a rule of ours."""
+
+    netns: str
+    priority: int
+    source: str
+    table: int
 
 
 class ResolverWrite(Part, frozen=True, tag="resolver-write"):
@@ -115,6 +137,8 @@ Op = Union[  # noqa: UP007 - one name for all operations, read by msgspec
     AddressDelete,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
     ResolverWrite,
 ]
 

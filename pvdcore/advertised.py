@@ -212,6 +212,8 @@ def _fold(
             after.pop(slot, None)
             withdrawn = withdrawn or held.kind != "router"
             continue
+        if held.kind == "mtu" and link.mtu and isinstance(held.value[0], int) and held.value[0] > link.mtu:
+            continue  # more than the link takes (RFC 4861 §6.3.4)
         old = before.get(slot)
         said.add(slot)
         if old is None and slot not in after and _full(draft, link, event.router, claim, after, held):
@@ -240,13 +242,21 @@ def _fold(
         soft = draft.policy.number("soft_lifetime_s")
         after[LIFE, LIFE] = Held(LIFE, LIFE, (), soft, seq)
     option = claim.option
+    header = claim.header
+    if known is not None:  # 0 is "unspecified" and leaves the value (RFC 4861 §6.3.4)
+        reachable, retrans = (
+            header.reachable_ms or known.header.reachable_ms,
+            header.retrans_ms or known.header.retrans_ms,
+        )
+        if (reachable, retrans) != (header.reachable_ms, header.retrans_ms):
+            header = replace(header, reachable_ms=reachable, retrans_ms=retrans)
     origin = Origin(
         pvd=claim.pvd,
         link=link.id,
         epoch=link.epoch,
         speaker=event.router,
         event=SILENT if unsteady else event,
-        header=claim.header,
+        header=header,
         heard_at=at,
         because=seq,
         since=known.since if known else seq,

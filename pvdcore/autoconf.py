@@ -41,7 +41,6 @@ from pvdcore.state import (
     Link,
     Origin,
     Sighted,
-    State,
     because,
     until,
 )
@@ -96,7 +95,7 @@ def _put(draft: Draft, link: LinkId, prefix: str, all_: tuple[Identifier, ...]) 
 
 def _form(draft: Draft, link: Link, one: Identifier) -> None:
     """Put an address beside its prefix, with all routers of the PvD that announced it last."""
-    last = announcers(draft_state(draft)).get((link.id, one.prefix))
+    last = announcers(draft.state()).get((link.id, one.prefix))
     if last is None or last[0].epoch != one.epoch:
         return
     for speaker in link.speakers:
@@ -117,11 +116,6 @@ def _held(one: Identifier, prefix: Held) -> Held:
     return Held(
         "address", f"{one.address}/{width}", value, prefix.lifetime_s, 0, preferred_s=prefix.preferred_s, cap=cap(one)
     )
-
-
-def draft_state(draft: Draft) -> State:
-    """The contributions as they stand in this step, for a reader of States."""
-    return draft.state()
 
 
 def follow(

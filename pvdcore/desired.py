@@ -5,13 +5,14 @@ comes from; nothing in it is a deed. What one host adds (its addresses, its leas
 the PvD that owns it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.router import RaHeader
 from pvdcore.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
 from pvdcore.addresses import preferred_until as deprecated
 from pvdcore.contents import Source, members, merged
@@ -29,6 +30,7 @@ class WantedAddress(msgspec.Struct, frozen=True, order=True):
     preferred_until: Instant
     because: Seq
     origin: str
+    temporary: bool = False
 
 
 class WantedRoute(msgspec.Struct, frozen=True):
@@ -42,7 +44,11 @@ class WantedRoute(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`."""
+    """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`.
+
+    reachable_ms, retrans_ms: as the router heard last has them, 0 if none said (RFC 4861 §6.3.4); the kernel draws its
+    ReachableTime from the first by itself.
+    """
 
     pvd: PvdId
     link: LinkId
@@ -59,6 +65,8 @@ class Place(msgspec.Struct, frozen=True):
     parent: str = ""
     mac: str = ""
     dad: str = "wait"
+    reachable_ms: int = 0
+    retrans_ms: int = 0
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -148,13 +156,15 @@ def _place(
     search: list[str] = []
     mtu = hop_limit = 0
     items = merged(found)
-    overridden = {held.value[1] for _, held in items if held.kind == "route" and held.value[0] == "::/0"}
+    rio = state.policy.on("rio")  # off: a host of type B, which knows header preferences only (RFC 4191 §3.1)
+    overridden = {held.value[1] for _, held in items if rio and held.kind == "route" and held.value[0] == "::/0"}
     for source, held in items:
         ends, record = until(source, held), because(source, held)
         match held.kind:
             case "address" if held.value[0] != "slaac" or iid is None:
                 preferred = _preferred(source, held)
-                addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0])))
+                short_lived = held.value[1:2] == ("temporary",)
+                addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0]), short_lived))
             case "prefix":
                 if held.value[0]:
                     routes.append(WantedRoute(held.key, None, "medium", ends, record))
@@ -164,7 +174,7 @@ def _place(
                     addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
                 routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record))
-            case "route":
+            case "route" if isinstance(source, Grant) or rio:
                 via = held.value[1]
                 routes.append(
                     WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
@@ -198,7 +208,15 @@ def _place(
         parent=state.links[link].name or link,
         mac=place_mac(name),
         dad=str(state.policy.values.get("dad", "optimistic")),
+        reachable_ms=_newest(found, lambda header: header.reachable_ms),
+        retrans_ms=_newest(found, lambda header: header.retrans_ms),
     )
+
+
+def _newest(found: list[Source], of: Callable[[RaHeader], int]) -> int:
+    """The value of the router heard last that gives one: 0 is "unspecified" (RFC 4861 §6.3.4)."""
+    said = [(one.heard_at, one.speaker, of(one.header)) for one in found if isinstance(one, Origin)]
+    return max((one for one in said if one[2]), default=(0, "", 0))[2]
 
 
 def _united(addresses: list[WantedAddress]) -> list[WantedAddress]:

@@ -20,8 +20,10 @@ from events.ops import (
     ResolverWrite,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
 )
-from pvdcore.plan import Have, Standing
+from pvdcore.plan import Have, RuleKey, Standing, TableKey
 
 
 class ModelKernel:
@@ -29,11 +31,13 @@ class ModelKernel:
 
     def __init__(self) -> None:
         self._namespaces: dict[str, Standing] = {}
+        self._tables: dict[TableKey, tuple[str, Instant]] = {}
+        self._rules: frozenset[RuleKey] = frozenset()
         self.writes = 0
 
     def observe(self) -> Have:
         """The host as it is."""
-        return Have(dict(self._namespaces))
+        return Have(dict(self._namespaces), dict(self._tables), self._rules)
 
     def apply(self, op: Op, at: Instant) -> Outcome:
         """Do one operation."""
@@ -42,6 +46,8 @@ class ModelKernel:
         return Outcome(op, error)
 
     def _apply(self, op: Op, at: Instant) -> str:
+        if not op.netns:
+            return self._steer(op, at)
         known = self._namespaces.get(op.netns)
         if isinstance(op, NetnsAdd):
             if known is not None:
@@ -58,6 +64,25 @@ class ModelKernel:
             return after
         self._namespaces[op.netns] = after
         return ""
+
+    def _steer(self, op: Op, at: Instant) -> str:
+        """The first namespace: routes in tables, and rules."""
+        match op:
+            case RouteAdd():
+                entry = (op.preference, _ends(op.expires_s, at))
+                self._tables[op.table, op.destination, op.via, op.metric] = entry
+                return ""
+            case RouteDelete():
+                gone = self._tables.pop((op.table, op.destination, op.via, op.metric), None)
+                return "" if gone is not None else "ESRCH"
+            case RuleAdd() | RuleDelete():
+                key = (op.priority, op.source, op.table)
+                if (key in self._rules) == isinstance(op, RuleAdd):
+                    return "EEXIST" if isinstance(op, RuleAdd) else "ENOENT"
+                self._rules = self._rules ^ {key}
+                return ""
+            case _:
+                return "EOPNOTSUPP"
 
     def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
         match op:

@@ -21,8 +21,11 @@ from events.ops import (
     ResolverWrite,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
 )
 from pvdcore.desired import Desired, Place, WantedRoute
+from pvdcore.tables import Steering, ours
 
 TOLERANCE: Final[Instant] = 2 * SECOND  # kernels count lifetimes in whole seconds from when they were told
 
@@ -90,10 +93,17 @@ def standing(look: Look, at: Instant) -> Standing:
     )
 
 
+TableKey = tuple[int, str, str | None, int]
+RuleKey = tuple[int, str, int]
+
+
 class Have(msgspec.Struct, frozen=True):
-    """The host as it is: namespaces by name."""
+    """The host as it is: namespaces by name; of the first namespace, routes by (table, destination, via, metric) with
+    preference and end, and rules as (priority, source, table)."""
 
     namespaces: dict[str, Standing] = {}
+    tables: dict[TableKey, tuple[str, Instant]] = {}
+    rules: frozenset[RuleKey] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -200,3 +210,37 @@ def op_key(op: Op) -> tuple[str, ...]:
             return (what, op.destination, op.via or "")
         case _:
             return (what,)
+
+
+def steer(want: Steering, have: Have) -> Plan:
+    """What to do for the projection `tables`: routes before the rules that lead to them, and the other way round when
+    they go, so that no packet meets an empty table. What is in no table of ours is not touched."""
+    ops: list[Op] = []
+    routes: set[TableKey] = set()
+    for table in want.tables:
+        for route in sorted(table.routes, key=lambda one: one.via is not None):
+            key = (table.number, route.destination, route.via, route.metric)
+            routes.add(key)
+            known = have.tables.get(key)
+            if known is None or known[0] != route.preference or not _same(known[1], route.until, want.at, False):
+                left = seconds(route.until, want.at)
+                ops.append(
+                    RouteAdd(
+                        "",
+                        route.link,
+                        route.destination,
+                        route.via,
+                        route.preference,
+                        route.metric,
+                        left,
+                        table.number,
+                        route.kind,
+                    )
+                )
+    rules = {(rule.priority, rule.source, rule.table) for rule in want.rules}
+    ops += [RuleAdd("", *key) for key in sorted(rules - have.rules)]
+    ops += [RuleDelete("", *key) for key in sorted(have.rules - rules) if ours(key[2])]
+    stale = [key for key in have.tables if key not in routes and ours(key[0])]
+    for number, destination, via, metric in sorted(stale, key=lambda one: (one[0], one[1], one[2] or "", one[3])):
+        ops.append(RouteDelete("", "", destination, via, metric, number))
+    return Plan(tuple((op, None) for op in ops))

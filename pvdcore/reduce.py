@@ -15,7 +15,16 @@ from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FrameRejected, FramesRefused
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant, Seq
-from events.link import AddressGone, AddressSeen, AttachEnded, AttachStarted, DadFailed, LinkGone, LinkSeen
+from events.link import (
+    AddressGone,
+    AddressSeen,
+    AttachEnded,
+    AttachStarted,
+    DadFailed,
+    LinkGone,
+    LinkSeen,
+    NeighborSeen,
+)
 from events.operator import (
     ConnectionClosed,
     ConnectionOpened,
@@ -28,7 +37,7 @@ from events.operator import (
 )
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.record import Record
-from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
+from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore import (
     advertised,
@@ -39,6 +48,7 @@ from pvdcore import (
     leases6,
     links,
     membership,
+    neighbors,
     pvds,
     revised,
     settings,
@@ -252,6 +262,8 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     AddressSeen: autoconf.seen,
     AddressGone: autoconf.unseen,
     DadFailed: autoconf.failed,
+    NeighborSeen: neighbors.seen,
+    Redirected: neighbors.redirected,
     Dhcp4MessageSeen: leases4.message,
     Dhcp6MessageSeen: leases6.message,
     FrameRejected: lambda draft, event: draft.reject(event.rule),

@@ -80,6 +80,7 @@ def before_release(run: Run) -> int:
     return run.journal.last_seq()
 
 
+@pytest.mark.covers("rfc:R08")  # a stock kernel takes no route option; the plan has it, and says so
 @pytest.mark.parametrize("name", sorted(ALLOWED))
 def test_the_plan_of_a_replay_is_what_a_real_client_had(name: str) -> None:
     run = rerun([str(CAPTURES / f"{name}.pcap")])
