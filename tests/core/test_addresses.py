@@ -1,11 +1,14 @@
 """Addresses this host autoconfigures: RFC 4862 §5.5, RFC 7217, RFC 8981, and whose they are (RFC 8801 §3.4)."""
 
+from ipaddress import IPv6Address
+
 import pytest
 
+from adapters.wire.options import prefix_information
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, DadFailed, LinkSeen
-from events.router import NeighborAdvertised, NeighborSolicited
+from events.router import IgnoredOption, NeighborAdvertised, NeighborSolicited
 from pvdcore.addresses import (
     IDGEN_DELAY_MS,
     MAX_DESYNC_S,
@@ -436,9 +439,26 @@ def test_what_fits_nothing_changes_nothing(event: IdentifierChosen | AddressGone
     assert told.alive() == [I1]
 
 
-@pytest.mark.covers("rfc:S29", part="expected")
+@pytest.mark.covers("rfc:S29")
 def test_each_instance_has_a_link_local_address_of_its_own() -> None:
     told = Story(projection="netns").hear(ra(R1), ra(R2, pvd("x.example."))).chooses("10")
     assert {(address, pvd) for address, (pvd, _, _) in told.has().items()} == {("fe80::10", X), ("fe80::11", I1)}
     told.attach().hear(ra(R1)).chooses("20")  # another network may mean another identifier: nothing of the old is kept
     assert told.has() == {"fe80::20": ("ra:e0/2/fe80::1", None, None)}
+
+
+@pytest.mark.covers("rfc:S02", part="expected")
+@pytest.mark.parametrize(
+    ("prefix", "valid", "preferred", "reason"),
+    [("fe80::", 200, 100, "prefix-link-local"), ("2001:db8:1::", 100, 200, "prefix-lifetimes")],
+)
+def test_a_prefix_that_forms_no_address_by_its_content_is_set_aside(
+    prefix: str, valid: int, preferred: int, reason: str
+) -> None:
+    lifetimes = valid.to_bytes(4) + preferred.to_bytes(4)
+    octets = bytes((3, 4, 64, 0xC0)) + lifetimes + bytes(4) + IPv6Address(prefix).packed
+    option = prefix_information(octets)
+    assert isinstance(option, IgnoredOption)
+    assert option.reason == reason
+    told = Story().hear(ra(R1, option))
+    assert wanted_identifiers(told.state) == ()
