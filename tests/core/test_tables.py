@@ -103,7 +103,7 @@ def test_what_the_kernel_says_of_an_address_it_made_counts() -> None:
 
 
 def test_a_lease_the_host_has_gets_its_table_too() -> None:
-    told = Story().leases4().hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0))
+    told = Story().leases4().at(2).hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0))
     want = steering(told.state, host=CLIENT)
     assert [one.source for one in want.rules] == ["192.0.2.10/32"]
     (table,) = want.tables
