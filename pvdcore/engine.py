@@ -138,7 +138,7 @@ class Engine:
         """
         kept = snapshot.encode(self.state)
         self.journal.save_snapshot(self._seq, kept)
-        self.journal.save_digest(self._seq, snapshot.digest(self.state))
+        self.journal.save_digest(self._seq, snapshot.digest_of(kept))
         self._checkpoint_at = self._seq + max(CHECKPOINT_EVERY, 10 * len(kept) // RECORD_OCTETS)
 
     def _write(

@@ -116,7 +116,12 @@ def encode(state: State) -> bytes:
 
 def digest(state: State) -> str:
     """BLAKE2b-128 of a State's bytes, in hexadecimal."""
-    return blake2b(encode(state), digest_size=16).hexdigest()
+    return digest_of(encode(state))
+
+
+def digest_of(encoded: bytes) -> str:
+    """The same, of a State that is bytes already."""
+    return blake2b(encoded, digest_size=16).hexdigest()
 
 
 def decode(data: bytes) -> State:

@@ -4,7 +4,9 @@ Law: nothing is decided here but in which order packets come and when they count
 give the same records, byte for byte.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -79,7 +81,8 @@ def rerun(
             captures.append(open_capture(path, link=link))
         kept = journal if journal is not None else ScratchJournal(translate)
         driver = _Driver(captures, Engine(kept), values)
-        driver.run(progress)
+        with _without_collector():
+            driver.run(progress)
         kept.commit()
         return Run(kept, driver.engine.state, driver.facts())
     finally:
@@ -90,6 +93,18 @@ def rerun(
 def rerun_separately(specs: Sequence[str], *, policy: dict[str, Value] | None = None) -> list[Run]:
     """Fold each capture on its own (`--separate`)."""
     return [rerun([spec], policy=policy) for spec in specs]
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Immutable values make no cycles: while packets are read there is nothing for the collector of cycles to find."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 Packet = tuple[int, Instant, LinkId, int, bytes, int]
