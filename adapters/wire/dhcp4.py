@@ -24,9 +24,12 @@ reducer: nothing here knows who asked for it.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from socket import AF_INET, inet_ntop
 from struct import Struct
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from adapters.wire.cursor import Malformed
 from adapters.wire.dnr import DHCP4, BadResolver, read_resolver
@@ -511,7 +514,25 @@ def decode(
         raise Malformed(
             "dhcp4-too-short", end, f"{end - at} octets; the fixed part and the magic cookie are {_OPTIONS}"
         )
-    op, htype, hlen, hops, xid, secs, flags, ciaddr, yiaddr, siaddr, giaddr = _HEADER.unpack_from(data, at)
+    # A client renews for years: but for the transaction's number and how long it took, with the same words.
+    same = bytes(at) + data[at : at + _XID] + bytes(_CIADDR - _XID) + data[at + _CIADDR : end]
+    event = _said(same, at, end, link, source, destination, mac, notes)
+    xid, secs, flags = _ONCE.unpack_from(data, at + _XID)
+    return replace(event, xid=xid, secs=secs, broadcast=bool(flags & _BROADCAST))
+
+
+_XID: Final = 4  # RFC 2131 §2: xid, secs and flags stand between here and ciaddr
+_CIADDR: Final = 12
+_ONCE: Final = Struct("!IHH")
+MESSAGES_REMEMBERED: Final = 4096  # as many as frames (adapters/ingest.py); about 10 MiB
+
+
+@lru_cache(maxsize=MESSAGES_REMEMBERED)
+def _said(
+    data: bytes, at: int, end: int, link: str, source: str, destination: str, mac: str, notes: tuple[Note, ...]
+) -> Dhcp4MessageSeen:
+    """The message whose xid, secs and flags are 0."""
+    op, htype, hlen, hops, _, _, _, ciaddr, yiaddr, siaddr, giaddr = _HEADER.unpack_from(data, at)
     if data[at + _COOKIE : at + _OPTIONS] != MAGIC:
         raise Malformed("dhcp4-magic", at + _COOKIE, "no DHCP options: another magic cookie")
     if op not in (REQUEST_OP, REPLY_OP):
@@ -579,7 +600,7 @@ def decode(
     return Dhcp4MessageSeen(
         link=link,
         message=name,
-        xid=xid,
+        xid=0,
         chaddr=data[at + _CHADDR : at + _CHADDR + hlen].hex(":"),
         ciaddr=inet_ntop(AF_INET, ciaddr),
         yiaddr=inet_ntop(AF_INET, yiaddr),
@@ -588,8 +609,6 @@ def decode(
         op=op,
         htype=htype,
         hops=hops,
-        secs=secs,
-        broadcast=bool(flags & _BROADCAST),
         source=source,
         destination=destination,
         mac=mac,
