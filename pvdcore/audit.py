@@ -31,7 +31,7 @@ from pvdcore.contents import Source, members, merged
 from pvdcore.ports import Journal
 from pvdcore.prefixes import covers, interface, length, network
 from pvdcore.pvds import difference
-from pvdcore.reduce import advance, reduce
+from pvdcore.reduce import Fold, advance, reduce
 from pvdcore.state import EMPTY, Cell, Change, Content, Held, State, Value, because, until
 
 ND_CODES = {
@@ -120,9 +120,10 @@ def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None
             state = snapshot.decode(kept[1])
         except msgspec.DecodeError:
             state = EMPTY  # a cache of another program version
+    fold = Fold(state)
     for record in journal.records(state.seq + 1, last):
-        state = reduce(state, record)
-    return advance(state, at) if at is not None and at > state.now else state
+        fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
+    return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
 
 
 def chronicle(journal: Journal, pvd: PvdId | None = None) -> Iterator[Change]:
@@ -415,10 +416,10 @@ def verify(journal: Journal, head: str | None = None) -> list[str]:
     if problems:
         return problems  # what can't be trusted is not folded
     digests = dict(journal.digests())
-    state = EMPTY
+    fold = Fold(EMPTY)
     for record in journal.records():
-        state = reduce(state, record)
-        expected = digests.get(state.seq)
-        if expected is not None and state_digest(state) != expected:
-            problems.append(f"folding up to record {state.seq} gives another State than was recorded")
+        fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
+        expected = digests.get(record.seq)
+        if expected is not None and state_digest(fold.state) != expected:
+            problems.append(f"folding up to record {record.seq} gives another State than was recorded")
     return problems
