@@ -1,12 +1,20 @@
-"""`pvdd`: the one process that appends to the journal. Its surface stands; the live driver is not built yet.
+"""`pvdd`, the command: its options, and what it exits with. What it does is in adapters/live.py.
 
-Law: what is not built says so and changes nothing: no journal is opened, no socket, and the exit code is a failure.
+Law: nothing that matters is imported before it is known that `events` is ours; an error is one line that says what to
+do.
 """
 
 import argparse
+import os
 import sys
+from typing import TYPE_CHECKING
 
 from adapters.startup import hidden
+
+if TYPE_CHECKING:
+    from adapters.live import Options
+
+DEFAULT_JOURNAL = "/var/lib/pvd/journal.db"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,8 +24,15 @@ def parser() -> argparse.ArgumentParser:
         description="The Provisioning Domain daemon: hears Router Advertisements and DHCP, keeps the journal.",
         allow_abbrev=False,
     )
-    made.add_argument("--journal", metavar="FILE", default="/var/lib/pvd/journal.db", help="where the journal is kept")
-    made.add_argument("--link", metavar="NAME", nargs="+", default=[], help="the links to hear; default all")
+    made.add_argument("--journal", metavar="FILE", default=DEFAULT_JOURNAL, help="where the journal is kept")
+    made.add_argument(
+        "--link",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        action="extend",
+        help="the links to hear, or globs; default all",
+    )
     made.add_argument(
         "--projection",
         choices=("none", "netns", "tables"),
@@ -26,18 +41,54 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--config", metavar="FILE", help="settings of the daemon")
     made.add_argument("--control", metavar="SOCKET", help="where the few commands are taken")
+    made.add_argument(
+        "--solicit", action="store_true", help="ask for routers on all links heard, not only where placed"
+    )
+    made.add_argument("--check", action="store_true", help="read the settings, say what is wrong with them, and end")
+    made.add_argument("--teardown", action="store_true", help="remove from the kernel what is marked ours, and end")
     return made
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point. Exit codes: 0 after --help, 2 usage, 1 otherwise."""
-    parser().parse_args(argv)
-    reason = hidden() or (
-        "the live daemon is not built yet: pvdctl answers from captures and journals, "
-        "try `pvdctl replay -r FILE --journal OUT`"
+def options(args: argparse.Namespace) -> "Options":
+    """The command line as the driver takes it."""
+    from adapters.live import Options
+
+    return Options(
+        journal=args.journal,
+        links=tuple(args.link),
+        projection=args.projection,
+        config=args.config,
+        control=args.control,
+        solicit=args.solicit,
+        check=args.check,
+        teardown=args.teardown,
     )
-    print(f"pvdd: {reason}", file=sys.stderr)
-    return 1
+
+
+def run(said: "Options") -> int:
+    """One session, from its first record to its last. The exit code."""
+    import asyncio
+
+    from adapters.live import DONE, Daemon, Stopped
+
+    try:
+        daemon = Daemon(said)
+        asyncio.run(daemon.run_until_stopped())
+    except Stopped as error:
+        print(f"pvdd: {error}", file=sys.stderr)
+        return error.code
+    return DONE
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point. Exit codes: 0 after a clean end, 2 usage, 77 not permitted, 1 otherwise."""
+    args = parser().parse_args(argv)
+    reason = hidden()
+    if reason is not None:
+        print(f"pvdd: {reason}", file=sys.stderr)
+        return 1
+    os.umask(0o027)  # the journal is for its group to read
+    return run(options(args))
 
 
 if __name__ == "__main__":

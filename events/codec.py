@@ -10,7 +10,7 @@ from typing import Any, Final, Union
 import msgspec
 
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
-from events.frames import FrameRejected, FramesRefused
+from events.frames import FrameRejected, FramesLost, FramesRefused
 from events.identifiers import IdentifierChosen
 from events.link import (
     AddressGone,
@@ -24,6 +24,8 @@ from events.link import (
     NdUserOptionSeen,
     NeighborSeen,
     NetlinkOverrun,
+    NetnsGone,
+    NetnsSeen,
     RouteGone,
     RouteSeen,
     RuleGone,
@@ -56,6 +58,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     Dhcp6MessageSeen,
     FrameRejected,
     FramesRefused,
+    FramesLost,
     LinkSeen,
     LinkGone,
     AttachStarted,
@@ -71,6 +74,8 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     NdUserOptionSeen,
     ArpSeen,
     NetlinkOverrun,
+    NetnsSeen,
+    NetnsGone,
     IdentifierChosen,
     SettingsLoaded,
     SettingsRemoved,

@@ -62,6 +62,13 @@ class FramesRefused(Event, frozen=True, tag="frames-refused"):
     last: Instant
 
 
+class FramesLost(Event, frozen=True, tag="frames-lost"):
+    """The kernel had no room for frames of a link and dropped them (PACKET_STATISTICS): nobody knows what they said."""
+
+    link: LinkId
+    count: int
+
+
 class Note(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something about a well-formed packet that is worth knowing, and changes nothing of what it says.
 

@@ -188,3 +188,19 @@ class NetlinkOverrun(Event, frozen=True, tag="netlink-overrun"):
     """Notices were lost (ENOBUFS): what was believed about links is listed again."""
 
     detail: str = ""
+
+
+class NetnsSeen(Event, frozen=True, tag="netns-seen"):
+    """A network namespace has a name here. identity: `DEVICE:INODE` of its file, which no other has while it lives; the
+    name is only where it is mounted (prior_art.md 4.2). root: the namespace that we run in, which needs no name."""
+
+    identity: str
+    name: str = ""
+    root: bool = False
+
+
+class NetnsGone(Event, frozen=True, tag="netns-gone"):
+    """A network namespace lost its name; processes may still be in it."""
+
+    identity: str
+    name: str = ""

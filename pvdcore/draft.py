@@ -140,6 +140,7 @@ class Draft:
         self.rejected = state.rejected
         self.deadlines = state.deadlines
         self.boot = state.boot
+        self.believed = state.believed
         self.host = state.host
         self.properties = state.properties
         self.changes = list(state.changes)
@@ -180,6 +181,7 @@ class Draft:
             findings=self.findings,
             rejected=self.rejected,
             boot=self.boot,
+            believed=self.believed,
             host=self.host,
             properties=self.properties,
             deadlines=self.deadlines,

@@ -86,7 +86,7 @@ def _links(state: State) -> Iterator[str]:
             yield f"link {name} lists the grants {known.grants}"
         if list(known.pvds) != sorted(pvds.get(name, set())):
             yield f"link {name} lists the PvDs {known.pvds}"
-        if known.epoch < 1:
+        if known.epoch < (1 if known.attached else 0):
             yield f"link {name} has epoch {known.epoch}"
         if not known.attached and (known.speakers or known.grants or known.asks or known.clients):
             yield f"link {name} is not attached, and still holds what was learned on it"

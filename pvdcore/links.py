@@ -12,13 +12,21 @@ from pvdcore.state import Link
 
 
 def seen(draft: Draft, event: LinkSeen) -> None:
-    """A link exists: made, or brought up to date. One that was gone is attached anew."""
+    """A link exists: made, or brought up to date. One that was gone is attached anew, if it has carrier; without, its
+    attachment is yet to come."""
+    here = event.up and event.carrier
     known = draft.links.get(event.link)
     link = known or Link(
-        id=event.link, identity=event.identity, kind=event.kind, first_seen=draft.at, because=draft.seq
+        id=event.link,
+        identity=event.identity,
+        kind=event.kind,
+        first_seen=draft.at,
+        because=draft.seq,
+        attached=here,
+        epoch=1 if here else 0,
     )
     if known is not None and known.gone_at is not None:
-        link = replace(link, gone_at=None, epoch=known.epoch + 1, attached=True)
+        link = replace(link, gone_at=None, epoch=known.epoch + here, attached=here)
     draft.put_link(
         replace(
             link,
@@ -30,6 +38,7 @@ def seen(draft: Draft, event: LinkSeen) -> None:
             name=event.name or event.link,
             up=event.up,
             host=event.host,
+            carrier_changes=event.carrier_changes,
         )
     )
 
@@ -42,13 +51,13 @@ def gone(draft: Draft, event: LinkGone) -> None:
 
 
 def attached(draft: Draft, event: AttachStarted) -> None:
-    """A new attachment: its own epoch. What an earlier one left is ended first."""
+    """A new attachment: its own epoch. What an earlier one left is ended first. A link that is attached is there."""
     link = draft.link(event.link)
     if link.attached and not link.speakers and not link.grants and not link.asks and not link.clients:
         return  # nothing was learned yet: still the first
     _forget(draft, event.link)
     link = draft.link(event.link)
-    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=()))
+    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=(), gone_at=None))
 
 
 def detached(draft: Draft, event: AttachEnded) -> None:

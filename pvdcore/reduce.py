@@ -8,11 +8,12 @@ in more steps than needed changes nothing.
 from collections.abc import Callable
 from typing import Any, Final
 
+from immutables import Map
 from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
-from events.frames import FrameRejected, FramesRefused
+from events.frames import FrameRejected, FramesLost, FramesRefused
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant, Seq
 from events.link import (
@@ -42,6 +43,7 @@ from events.session import SessionStarted
 from pvdcore import (
     advertised,
     autoconf,
+    believed,
     deadlines,
     info,
     leases4,
@@ -63,6 +65,7 @@ from pvdcore.state import because as carried_by
 NOTED: Final = frozenset((RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen))
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
 HEARD6: Final = (RouterAdvertised, NeighborAdvertised, Dhcp6MessageSeen)
+BELIEVED: Final = (*believed.SEEN, *believed.GONE, LinkGone)
 AHEAD_MAX: Final = 86_400 * SECOND  # no capture is quiet for a day and then goes back: such a date is wrong
 
 
@@ -117,6 +120,8 @@ class Fold:
             return
         if isinstance(event, HEARD6) and event.link in draft.host.off:
             return  # evidence only (RFC 4862 §5.4.5)
+        if isinstance(event, BELIEVED):
+            believed.told(draft, event)
         slice_ = SLICES.get(kind)
         if slice_ is not None:
             slice_(draft, event)
@@ -230,6 +235,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
 def _session(draft: Draft, event: SessionStarted) -> None:
     if event.boot and draft.boot and event.boot != draft.boot:
         links.forget_all(draft)
+        draft.believed = Map()
     info.restarted(draft)
     draft.boot = event.boot or draft.boot
 
@@ -268,6 +274,7 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     Dhcp6MessageSeen: leases6.message,
     FrameRejected: lambda draft, event: draft.reject(event.rule),
     FramesRefused: lambda draft, event: draft.reject(event.rule, event.count),
+    FramesLost: lambda draft, event: draft.reject("frames-lost", event.count),
     LinkSeen: links.seen,
     LinkGone: links.gone,
     AttachStarted: links.attached,

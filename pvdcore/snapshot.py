@@ -32,6 +32,7 @@ from pvdcore.state import (
     Pvd,
     Rejected,
     Sighted,
+    Sighting,
     State,
     Visit,
     until,
@@ -62,6 +63,7 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     detours: list[tuple[tuple[LinkId, str, str], Detour]] = []
     off: list[tuple[LinkId, Seq]] = []
     properties: tuple[PropertyRule, ...] = ()
+    believed: list[tuple[tuple[str, ...], Sighting]] = []
 
 
 def _listed(value: object) -> object:
@@ -106,6 +108,7 @@ def _image(state: State) -> Image:
         detours=sorted(state.host.detours.items(), key=lambda item: item[0]),
         off=sorted(state.host.off.items(), key=lambda item: item[0]),
         properties=state.properties,
+        believed=sorted(state.believed.items(), key=lambda item: item[0]),
     )
 
 
@@ -170,5 +173,6 @@ def decode(data: bytes) -> State:
         boot=image.boot,
         host=Host(Map(image.identifiers), Map(image.sighted), Map(image.neighbors), Map(image.detours), Map(image.off)),
         properties=image.properties,
+        believed=Map(image.believed),
         deadlines=heap,
     )

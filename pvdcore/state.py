@@ -8,13 +8,14 @@ item said in that message has `heard_at` FOLLOWS: it ends at the origin's `heard
 router repeats itself, two fields of one Origin move and nothing else does.
 """
 
-from typing import Final
+from typing import Final, Union
 
 import msgspec
 from immutables import Map
 
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.link import AddressSeen, NeighborSeen, NetnsSeen, RouteSeen, RuleSeen
 from events.operator import PropertyRule, Settings
 from events.ops import Op
 from events.router import RaHeader, RouterAdvertised
@@ -179,6 +180,7 @@ class Link(msgspec.Struct, frozen=True):
     contested: bool = False
     host: bool = False
     clients: tuple[tuple[HostId, Client], ...] = ()
+    carrier_changes: int = 0
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -383,6 +385,10 @@ Heap = tuple[int, Instant, tuple[str, ...], "Heap", "Heap"] | None
 """A persistent leftist heap: (rank, deadline, key, left, right); see pvdcore/deadlines.py."""
 
 
+Sighting = Union[AddressSeen, RouteSeen, RuleSeen, NeighborSeen, NetnsSeen]  # noqa: UP007 - read by msgspec
+"""What the kernel was last seen to have of one thing (pvdcore/believed.py)."""
+
+
 class State(msgspec.Struct, frozen=True):
     """Everything at one instant. seq: the last record folded; now: how far time has come."""
 
@@ -403,6 +409,7 @@ class State(msgspec.Struct, frozen=True):
     boot: str = ""
     host: Host = Host()
     properties: tuple[PropertyRule, ...] = ()
+    believed: Map[tuple[str, ...], Sighting] = Map()
     deadlines: Heap = None
     changes: tuple[Change, ...] = ()
 

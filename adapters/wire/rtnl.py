@@ -14,9 +14,15 @@ is remembered: whoever calls says what the links are called.
       +-----------------------------+ 16, the fixed part of its type, attributes     (in network order)
 
 What a process asks the kernel for (NLM_F_REQUEST, seen on nlmon links) is a wish and no sighting: it says nothing.
+
+The live daemon knows what the links are called, and puts that before each message it keeps, as a message of its own
+that other readers pass over: type NAMES, the namespace's inode u64, then one attribute a link (type 1): ifindex s32,
+incarnation u32, its LinkId in UTF-8. So a frame says the same whenever and wherever it is read.
 """
 
+import struct
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from adapters.wire.cursor import Malformed, lifetime
@@ -41,6 +47,7 @@ from events.link import (
 NEXT_HOPS_MAX: Final = 256  # of one route; ECMP sets have up to 128 in practice, a message has room for 8190
 COOKED_OCTETS: Final = 16  # pcap-linktype(7), LINKTYPE_NETLINK
 NETLINK_ROUTE: Final = 0
+NAMES: Final = 0x7064  # "pd"; rtnetlink's own types end far below (RTM_MAX)
 
 _HEADER: Final = 16
 _REQUEST: Final = 0x1  # NLM_F_REQUEST
@@ -108,6 +115,7 @@ class _Reading(NamedTuple):
     link: LinkId
     names: Mapping[int, LinkId]
     namespace: int
+    incarnations: Mapping[int, int] = MappingProxyType({})
 
     def number(self, at: int, octets: int) -> int:
         return int.from_bytes(self.data[at : at + octets], self.order)
@@ -121,6 +129,10 @@ class _Reading(NamedTuple):
 
     def name(self, ifindex: int) -> LinkId:
         return self.names.get(ifindex) or f"{self.link}%{ifindex}"
+
+    def incarnation(self, ifindex: int) -> str:
+        known = self.incarnations.get(ifindex)
+        return f":{known}" if known else ""
 
     def attributes(self, at: int, end: int) -> Attributes:
         """The attributes in at..end. The last one may lack its padding."""
@@ -205,7 +217,9 @@ def decode(
         if length < _HEADER or length > end - at:
             raise Malformed("netlink-length", at, f"message length {length}, {end - at} octets are there")
         kind = reading.number(at + 4, 2)
-        if kind == _OVERRUN:
+        if kind == NAMES:
+            reading = _named(reading, at + _HEADER, at + length)
+        elif kind == _OVERRUN:
             events.append(NetlinkOverrun(detail="NLMSG_OVERRUN"))
         message = _MESSAGES.get(kind)
         if message is not None and not reading.number(at + 6, 2) & _REQUEST:
@@ -214,6 +228,39 @@ def decode(
             message.read(reading, at + _HEADER, at + length, kind, events)
         at += length + 3 & ~3
     return tuple(events)
+
+
+def cooked(messages: bytes) -> bytes:
+    """Messages as a captured LINKTYPE_NETLINK frame: from the kernel, ARPHRD_NETLINK, NETLINK_ROUTE."""
+    return struct.pack("!HH10xH", 0, 824, NETLINK_ROUTE) + messages
+
+
+def naming(namespace: int, links: Mapping[int, tuple[int, LinkId]]) -> bytes:
+    """A NAMES message. links: by ifindex, the incarnation and the LinkId."""
+    body = struct.pack("=Q", namespace)
+    for ifindex, (incarnation, link) in sorted(links.items()):
+        value = struct.pack("=iI", ifindex, incarnation) + link.encode()
+        body += struct.pack("=HH", 4 + len(value), 1) + value + bytes(-len(value) % 4)
+    return struct.pack("=IHHII", _HEADER + len(body), NAMES, 0, 0, 0) + body
+
+
+def _named(reading: _Reading, at: int, end: int) -> _Reading:
+    """The reading of what follows a NAMES message."""
+    if end - at < 8:
+        raise Malformed("netlink-body", at, f"{end - at} octets of names")
+    names, incarnations = dict(reading.names), dict(reading.incarnations)
+    namespace = reading.number(at, 8)
+    at += 8
+    while at < end:
+        length = reading.number(at, 2) if at + 4 <= end else 0
+        if length < 13 or at + length > end or reading.number(at + 2, 2) != 1:
+            raise Malformed("netlink-attribute", at, f"a name of length {length}, {end - at} octets are there")
+        ifindex = reading.ifindex(at + 4)
+        name = reading.data[at + 12 : at + length].decode("utf-8", "backslashreplace")
+        names[ifindex] = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in name)
+        incarnations[ifindex] = reading.number(at + 8, 4)
+        at += length + 3 & ~3
+    return reading._replace(names=names, namespace=namespace, incarnations=incarnations)
 
 
 def fixed_octets(kind: int) -> int | None:
@@ -246,7 +293,7 @@ def _read_link(reading: _Reading, at: int, end: int, kind: int, events: list[Any
     events.append(
         LinkSeen(
             link=reading.name(ifindex),
-            identity=f"netns:{reading.namespace}:{ifindex}",
+            identity=f"netns:{reading.namespace}:{ifindex}{reading.incarnation(ifindex)}",
             kind=made_as or _HARDWARE.get(hardware, f"arphrd-{hardware}"),
             ifindex=ifindex,
             name=reading.text(found, 3),

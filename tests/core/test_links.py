@@ -14,6 +14,8 @@ from events.operator import (
     SettingsRemoved,
 )
 from events.session import SessionStarted
+from pvdcore.engine import Engine
+from pvdcore.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
 from tests.sim.build import R1, R2, Story, dhcp4, dns, lease4, pio, pvd, ra
 
@@ -113,3 +115,20 @@ def test_a_pin_is_known_and_ends_with_unpin() -> None:
     assert told.pvd(X).pinned
     assert not told.hear(PvdUnpinned(pvd=X)).pvd(X).pinned
     assert "fqdn:nobody." not in told.hear(PvdPinned(pvd="fqdn:nobody.")).state.pvds
+
+
+def test_a_link_that_is_attached_is_no_longer_gone() -> None:
+    """An attachment on a link that was deleted says that it is there; the LinkSeen after it starts no other."""
+    story = Story().hear(LinkSeen(link="e0", identity="i", name="e0"))
+    story.at(1).hear(LinkGone(link="e0")).at(2).hear(AttachStarted(link="e0"))
+    assert (story.state.links["e0"].epoch, story.state.links["e0"].gone_at) == (2, None)
+    story.at(3).hear(LinkSeen(link="e0", identity="i", name="e0"))
+    assert story.state.links["e0"].epoch == 2
+
+
+def test_the_first_attachment_of_a_link_without_carrier_is_yet_to_come() -> None:
+    engine = Engine(MemoryJournal())
+    engine.submit(LinkSeen(link="e0", identity="i", name="e0", carrier=False), source="live", at=1)
+    assert (engine.state.links["e0"].epoch, engine.state.links["e0"].attached) == (0, False)
+    engine.submit(AttachStarted(link="e0"), source="live", at=2)
+    assert (engine.state.links["e0"].epoch, engine.state.links["e0"].attached) == (1, True)

@@ -31,7 +31,7 @@ from events.dhcp import (
     Suboptions,
     Text,
 )
-from events.frames import FrameRejected, FramesRefused, Note
+from events.frames import FrameRejected, FramesLost, FramesRefused, Note
 from events.identifiers import IdentifierChosen
 from events.link import (
     AddressGone,
@@ -45,6 +45,8 @@ from events.link import (
     NdUserOptionSeen,
     NeighborSeen,
     NetlinkOverrun,
+    NetnsGone,
+    NetnsSeen,
     RouteGone,
     RouteSeen,
     RuleGone,
@@ -273,6 +275,7 @@ EVENTS: tuple[AnyEvent, ...] = (
         detail="64, not 255",
         source="fe80::1",
     ),
+    FramesLost(link="e0", count=7),
     FramesRefused(
         link="eth0", rule="rate", count=1000, first=1_700_000_000_000_000_000, last=1_700_000_060_000_000_000
     ),
@@ -328,6 +331,8 @@ EVENTS: tuple[AnyEvent, ...] = (
         target="192.0.2.10",
         mac=MAC,
     ),
+    NetnsSeen(identity="4:4026532581", name="blue", root=True),
+    NetnsGone(identity="4:4026532581", name="blue"),
     NetlinkOverrun(detail="ENOBUFS"),
     IdentifierChosen(
         link="eth0",

@@ -1,0 +1,288 @@
+"""The live driver: the one process that appends to the journal. Live frames go the same path as a capture's.
+
+Law: this driver decides nothing but when: what was heard goes through `translate` into the engine in the order in which
+it came, a batch is durable before anybody is told of it, and time is the session's clock's. Whoever settles projections
+or answers on the control socket registers here and never writes to the journal past `submit`.
+
+    sockets ─ drain ─ translate ─ engine.hear ┐
+    alarm ──────────── engine.wake ───────────┼─ commit ─ on_change(state) … ─ alarm set to engine.wake_at()
+    submit(event) ────────────────────────────┘
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import IO, Final, Protocol
+
+import msgspec
+
+from adapters.capture import Captures
+from adapters.clock import Alarm, Clock
+from adapters.ingest import Translator
+from adapters.kernel import Heard, Kernel
+from adapters.sqlite import JournalError, SqliteJournal
+from events.codec import AnyEvent
+from events.frames import Frame
+from events.ids import Instant
+from events.operator import PolicySet
+from events.session import SessionEnded, SessionStarted
+from pvdcore.audit import state_at
+from pvdcore.engine import Engine
+from pvdcore.policy import DEFAULT, Value
+from pvdcore.state import State
+
+DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
+BATCH_MAX: Final = 512  # frames taken from one socket before the others, and the control socket, have their turn
+NAMES_AFTER_S: Final = 0.1  # a namespace is made in three steps; and a thousand of them are listed ten times a second
+DONE, FAILED, USAGE, NOT_PERMITTED = 0, 1, 2, 77
+
+OnChange = Callable[[State], None]
+Hook = Callable[[], Awaitable[None]]
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line says. links: names or globs, () for all."""
+
+    journal: str = DEFAULT_JOURNAL
+    links: tuple[str, ...] = ()
+    projection: str = "none"
+    config: str | None = None
+    control: str | None = None
+    solicit: bool = False
+    check: bool = False
+    teardown: bool = False
+
+
+class Stopped(Exception):
+    """The daemon cannot go on, or not begin. code: what it exits with. The text is one line that says what to do."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Input(Protocol):
+    """Something that can be read: frames with what they say, in the order in which they came."""
+
+    def fileno(self) -> int: ...
+    def drain(self, most: int) -> list[Heard]: ...
+
+
+class Daemon:
+    """One session. Register before `run_until_stopped`; everything happens in its event loop.
+
+    on_change: called with the State after each durable batch. on_start, on_stop: awaited when it hears, and before the
+    journal is closed. on_reload: awaited on SIGHUP. on_notice: called when the kernel said something, recorded or not:
+    a doorbell for whoever compares what should be with what is.
+    """
+
+    def __init__(self, options: Options, *, policy: dict[str, Value] | None = None, clock: Clock | None = None) -> None:
+        self.options = options
+        self.policy = {**DEFAULT.values, **(policy or {}), "projection": options.projection}
+        self._writer = hold(options.journal)
+        try:
+            self.journal = SqliteJournal(options.journal)
+            self.engine = Engine(self.journal, state_at(self.journal))
+        except JournalError as error:
+            self._writer.close()
+            raise Stopped(FAILED, str(error)) from None
+        self.clock = clock or Clock(floor=self.engine.state.now)
+        self.translator = Translator()
+        self.on_start: list[Hook] = []
+        self.on_stop: list[Hook] = []
+        self.on_reload: list[Hook] = []
+        self._on_change: list[OnChange] = []
+        self.on_notice: list[Callable[[], None]] = []
+        self._due = False
+        self._names_due = False
+        self._stop: asyncio.Future[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last_heard: Instant = 0
+        self._alarm = Alarm()
+
+    @property
+    def state(self) -> State:
+        """What is true as of the last record, or the last deadline that passed."""
+        return self.engine.state
+
+    def now(self) -> Instant:
+        """This instant, on the session's clock."""
+        return self.clock.now()
+
+    def on_change(self, tell: OnChange) -> None:
+        """Have `tell` called with the State after each durable batch."""
+        self._on_change.append(tell)
+
+    def submit(self, event: AnyEvent, *, source: str = "engine") -> None:
+        """Record what did not come in a frame. It is durable, and told, at the end of this turn of the loop."""
+        self.engine.submit(event, source=source, at=self.now())
+        self.touch()
+
+    def hear(self, frame: Frame | None, events: tuple[AnyEvent, ...]) -> None:
+        """Record what a frame says. Two frames never have one instant: an export could not tell them apart."""
+        if not events:
+            return
+        if frame is None:
+            for event in events:
+                self.submit(event, source="live")
+            return
+        if frame.at <= self._last_heard:
+            frame = msgspec.structs.replace(frame, at=self._last_heard + 1)
+        self._last_heard = frame.at
+        self.engine.hear(frame, events, source="live")
+        self.touch()
+
+    def touch(self) -> None:
+        """See to it that what was written becomes durable and is told, once, at the end of this turn."""
+        if not self._due and self._loop is not None:
+            self._due = True
+            self._loop.call_soon(self._settle)
+
+    def stop(self, reason: str) -> None:
+        """End the session cleanly."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(reason)
+
+    async def run_until_stopped(self) -> None:
+        """Hear until a signal or `stop`. Raises Stopped if it cannot begin or go on; the journal is closed then."""
+        self._loop = asyncio.get_running_loop()
+        self._stop = self._loop.create_future()
+        try:
+            await self._begin(self._loop)
+            reason = await self._stop
+            await self._end(reason)
+        except JournalError as error:
+            raise Stopped(FAILED, str(error)) from None
+        except PermissionError as error:
+            raise Stopped(NOT_PERMITTED, f"{error}; run as root, or with CAP_NET_RAW and CAP_NET_ADMIN") from None
+        finally:
+            self._close()
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload()))
+        # Sockets first, records then: whoever sees the SessionStarted knows that from there on nothing is missed.
+        self.kernel = Kernel(self.clock, self.state, lambda link, at: (link, at) in self.state.speakers)
+        self.captures = Captures(self.clock, self.translator, self.options.links)
+        listed = self.kernel.listing()
+        self.captures.follow(self.kernel.links)
+        self._open_session()
+        self._hear_these(listed)
+        self.journal.commit()
+        loop.add_reader(self._alarm.fileno(), self._wake)
+        loop.add_reader(self.kernel.fileno(), self._notice)
+        loop.add_reader(self.captures.fileno(), self._read, self.captures)
+        for hook in self.on_start:
+            await hook()
+        self.touch()
+
+    def _open_session(self) -> None:
+        at = self.now()
+        if not self.state.seq or {**DEFAULT.values, **self.state.policy.values} != self.policy:
+            self.engine.submit(PolicySet(values=self.policy), source="pvdd", at=at)
+        started = SessionStarted(mode="live", version=_version(), boot=_boot(), host=os.uname().nodename)
+        self.engine.submit(started, source="pvdd", at=at)
+
+    def _wake(self) -> None:
+        self._alarm.clear()
+        self.touch()
+
+    def _read(self, source: Input) -> None:
+        self._guard(lambda: self._hear_these(source.drain(BATCH_MAX)))
+
+    def _hear_these(self, heard: list[Heard]) -> None:
+        for frame, events in heard:
+            self.hear(frame, events)
+
+    def _notice(self) -> None:
+        self._read(self.kernel)
+        self.captures.follow(self.kernel.links)
+        for ring in self.on_notice:
+            ring()
+        if not self._names_due and self._loop is not None:
+            self._names_due = True
+            self._loop.call_later(NAMES_AFTER_S, self._names)
+
+    def _names(self) -> None:
+        self._names_due = False
+        self._guard(lambda: self._hear_these(self.kernel.namespaces()))
+
+    def _settle(self) -> None:
+        """What was heard becomes durable, deadlines that passed are passed, then everybody is told."""
+        self._due = False
+        self._guard(self._settle_now)
+
+    def _settle_now(self) -> None:
+        self.engine.wake(self.now())
+        self.journal.commit()
+        for tell in self._on_change:
+            tell(self.state)
+        self._alarm.set(self.clock, self.engine.wake_at())
+
+    def _guard(self, deed: Callable[[], object]) -> None:
+        """A journal that cannot be written ends the session: nothing may be believed that is not written down."""
+        try:
+            deed()
+        except JournalError as error:
+            if self._stop is not None and not self._stop.done():
+                self._stop.set_exception(error)
+
+    async def _reload(self) -> None:
+        for hook in self.on_reload:
+            await hook()
+
+    async def _end(self, reason: str) -> None:
+        for hook in self.on_stop:
+            await hook()
+        self.engine.submit(SessionEnded(reason=reason), source="pvdd", at=self.now())
+        self.engine.checkpoint()
+        self.journal.commit()
+
+    def _close(self) -> None:
+        for name in ("captures", "kernel"):
+            if hasattr(self, name):
+                getattr(self, name).close()
+        self._alarm.close()
+        try:
+            self.journal.close()
+        except JournalError as error:
+            raise Stopped(FAILED, str(error)) from None
+        finally:
+            self._writer.close()
+
+
+def hold(journal: str) -> IO[bytes]:
+    """The right to write to a journal, until it is closed or we die. Raises Stopped if another has it.
+
+    It is a lock on a file beside the journal: SQLite's own are let go between two commits, and closing any descriptor
+    of the journal itself would drop them.
+    """
+    path = f"{journal}-writer"
+    try:
+        file = open(path, "ab")  # noqa: SIM115 - it is the lock
+    except OSError as error:
+        folder = os.path.dirname(os.path.abspath(path))
+        raise Stopped(FAILED, f"{path}: {error.strerror}; is {folder} there, and ours to write to?") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        text = f"{journal}: another pvdd writes to it; stop that one, or give another --journal"
+        raise Stopped(FAILED, text) from None
+    return file
+
+
+def _boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _version() -> str:
+    try:
+        return version("pvdcore")
+    except PackageNotFoundError:
+        return "checkout"
