@@ -25,18 +25,21 @@ from adapters.ingest import Translator
 from adapters.kernel import Heard, Kernel
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent
-from events.frames import Frame
-from events.ids import Instant
+from events.frames import NETLINK, Frame, FramesLost, FramesRefused
+from events.ids import Instant, LinkId
 from events.operator import PolicySet
+from events.router import NeighborAdvertised, NeighborSolicited
 from events.session import SessionEnded, SessionStarted
 from pvdcore.audit import state_at
+from pvdcore.bounds import Bounds
 from pvdcore.engine import Engine
 from pvdcore.policy import DEFAULT, Value
-from pvdcore.state import State
+from pvdcore.state import Host, State
 
 DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
 BATCH_MAX: Final = 512  # frames taken from one socket before the others, and the control socket, have their turn
 NAMES_AFTER_S: Final = 0.1  # a namespace is made in three steps; and a thousand of them are listed ten times a second
+COUNTED_AFTER_S: Final = 5.0  # a flood is a line of history each so often
 DONE, FAILED, USAGE, NOT_PERMITTED = 0, 1, 2, 77
 
 OnChange = Callable[[State], None]
@@ -98,6 +101,12 @@ class Daemon:
         self.on_notice: list[Callable[[], None]] = []
         self._due = False
         self._names_due = False
+        self._bounds = Bounds()
+        self._refused: dict[tuple[LinkId, str], tuple[int, Instant, Instant]] = {}
+        self._lost: dict[LinkId, int] = {}
+        self._counting = False
+        self._own_of: Host | None = None
+        self._own_known: frozenset[tuple[LinkId, str]] = frozenset()
         self._stop: asyncio.Future[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_heard: Instant = 0
@@ -122,18 +131,68 @@ class Daemon:
         self.touch()
 
     def hear(self, frame: Frame | None, events: tuple[AnyEvent, ...]) -> None:
-        """Record what a frame says. Two frames never have one instant: an export could not tell them apart."""
+        """Record what a frame says. It counts when the record does, so that an export's packets are
+        dated as they counted; and two never have one instant, or nobody could tell them apart."""
         if not events:
             return
         if frame is None:
             for event in events:
-                self.submit(event, source="live")
+                self._say(event)
             return
-        if frame.at <= self._last_heard:
-            frame = msgspec.structs.replace(frame, at=self._last_heard + 1)
+        if frame.linktype != NETLINK and not self._matters(events[0], frame.at):
+            return
+        at = max(frame.at, self.state.now, self._last_heard + 1)
+        if at != frame.at:
+            frame = msgspec.structs.replace(frame, at=at)
         self._last_heard = frame.at
         self.engine.hear(frame, events, source="live")
         self.touch()
+
+    def _say(self, event: AnyEvent) -> None:
+        if isinstance(event, FramesLost):
+            self._lost[event.link] = self._lost.get(event.link, 0) + event.count
+            self._count_later()
+        else:
+            self.submit(event, source="live")
+
+    def _matters(self, event: AnyEvent, at: Instant) -> bool:
+        """Whether a frame is worth a record. Of the talk of neighbours only what is of a router, or of an address of
+        ours: a large link has a hundred such frames a second. Then bounds: what is refused is counted."""
+        if isinstance(event, (NeighborSolicited, NeighborAdvertised)):
+            router = isinstance(event, NeighborAdvertised) and (event.link, event.target) in self.state.speakers
+            if not router and (event.link, event.target) not in self._own():
+                return False
+        rule = self._bounds.refuses(event, at, self.state)
+        if rule:
+            link: LinkId = getattr(event, "link", "")
+            count, first, _ = self._refused.get((link, rule), (0, at, at))
+            self._refused[link, rule] = (count + 1, first, at)
+            self._count_later()
+        return not rule
+
+    def _own(self) -> frozenset[tuple[LinkId, str]]:
+        """Addresses of this host, formed or sighted."""
+        host = self.state.host
+        if self._own_of is not host:
+            self._own_of = host
+            formed = [(link, one.address) for (link, _), all_ in host.identifiers.items() for one in all_]
+            self._own_known = frozenset((*formed, *host.sighted))
+        return self._own_known
+
+    def _count_later(self) -> None:
+        if not self._counting and self._loop is not None:
+            self._counting = True
+            self._loop.call_later(COUNTED_AFTER_S, lambda: self._guard(self._count))
+
+    def _count(self) -> None:
+        """Say in one record each what was refused, and lost, since the last time."""
+        self._counting = False
+        refused, self._refused = self._refused, {}
+        lost, self._lost = self._lost, {}
+        for (link, rule), (count, first, last) in sorted(refused.items()):
+            self.submit(FramesRefused(link=link, rule=rule, count=count, first=first, last=last), source="live")
+        for link, count in sorted(lost.items()):
+            self.submit(FramesLost(link=link, count=count), source="live")
 
     def touch(self) -> None:
         """See to it that what was written becomes durable and is told, once, at the end of this turn."""
@@ -238,6 +297,7 @@ class Daemon:
     async def _end(self, reason: str) -> None:
         for hook in self.on_stop:
             await hook()
+        self._count()
         self.engine.submit(SessionEnded(reason=reason), source="pvdd", at=self.now())
         self.engine.checkpoint()
         self.journal.commit()

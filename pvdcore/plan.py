@@ -186,7 +186,9 @@ def _routes(place: Place, stands: Standing, at: Instant, lazy: bool) -> list[Op]
         if end == NEVER:  # which the kernel does not take back (ip6_fib.c, fib6_add_rt2node)
             ops.append(RouteDelete(place.netns, place.device, *key))
         left = seconds(route.until, at)
-        ops.append(RouteAdd(place.netns, place.device, *key[:2], route.preference, metric, left))
+        # The word itself, not one like it: msgspec leaves a default out by identity; the same plan is the same bytes.
+        word = next(one for one in METRICS if one == route.preference)
+        ops.append(RouteAdd(place.netns, place.device, *key[:2], word, metric, left))
     # After the new ones: a router that changed its preference is at no instant without a route.
     stale = sorted((one for one in stands.routes if one not in kept), key=lambda one: (one[0], one[1] or "", one[2]))
     return [*ops, *(RouteDelete(place.netns, place.device, *key) for key in stale)]

@@ -40,7 +40,11 @@ POLL_S: Final = 0.01
 TAIL: Final = 25  # records shown when a wait fails
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_PRIVATE: Final = "mkdir -p /run/netns /etc/netns /run/pvd && for at in /run/netns /etc/netns /run/pvd; do mount -t tmpfs none $at || exit; done; mount -t sysfs none /sys && echo ready && exec cat"  # noqa: E501
+_OWN: Final = "/run/netns /etc/netns /run/pvd /var/lib/dhcpcd /run/dhcpcd"  # of each host, and empty at first
+_PRIVATE: Final = (
+    f"mkdir -p {_OWN} && for at in {_OWN}; do mount -t tmpfs none $at || exit; done;"
+    " mount -t sysfs none /sys && echo ready && exec cat"
+)
 
 Answer = TypeVar("Answer")
 
@@ -157,7 +161,20 @@ class Host:
     def tcpdump(self, link: str, *words: str) -> tuple[Program, Path]:
         """tcpdump on a link into a file, listening when this returns."""
         path = self.lab.folder / f"{self.name}-{link.replace('/', '-')}-{self.lab.number()}.pcap"
-        fixed = ("-i", link, "-n", "-U", "-B", "65536", "--time-stamp-precision=nano", "-Z", "root", "-w", str(path))
+        fixed = (
+            "-i",
+            link,
+            "-n",
+            "-U",
+            "--immediate-mode",
+            "-B",
+            "65536",
+            "--time-stamp-precision=nano",
+            "-Z",
+            "root",
+            "-w",
+            str(path),
+        )
         program = self.start("tcpdump", *fixed, *words)
         program.says("listening on")
         return program, path
