@@ -100,11 +100,12 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class Kernel:
-    """Our network namespace. state: what is believed when the session begins. router: whether an address is of a router
-    that was heard on a link."""
+    """Our network namespace. state: what is believed when the session begins. boot: this boot's id. router: whether
+    an address is of a router that was heard on a link.
+    """
 
     def __init__(
-        self, clock: Clock, state: State, router: Callable[[LinkId, str], bool] = lambda link, at: False
+        self, clock: Clock, state: State, boot: str = "", router: Callable[[LinkId, str], bool] = lambda link, at: False
     ) -> None:
         self._clock = clock
         self._router = router
@@ -124,6 +125,9 @@ class Kernel:
         self._attached = {link.id: link.attached for link in self._known.values()}
         self._changes = {link.id: link.carrier_changes for link in self._known.values()}
         self._believed: dict[Key, Sighting] = dict(state.believed)
+        if state.boot not in ("", boot):  # nothing that another boot left is believed (standards.md C.3)
+            self._attached = dict.fromkeys(self._attached, False)
+            self._believed.clear()
 
     def fileno(self) -> int:
         return self._poll.fileno()

@@ -225,7 +225,7 @@ class Daemon:
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload()))
         # Sockets first, records then: whoever sees the SessionStarted knows that from there on nothing is missed.
-        self.kernel = Kernel(self.clock, self.state, lambda link, at: (link, at) in self.state.speakers)
+        self.kernel = Kernel(self.clock, self.state, _boot(), lambda link, at: (link, at) in self.state.speakers)
         self.captures = Captures(self.clock, self.translator, self.options.links)
         listed = self.kernel.listing()
         self.captures.follow(self.kernel.links)

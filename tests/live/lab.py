@@ -275,8 +275,14 @@ class Daemon(Program):
     def __init__(self, host: Host, journal: Path, options: tuple[str, ...], env: dict[str, str] | None = None) -> None:
         self.journal = journal
         self.before = _last(journal)
-        words = (sys.executable, "-P", "-m", "adapters.daemon", "--journal", str(journal), *options)
-        super().__init__(host, words, env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
+        super().__init__(
+            host,
+            self.line(journal, options),
+            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
+        )
+
+    def line(self, journal: Path, options: tuple[str, ...]) -> tuple[str, ...]:
+        return (sys.executable, "-P", "-m", "adapters.daemon", "--journal", str(journal), *options)
 
     def ready(self) -> Self:
         """Wait until it hears: its SessionStarted is written when its sockets are open."""
@@ -392,6 +398,14 @@ class Lab:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def disk(self, size: str) -> Path:
+        """A small disk (a tmpfs) in the lab's folder; made before the hosts that are to see it."""
+        path = self.folder / f"disk-{self.number()}"
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(path)], check=True)
+        self.keep(Mounted(path))
+        return path
+
     def host(self, name: str) -> Host:
         return self.keep(Host(self, name))
 
@@ -428,6 +442,16 @@ class Lab:
         """pvdd in a host, by default with a journal of the host's name; hearing when this returns."""
         daemon = self.keep(Daemon(host, journal or self.folder / f"{host.name}.db", options, env))
         return daemon.ready() if ready else daemon
+
+
+class Mounted:
+    """Something mounted that is to be unmounted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def close(self) -> None:
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
 
 
 class Tun:
