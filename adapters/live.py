@@ -23,12 +23,13 @@ from adapters.capture import Captures
 from adapters.clock import Alarm, Clock
 from adapters.ingest import Translator
 from adapters.kernel import Heard, Kernel
+from adapters.solicitor import Solicitor
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent
 from events.frames import NETLINK, Frame, FramesLost, FramesRefused
 from events.ids import Instant, LinkId
 from events.operator import PolicySet
-from events.router import NeighborAdvertised, NeighborSolicited
+from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionEnded, SessionStarted
 from pvdcore.audit import state_at
 from pvdcore.bounds import Bounds
@@ -105,6 +106,7 @@ class Daemon:
         self._refused: dict[tuple[LinkId, str], tuple[int, Instant, Instant]] = {}
         self._lost: dict[LinkId, int] = {}
         self._counting = False
+        self._solicitor = Solicitor()
         self._own_of: Host | None = None
         self._own_known: frozenset[tuple[LinkId, str]] = frozenset()
         self._stop: asyncio.Future[str] | None = None
@@ -146,6 +148,9 @@ class Daemon:
             frame = msgspec.structs.replace(frame, at=at)
         self._last_heard = frame.at
         self.engine.hear(frame, events, source="live")
+        for event in events:
+            if isinstance(event, RouterAdvertised):
+                self._solicitor.heard(event.link, event.header.lifetime_s)
         self.touch()
 
     def _say(self, event: AnyEvent) -> None:
@@ -280,7 +285,18 @@ class Daemon:
         self.journal.commit()
         for tell in self._on_change:
             tell(self.state)
-        self._alarm.set(self.clock, self.engine.wake_at())
+        self._solicit()
+        self._alarm.set(self.clock, min(self.engine.wake_at(), self._solicitor.due()))
+
+    def _solicit(self) -> None:
+        """Ask for routers where we were told to: on attached links that are heard, and on no other (house.md)."""
+        if not self.options.solicit:
+            return
+        devices = {one.link: one for one in self.kernel.links.values() if self.captures.wants(one) and not one.bare}
+        links = self.state.links
+        epochs = {link: links[link].epoch for link in sorted(devices) if link in links and links[link].attached}
+        self._solicitor.follow(epochs, self.now())
+        self._solicitor.ask(devices, self.now())
 
     def _guard(self, deed: Callable[[], object]) -> None:
         """A journal that cannot be written ends the session: nothing may be believed that is not written down."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from events.dhcp import Dhcp4MessageSeen
-from events.router import RouterAdvertised
+from events.ids import SECOND
+from events.router import RouterAdvertised, RouterSolicited
 from replay.captures import open_capture
 from tests.live.lab import Host, Lab, Program, until
 from tests.wire.packets import DISCOVER, ethernet, ipv4, name, pio, pvd, rdnss, udp
@@ -38,6 +39,22 @@ def test_it_says_nothing_and_changes_nothing(lab: Lab) -> None:
     dumping.stop()
     with open_capture(str(capture)) as packets:
         assert [data[12:14] for *_, data, _ in packets] == [b"\x88\xb5"]
+
+
+def test_it_asks_for_routers_where_it_is_told_to_until_one_answers(lab: Lab) -> None:
+    host, router = lab.host("h"), lab.host("r")
+    lab.veth(host, "eth0", router, "eth1")
+    pvdd = lab.pvdd(host, "--solicit")
+    first = pvdd.wait(RouterSolicited)
+    assert isinstance(first.event, RouterSolicited)
+    assert first.event.link == "eth0" and first.event.source.startswith("fe80::")
+    wire = router.wire("eth1")
+    wire.advertise(lifetime=0)
+    second = pvdd.wait(RouterSolicited, count=2)
+    assert second.at - first.at >= 4 * SECOND
+    wire.advertise(lifetime=1800)
+    pvdd.wait(lambda event: isinstance(event, RouterAdvertised) and event.header.lifetime_s == 1800)
+    assert pvdd.stop() == 0
 
 
 STATE = (
