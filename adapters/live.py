@@ -80,7 +80,8 @@ class Daemon:
 
     on_change: called with the State after each durable batch. on_start, on_stop: awaited when it hears, and before the
     journal is closed. on_reload: awaited on SIGHUP. on_notice: called when the kernel said something, recorded or not:
-    a doorbell for whoever compares what should be with what is.
+    a doorbell for whoever compares what should be with what is. alarms: asked when somebody wants to be told although
+    nothing came; on_change is called then.
     """
 
     def __init__(self, options: Options, *, policy: dict[str, Value] | None = None, clock: Clock | None = None) -> None:
@@ -107,6 +108,7 @@ class Daemon:
         self._lost: dict[LinkId, int] = {}
         self._counting = False
         self._solicitor = Solicitor()
+        self.alarms: list[Callable[[], Instant]] = [self._solicitor.due]
         self._own_of: Host | None = None
         self._own_known: frozenset[tuple[LinkId, str]] = frozenset()
         self._stop: asyncio.Future[str] | None = None
@@ -286,7 +288,7 @@ class Daemon:
         for tell in self._on_change:
             tell(self.state)
         self._solicit()
-        self._alarm.set(self.clock, min(self.engine.wake_at(), self._solicitor.due()))
+        self._alarm.set(self.clock, min(self.engine.wake_at(), *(due() for due in self.alarms)))
 
     def _solicit(self) -> None:
         """Ask for routers where we were told to: on attached links that are heard, and on no other (house.md)."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.frames import FrameRejected
 from events.ids import MILLISECOND, SECOND
+from events.link import LinkSeen
 from pvdcore.bounds import Bounds
 from tests.sim.build import R1, START, Story, dhcp4, pio, ra
 
@@ -60,11 +60,8 @@ def test_when_the_table_of_routers_is_full_a_few_samples_are_kept() -> None:
 
 
 def test_our_own_lease_is_no_strangers_and_others_are() -> None:
-    story, bounds = Story(), Bounds()
     own = "02:00:00:00:00:99"
-    story.engine.state = replace(
-        story.state, links=story.state.links.set("e0", replace(story.state.links["e0"], mac=own))
-    )
+    story, bounds = Story().hear(LinkSeen(link="e0", identity="i", name="e0", mac=own)), Bounds()
     others = [dhcp4("DISCOVER", mac=f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}") for n in range(1000)]
     assert flooded(story, bounds, *others)["flood-dhcp"] > FLOOD_MS * 0.9
     assert {bounds.refuses(dhcp4("ACK", mac=own), START + 10 * SECOND, story.state) for _ in range(500)} == {""}
