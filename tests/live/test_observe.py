@@ -19,6 +19,7 @@ def test_it_says_nothing_and_changes_nothing(lab: Lab) -> None:
     host.sysctl("net.ipv6.conf.eth0.accept_ra", 0)
     host.ip("link", "set", "eth0", "up")
     router.ip("link", "set", "eth1", "up")
+    until(lambda: _settled(host), lambda: host.ip("link"))  # what the kernel says of a new link, it says a second later
     dumping, capture = router.tcpdump("eth1", "ether", "src", host.mac("eth0"))
     monitor = host.start("ip", "monitor", "link", "address", "route", "rule", "netconf", "nsid")
     before = until(lambda: _begun(host, monitor), monitor.said)
@@ -60,6 +61,10 @@ def test_it_asks_for_routers_where_it_is_told_to_until_one_answers(lab: Lab) -> 
 STATE = (
     "ip -o address; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; ls /etc/netns /run/netns"
 )
+
+
+def _settled(host: Host) -> bool:
+    return "state UP" in host.ip("link", "show", "eth0") and "ff00::/8 dev eth0" in host.run("sh", "-c", STATE).stdout
 
 
 def _begun(host: Host, monitor: Program) -> str | None:
