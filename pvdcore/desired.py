@@ -16,6 +16,7 @@ from events.router import RaHeader
 from pvdcore.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
 from pvdcore.addresses import preferred_until as deprecated
 from pvdcore.contents import Source, members, merged
+from pvdcore.portals import Portal, portal
 from pvdcore.prefixes import network
 from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
 
@@ -48,6 +49,7 @@ class Place(msgspec.Struct, frozen=True):
 
     reachable_ms, retrans_ms: as the router heard last has them, 0 if none said (RFC 4861 §6.3.4); the kernel draws its
     ReachableTime from the first by itself.
+    portal: what the network says of a captive portal to this host; nothing is written for it.
     """
 
     pvd: PvdId
@@ -67,6 +69,7 @@ class Place(msgspec.Struct, frozen=True):
     dad: str = "wait"
     reachable_ms: int = 0
     retrans_ms: int = 0
+    portal: Portal | None = None
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -210,6 +213,7 @@ def _place(
         dad=str(state.policy.values.get("dad", "optimistic")),
         reachable_ms=_newest(found, lambda header: header.reachable_ms),
         retrans_ms=_newest(found, lambda header: header.retrans_ms),
+        portal=portal(found, state.policy),
     )
 
 

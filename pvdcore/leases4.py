@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from events.dhcp import Dhcp4MessageSeen, Flag, Number
 from events.ids import NEVER, SECOND, HostId
-from pvdcore import v6only
+from pvdcore import conflicts, v6only
 from pvdcore.draft import Draft
 from pvdcore.exchanges import (
     address,
@@ -97,7 +97,7 @@ def _asked(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
     ask(draft, name, slot, Ask(event, draft.at, draft.seq, host))
     lease = draft.grants.get((name, host, "dhcp4", ""))
     if event.message == "REQUEST" and lease is not None and manner(event) == "rebooting":
-        if _given(lease) == address(event.options, 50) and lease.verified:
+        if conflicts.address_of(lease) == address(event.options, 50) and lease.verified:
             # It may be used to its end if nobody answers (RFC 2131 §3.2), but nobody has said so yet.
             draft.grants = draft.grants.set((name, host, "dhcp4", ""), replace(lease, verified=False))
 
@@ -137,13 +137,10 @@ def _given_up(draft: Draft, event: Dhcp4MessageSeen) -> None:
     if not released:
         put_client(draft, name, host, replace(client(draft, name, host), declined_at=draft.at))
     lease = draft.grants.get((name, host, "dhcp4", ""))
-    if lease is not None and _given(lease) == given:
+    if lease is not None and conflicts.address_of(lease) == given:
+        if not released:
+            conflicts.declined(draft, lease)
         draft.drop_grant(lease, "released" if released else "declined", draft.seq)
-
-
-def _given(lease: Grant) -> str:
-    """The address of a lease."""
-    return next((one.key.split("/")[0] for one in lease.held if one.kind == "address"), "")
 
 
 # What servers say
@@ -204,6 +201,7 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
         return
     held = (*_lease(event, server, lease.value), *parameters4(event.options, lease.value, event.yiaddr))
     _check_routers(draft, event, held[0].key)
+    conflicts.tries(draft, event.link, host, by)
     informed = draft.grants.get((event.link, host, "dhcp4", "inform"))
     if informed is not None:
         draft.drop_grant(informed, "replaced", draft.seq)

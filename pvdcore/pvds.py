@@ -7,7 +7,7 @@ step's instant. An instance lives while something contributes to it.
 from msgspec.structs import replace
 
 from events.ids import Instant, LinkId, PvdId
-from pvdcore import phases
+from pvdcore import phases, portals
 from pvdcore.contents import Source, content, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.inquiry import informed
@@ -168,14 +168,17 @@ def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source], said: tup
     if not (_has_portal(said) or (everyone is not None and _has_portal(everyone.content))):
         return
     both = [*found, *(members(draft, id, everyone) if everyone else ())]
-    portals: dict[str, str] = {}
+    uris: dict[str, str] = {}
     for source in both:
         for held in source.held:
             if held.kind == "captive_portal":
                 by = source.speaker if isinstance(source, Origin) else source.rule
-                portals.setdefault(str(held.value[0]), by)
-    if len(portals) > 1:
-        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(portals.items()))
+                uris.setdefault(str(held.value[0]), by)
+    for uri, by in sorted(uris.items()):
+        if portals.literal(uri):
+            draft.find("capport-literal", link=link, pvd=id, uri=uri, by=by)
+    if len(uris) > 1:
+        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(uris.items()))
         draft.find("capport-differs", link=link, pvd=id, what=what)
 
 

@@ -19,6 +19,7 @@ from events.ids import NEVER, SECOND, Instant, Seq
 from events.link import (
     AddressGone,
     AddressSeen,
+    ArpSeen,
     AttachEnded,
     AttachStarted,
     DadFailed,
@@ -44,6 +45,7 @@ from pvdcore import (
     advertised,
     autoconf,
     believed,
+    conflicts,
     deadlines,
     info,
     leases4,
@@ -271,6 +273,7 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     NeighborSeen: neighbors.seen,
     Redirected: neighbors.redirected,
     Dhcp4MessageSeen: leases4.message,
+    ArpSeen: conflicts.heard,
     Dhcp6MessageSeen: leases6.message,
     FrameRejected: lambda draft, event: draft.reject(event.rule),
     FramesRefused: lambda draft, event: draft.reject(event.rule, event.count),

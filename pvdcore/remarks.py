@@ -21,8 +21,8 @@ from events.router import (
 )
 from pvdcore.draft import Draft
 from pvdcore.exchanges import slot6
-from pvdcore.prefixes import length
-from pvdcore.state import FOLLOWS, Held, Link, Origin, counted_from
+from pvdcore.prefixes import covers, length
+from pvdcore.state import FOLLOWS, Grant, Held, Link, Origin, counted_from
 
 SPLIT_NS: Final = 3 * SECOND  # RAs of one set follow each other at once; those of two rounds never do (RFC 4861 §10)
 COUNTING_NS: Final = 5 * SECOND  # lifetimes that count down end together up to the jitter of RAs
@@ -97,6 +97,7 @@ def beside(
     if header.managed and not prefixes | before:
         draft.find("managed-without-prefix", link=link.id, pvd=pvd, router=event.router)
     _lifetimes(draft, link, event, pvd, live)
+    _delegated(draft, link, event, pvd, live)
     if known is None:
         return
     if event.mac and known.mac and event.mac != known.mac:
@@ -152,6 +153,39 @@ def _lifetimes(
                 ]
                 if max(apart) > COUNTING_NS:
                     draft.find("prefix-lifetimes-differ", link=link.id, prefix=held.key)
+
+
+def _delegated(
+    draft: Draft, link: Link, event: RouterAdvertised, pvd: PvdId, live: dict[tuple[str, str], Held]
+) -> None:
+    """A prefix that is announced for longer than it, or what contains it, is delegated (RFC 8415 §18.2.10.1)."""
+    for name in sorted(draft.links):
+        for key in draft.links[name].grants:
+            if key[1] != "dhcp6-prefix":
+                continue
+            grant = draft.grants[(name, *key)]
+            for held in grant.held:
+                if held.kind == "prefix_delegated":
+                    _outlived(draft, link, event, pvd, live, (grant, held))
+
+
+def _outlived(
+    draft: Draft,
+    link: Link,
+    event: RouterAdvertised,
+    pvd: PvdId,
+    live: dict[tuple[str, str], Held],
+    given: tuple[Grant, Held],
+) -> None:
+    grant, delegated = given
+    since = counted_from(grant, delegated)
+    for (kind, prefix), mine in sorted(live.items(), key=lambda one: one[0]):
+        if kind != "prefix" or not covers(delegated.key, prefix):
+            continue
+        pairs = ((mine.lifetime_s, delegated.lifetime_s), (mine.preferred_s, delegated.preferred_s))
+        if any(deadline(draft.at, said) > deadline(since, granted) + COUNTING_NS for said, granted in pairs):
+            said = {"router": event.router, "prefix": prefix, "delegated": delegated.key}
+            draft.find("delegation-outlived", link=link.id, pvd=pvd, **said)
 
 
 def unanswered(draft: Draft, event: Dhcp6MessageSeen) -> None:

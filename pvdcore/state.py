@@ -135,7 +135,9 @@ class Client(msgspec.Struct, frozen=True):
     """Where one DHCP client stands on one attachment, beside what it asked and what it was granted.
 
     waits_until: it does without IPv4 (RFC 8925), 0 = it does not wait; waits_for: the server that asked for it.
-    declined_at: when it last gave back a DHCPv4 address as another's.
+    declined_at: when it last gave back a DHCPv4 address as another's. conflicts, conflicted_at, defended: how many
+    there were over addresses leased to it, when the last one was, over which address. tried_at: when that was leased.
+    probed, probed_at, announced: what it last asked for in ARP, when, and whether it has taken it since (RFC 5227).
     max_rt: SOL_MAX_RT (82) and INF_MAX_RT (83) as (option, server, seconds) (RFC 8415 §21.24, §21.25).
     reconfigurable: it said so (option 20). reconfiguring: what a Reconfigure has it send (19), 0 = nothing.
     refused: a server said NotOnLink to its Confirm, and none Success. sent, sent_since: its messages in a span of time.
@@ -151,6 +153,13 @@ class Client(msgspec.Struct, frozen=True):
     refused: bool = False
     sent: int = 0
     sent_since: Instant = 0
+    conflicts: int = 0
+    conflicted_at: Instant = 0
+    tried_at: Instant = 0
+    defended: str = ""
+    probed: str = ""
+    probed_at: Instant = 0
+    announced: bool = False
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from events.ids import Instant, Seq
 from events.ops import Op
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
+from pvdcore import portals
 from replay.tables import Printer
 from replay.times import age, parse, shown
 
@@ -279,7 +280,9 @@ def _held(one: report.InstanceRow) -> list[tuple[str, str, str, str | None, Seq 
     if one.mtu:
         rows.append(("mtu", str(one.mtu.mtu), "", _FIXED, one.mtu.because))
     if one.captive_portal:
-        rows.append(("captive portal", one.captive_portal.uri, "", _FIXED, one.captive_portal.because))
+        uri, because = one.captive_portal.uri, one.captive_portal.because
+        none = "none, says the network" if portals.state(uri) == "none" else ""
+        rows.append(("captive portal", uri, none, _FIXED, because))
     if one.hop_limit is not None:
         rows.append(("hop limit", str(one.hop_limit), "", _FIXED, ""))
     for server in one.ntp:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption
 from tests.sim.build import (
+    OTHER,
     SERVER6,
     Story,
     addresses,
+    announcement,
     authentication,
     dhcp4,
     dhcp6,
@@ -19,6 +21,7 @@ from tests.sim.build import (
     identifier,
     lease4,
     number,
+    probe,
     routes,
     status,
 )
@@ -98,6 +101,30 @@ def calls_itself(first: str, second: str) -> Tale:
     )
 
 
+def announces(*probed_at: float, at: float) -> Tale:
+    """A client with a new lease probes, and announces."""
+
+    def tell() -> Story:
+        told = Story().leases4()
+        for one in probed_at:
+            told.at(one).hear(probe(HERE))
+        return told.at(at).hear(announcement(HERE))
+
+    return tell
+
+
+def tries_on(conflicts: int, rest_s: float) -> Tale:
+    """A client is given address after address, all of which are taken, and one more after a rest."""
+
+    def tell() -> Story:
+        told = Story()
+        for one in range(conflicts):
+            told.at(one * 20).leases4().hear(dhcp4("DECLINE", addresses(50, HERE), xid=900 + one))
+        return told.at((conflicts - 1) * 20 + rest_s).leases4()
+
+    return tell
+
+
 TALES: dict[str, tuple[Tale, Tale]] = {
     "dhcp4-router-is-client": (requested(router=HERE), requested()),
     "dhcp4-router-off-link": (
@@ -114,6 +141,12 @@ TALES: dict[str, tuple[Tale, Tale]] = {
     "dhcp4-client-renews-elsewhere": (asks(ciaddr=HERE, to="192.0.2.254"), asks(ciaddr=HERE, to=SERVER)),
     "dhcp4-client-request-order": (discovers(1, 3, 121), discovers(1, 121, 3, 33)),
     "dhcp4-client-id-changed": (calls_itself("ff0a", "ff0b"), calls_itself("ff0a", "ff0a")),
+    "dhcp4-address-conflict": (
+        lambda: Story().leases4().hear(announcement(HERE, OTHER)),
+        lambda: Story().leases4().hear(announcement(HERE), probe(HERE, OTHER), announcement("192.0.2.11", OTHER)),
+    ),
+    "dhcp4-client-unprobed": (announces(1, 2, 3, at=4), announces(1, 2, 3, at=5)),
+    "dhcp4-client-tries-on": (tries_on(10, 59), tries_on(10, 60)),
     "dhcp4-client-hasty": (declines(9), declines(10)),
     "dhcp4-client-ignores-v6only": (
         offered(dhcp4("DISCOVER", xid=2)),

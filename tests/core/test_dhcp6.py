@@ -3,8 +3,10 @@
 import pytest
 
 from events.dhcp import Dhcp6MessageSeen, DhcpOption, IaPrefix, Relay
+from pvdcore.desired import desired
 from tests.sim.build import (
     DUID,
+    R1,
     Story,
     addresses,
     dhcp6,
@@ -14,6 +16,8 @@ from tests.sim.build import (
     ia_pd,
     ia_prefix,
     names,
+    pio,
+    ra,
     status,
 )
 
@@ -187,3 +191,21 @@ def test_what_passes_between_relay_and_server_makes_no_pvd() -> None:
         for one in (dhcp6(INFORM), dhcp6("REPLY", DNS))
     ]
     assert Story().hear(*relayed).alive() == []
+
+
+@pytest.mark.covers("rfc:W25")
+def test_what_is_made_of_a_delegated_prefix_ends_with_it() -> None:
+    inner = "2001:db8:100:1::/64"
+    given = ia_prefix("2001:db8:100::/56", 1800, 1200)
+    outlived = "delegation-outlived"
+    told = Story().asks6("REQUEST", ia_pd(given))
+    assert told.hear(ra(R1, pio(inner, 1800, 1200), link="e1")).findings() == {}
+    for valid, preferred in ((86_400, 1200), (1800, 1201 + 5), (None, 1200), (1800, None)):
+        again = Story().asks6("REQUEST", ia_pd(given)).hear(ra(R1, pio(inner, valid, preferred), link="e1"))
+        assert outlived in again.findings()
+    apart = Story().asks6("REQUEST", ia_pd(given)).hear(ra(R1, pio("2001:db8:200:1::/64", 86_400), link="e1"))
+    assert outlived not in apart.findings()
+    for place in desired(told.state, host=DUID).places:  # this host makes nothing of a prefix that is delegated to it
+        assert place.link == "e1" or not (place.addresses or place.routes)
+    assert told.at(1799).alive() == [HOME, "ra:e1/1/fe80::1"]
+    assert told.at(1800).alive() == []

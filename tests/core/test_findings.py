@@ -32,6 +32,8 @@ from tests.sim.build import (
     header,
     ia_address,
     ia_na,
+    ia_pd,
+    ia_prefix,
     ignored,
     lease4,
     mtu,
@@ -90,6 +92,17 @@ def asking(*events: RouterAdvertised, every_s: float) -> Tale:
         for round_ in range(4):
             told.at(round_ * every_s).hear(dhcp6("INFORMATION-REQUEST", xid=7))
         return told
+
+    return tell
+
+
+def delegates(valid_s: int) -> Tale:
+    """A router is delegated a prefix for an hour, and half an hour later announces a part of it elsewhere."""
+    given = ia_prefix("2001:db8:100::/56", 3600, 2400)
+
+    def tell() -> Story:
+        told = Story().asks6("REQUEST", ia_pd(given)).at(1800 + 5)
+        return told.hear(ra(R2, pio("2001:db8:100:1::/64", valid_s, 600), link="e1"))
 
     return tell
 
@@ -193,6 +206,8 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
         lambda: Story().hear(x(legacy=True), ra(R2, pvd("y.example.", legacy=True))).leases4(),
         lambda: Story().hear(x(legacy=True), ra(R2, pvd("y.example."))).leases4(),
     ),
+    "delegation-outlived": (delegates(1801), delegates(1800)),
+    "capport-literal": (hears(ra(R1, portal("https://192.0.2.1/api"))), hears(ra(R1, portal(URI)))),
     "capport-differs": (leased(3600, OTHER), leased(3600, URI)),
     "two-dhcp4-servers": (offers("192.0.2.1", "192.0.2.2"), offers("192.0.2.1", "192.0.2.1")),
     "dhcp6-unanswered": (asking(ra(R1, o=True), every_s=2), asking(ra(R1), every_s=2)),

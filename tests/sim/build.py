@@ -28,7 +28,7 @@ from events.dhcp import (
 )
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant
-from events.link import AttachEnded, AttachStarted, LinkSeen
+from events.link import ArpSeen, AttachEnded, AttachStarted, LinkSeen
 from events.operator import PolicySet
 from events.router import (
     CaptivePortal,
@@ -252,6 +252,24 @@ def authentication() -> Authentication:
 def status(code: int) -> Status:
     """A DHCPv6 status."""
     return Status(13, code, "", 0, 0)
+
+
+# ARP
+
+
+def probe(address: str, mac: str = CLIENT) -> ArpSeen:
+    """Somebody asks whether an address is taken (RFC 5227 §2.1.1)."""
+    return ArpSeen("e0", "request", mac, "0.0.0.0", "00:00:00:00:00:00", address, mac)
+
+
+def announcement(address: str, mac: str = CLIENT) -> ArpSeen:
+    """Somebody says that an address is theirs (§2.3)."""
+    return ArpSeen("e0", "request", mac, address, "00:00:00:00:00:00", address, mac)
+
+
+def defence(address: str, mac: str, to: str = CLIENT) -> ArpSeen:
+    """Somebody answers a probe (§2.1.1)."""
+    return ArpSeen("e0", "reply", mac, address, to, "0.0.0.0", mac)
 
 
 # DHCPv6

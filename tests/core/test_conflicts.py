@@ -1,0 +1,113 @@
+"""Two machines with one IPv4 address, as ARP shows it (RFC 5227), and what becomes of the lease."""
+
+import pytest
+from msgspec.structs import replace
+
+from events.link import ArpSeen, LinkSeen
+from pvdcore.state import Client
+from tests.sim.build import CLIENT, OTHER, Story, addresses, announcement, defence, dhcp4, lease4, probe
+
+HOME = "if:e0/1"
+HERE = "192.0.2.10"
+CONFLICT = "dhcp4-address-conflict"
+
+
+def leased(**policy: str) -> Story:
+    return Story(**policy).leases4()
+
+
+def of(told: Story) -> Client:
+    return dict(told.state.links["e0"].clients).get(CLIENT, Client())
+
+
+@pytest.mark.covers("rfc:V31", "rfc:V22", "evil:E98")
+@pytest.mark.parametrize(
+    "foreign", [probe(HERE, OTHER), announcement(HERE, OTHER), defence(HERE, OTHER)], ids=["probe", "claim", "answer"]
+)
+def test_whoever_speaks_as_an_address_that_is_probed_ends_it_at_once(foreign: ArpSeen) -> None:
+    told = leased().at(1).hear(probe(HERE)).at(2.9).hear(foreign)
+    assert told.alive() == []
+    assert told.history(HOME)[-1].cause == "conflict"
+    assert (told.findings()[CONFLICT].count, of(told).conflicts) == (1, 1)
+
+
+@pytest.mark.covers("rfc:V31", "evil:E98")
+def test_ones_own_words_are_no_conflict_whichever_way_they_come_back() -> None:
+    told = leased().at(1).hear(probe(HERE), replace(probe(HERE), mac=OTHER), probe(HERE), announcement(HERE))
+    assert (told.alive(), CONFLICT in told.findings(), of(told).conflicts) == ([HOME], False, 0)
+    ours = Story()
+    for link, mac in (("e0", CLIENT), ("e1", OTHER)):
+        ours.hear(LinkSeen(link=link, identity=f"netns:1:{link}", name=link, mac=mac, host=True))
+    ours.leases4().hear(probe(HERE), probe(HERE, OTHER), announcement(HERE, OTHER))
+    assert (ours.alive(), CONFLICT in ours.findings()) == ([HOME], False)
+
+
+@pytest.mark.covers("rfc:V31", "evil:E98")
+@pytest.mark.parametrize(("gap_s", "kept"), [(4, False), (9, False), (9.9, False), (10, True), (11, True), (20, True)])
+def test_an_address_in_use_is_defended_once_in_ten_seconds(gap_s: float, kept: bool) -> None:
+    told = leased().at(100).hear(announcement(HERE, OTHER))
+    assert told.alive() == [HOME]
+    told.at(100 + gap_s).hear(announcement(HERE, OTHER))
+    assert told.alive() == ([HOME] if kept else [])
+    assert (told.findings()[CONFLICT].count, of(told).conflicts) == (2, 2)
+
+
+@pytest.mark.covers("rfc:V31", "evil:E98")
+def test_what_is_no_conflict_in_use() -> None:
+    told = leased().at(100)
+    for _ in range(3):
+        told.hear(probe(HERE, OTHER))  # a newcomer asks before it takes anything
+        told.hear(announcement("192.0.2.11", OTHER), defence("192.0.2.11", OTHER), probe("192.0.2.11", OTHER))
+    assert (told.alive(), told.findings(), of(told)) == ([HOME], {}, Client())
+    assert Story().hear(announcement(HERE, OTHER), probe(HERE, OTHER)).findings() == {}
+
+
+@pytest.mark.covers("rfc:V31")
+def test_probing_is_over_two_seconds_after_the_last_probe_or_with_the_announcement() -> None:
+    late = leased().at(1).hear(probe(HERE)).at(3).hear(announcement(HERE, OTHER))
+    assert (late.alive(), late.findings()[CONFLICT].count) == ([HOME], 1)
+    told = leased().at(1).hear(probe(HERE)).at(2).hear(announcement(HERE), probe(HERE, OTHER))
+    assert (told.alive(), CONFLICT in told.findings()) == ([HOME], False)
+    assert told.hear(announcement(HERE, OTHER)).alive() == [HOME]
+
+
+def test_a_defender_by_policy_keeps_its_address_for_ever() -> None:
+    told = leased(arp_defence="always").at(100)
+    for second in range(5):
+        told.at(100 + second).hear(announcement(HERE, OTHER))
+    assert (told.alive(), told.findings()[CONFLICT].count) == ([HOME], 5)
+
+
+@pytest.mark.covers("rfc:V21", "rfc:V31")
+def test_the_decline_that_follows_a_conflict_is_the_same_one() -> None:
+    decline = dhcp4("DECLINE", addresses(50, HERE), xid=7)
+    told = leased().at(1).hear(announcement(HERE, OTHER)).at(2).hear(decline)
+    assert (told.alive(), of(told).conflicts) == ([], 1)
+    assert of(leased().at(1).hear(announcement(HERE, OTHER)).at(11).hear(decline)).conflicts == 2
+    unknown = leased().hear(dhcp4("DECLINE", addresses(50, "192.0.2.11"), xid=7))
+    assert (unknown.alive(), of(unknown).conflicts) == ([HOME], 0)
+
+
+@pytest.mark.covers("rfc:V22", "evil:E98")
+@pytest.mark.parametrize(("conflicts", "limited"), [(9, False), (10, True), (11, True)])
+def test_from_the_tenth_conflict_on_one_address_a_minute_is_tried(conflicts: int, limited: bool) -> None:
+    told = Story()
+    for one in range(conflicts):
+        told.at(one * 60).leases4().at(one * 60 + 1).hear(probe(HERE), defence(HERE, OTHER))
+        assert "dhcp4-client-tries-on" not in told.findings()
+    told.at(conflicts * 60 - 1).leases4()
+    assert ("dhcp4-client-tries-on" in told.findings(), of(told).conflicts) == (limited, conflicts)
+
+
+@pytest.mark.covers("rfc:V22")
+def test_an_address_is_announced_after_probes_and_two_seconds_of_quiet() -> None:
+    for at, probes in ((5, (1, 2, 3)), (3, (1,))):
+        told = leased()
+        for one in probes:
+            told.at(one).hear(probe(HERE))
+        told.at(at).hear(announcement(HERE)).at(at + 2).hear(announcement(HERE))
+        assert "dhcp4-client-unprobed" not in told.findings()
+    for told in (leased(), leased().hear(probe("192.0.2.11")), leased().at(1).hear(probe(HERE)).at(2.9)):
+        assert "dhcp4-client-unprobed" in told.hear(announcement(HERE)).findings()
+    renewed = leased().at(1800).hear(dhcp4("REQUEST", ciaddr=HERE, xid=9))
+    assert renewed.hear(lease4(xid=9), announcement(HERE)).findings() == {}
