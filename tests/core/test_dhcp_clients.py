@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.dhcp import Dhcp4MessageSeen, IaPrefix
+from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix
 from events.ids import NEVER, SECOND
 from pvdcore.leases4 import manner
 from pvdcore.leases6 import MAX_RT_S, max_rt_s
@@ -124,6 +124,25 @@ def test_a_relayed_answer_counts_where_its_client_is_and_not_before() -> None:
     to_client = dhcp4("ACK", SERVER, number(51, 3600), yiaddr=HERE, giaddr=relay, destination="255.255.255.255")
     assert Story().hear(question, to_relay).alive() == []
     assert Story().hear(question, to_client).alive() == [HOME]
+
+
+@pytest.mark.covers("rfc:V17")
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ((1, 121, 3, 33), False),
+        ((121, 3), False),
+        ((1, 3, 33), False),
+        ((1, 3, 121), True),
+        ((121, 33), True),
+        ((33, 121, 3), True),
+        ((121,), True),
+    ],
+)
+def test_a_client_asks_for_classless_routes_first_and_for_routers_too(codes: tuple[int, ...], told: bool) -> None:
+    for message in ("DISCOVER", "REQUEST"):
+        heard = Story().hear(dhcp4(message, WISH, Codes(55, codes, 0, 0)))
+        assert ("dhcp4-client-request-order" in heard.findings()) is told
 
 
 # DHCPv6

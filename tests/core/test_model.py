@@ -5,7 +5,9 @@ Law: each of these is a story of its own; the rules behind them have their tests
 
 import pytest
 
+from events.ids import SECOND
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
+from pvdcore.desired import desired
 from pvdcore.view import items, origins
 from tests.sim.build import (
     CLIENT,
@@ -19,11 +21,13 @@ from tests.sim.build import (
     ia_address,
     ia_na,
     mtu,
+    names,
     pio,
     pvd,
     ra,
     rio,
     search,
+    text,
 )
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
@@ -189,3 +193,63 @@ def test_each_item_has_its_own_end_and_infinity_has_none_until_it_is_withdrawn()
     assert told.at(600).keys(I1, "route") == [] and told.at(900).keys(I1, "router") == []
     assert told.at(10**8).keys(I1, "prefix") == [P] and told.ends(I1, "prefix", P) is None
     assert told.hear(ra(R1, pio(P, 0, 0), life=0)).alive() == []
+
+
+# Sources, lifetimes and names
+
+
+@pytest.mark.covers("feat:G1", "feat:I1")
+def test_what_dhcp_says_in_both_families_is_held_in_the_pvd_it_belongs_to() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P), legacy=True), m=True, o=True), ra(R2, dns("2001:db8:2::53")))
+    told.leases4(text(15, "four.example")).asks6("REQUEST", ia_na(ia_address("2001:db8:1::a")))
+    told.asks6("INFORMATION-REQUEST", addresses(23, "2001:db8:1::53"), names(24, "six.example."))
+    assert sorted(told.keys(X, "address")) == ["192.0.2.10/24", "2001:db8:1::a/128"]
+    assert sorted(told.keys(X, "dns")) == ["192.0.2.53", "2001:db8:1::53"]
+    assert sorted(told.keys(X, "search")) == ["four.example.", "six.example."]
+    assert (told.keys(I2, "dns"), told.keys(I2, "search"), told.keys(I2, "address")) == (["2001:db8:2::53"], [], [])
+
+
+@pytest.mark.covers("feat:G3")
+def test_a_router_lifetime_of_zero_ends_the_default_router_alone() -> None:
+    told = Story().hear(ra(R1, pio(P), rio(Q), dns("2001:db8::53")), ra(R2))
+    told.hear(ra(R1, pio(P), rio(Q), dns("2001:db8::53"), life=0))
+    kinds = ("router", "prefix", "route", "dns")
+    assert [told.keys(I1, kind) for kind in kinds] == [[], [P], [f"{Q} via {R1}"], ["2001:db8::53"]]
+    assert told.keys(I2, "router") == [R2]
+
+
+@pytest.mark.covers("feat:G4")
+def test_routes_have_a_preference_and_an_end_and_a_default_one_speaks_for_its_router() -> None:
+    told = Story().hear(ra(R1, rio("::/0", 600, "high"), rio(Q, 900, "low"), life=300, pref="low"))
+    assert told.holdings(I1, "route") == {
+        f"::/0 via {R1}": ("::/0", R1, "high"),
+        f"{Q} via {R1}": (Q, R1, "low"),
+    }
+    (place,) = desired(told.state).places
+    assert [(one.destination, one.preference) for one in place.routes] == [(Q, "low"), ("::/0", "high")]
+    told.at(1).hear(ra(R1, rio("::/0", 0), rio(Q, 900, "low"), life=300, pref="low"))
+    assert told.keys(I1, "route") == [f"{Q} via {R1}"]
+    (place,) = desired(told.state).places
+    assert [(one.destination, one.preference) for one in place.routes] == [(Q, "low"), ("::/0", "low")]
+
+
+@pytest.mark.covers("feat:G5")
+def test_a_resolver_or_name_is_withdrawn_by_itself() -> None:
+    told = Story().hear(ra(R1, dns("2001:db8::53", "2001:db8::54"), search("a.example.", "b.example.")))
+    told.hear(ra(R1, dns("2001:db8::53", life=0), search("b.example.", life=0)))
+    assert (told.keys(I1, "dns"), told.keys(I1, "search")) == (["2001:db8::54"], ["a.example."])
+    told.hear(ra(R1, dns("2001:db8::99", life=0)))
+    assert told.keys(I1, "dns") == ["2001:db8::54"]
+
+
+@pytest.mark.covers("feat:H3")
+def test_time_is_what_the_records_say_and_nothing_waits_for_it() -> None:
+    told = Story().hear(ra(R1, pio(P, 30 * 86_400, 86_400), life=9000))
+    assert told.at(30 * 86_400 - 1).keys(I1, "prefix") == [P]
+    assert told.at(30 * 86_400).alive() == []
+    (began, lost, ended) = told.moves(I1)
+    assert (began[0], lost[:2], ended[:2]) == (0, (9000, "lapsed"), (30 * 86_400, "lapsed"))
+    quiet = Story().hear(ra(R1, pio(P, 30 * 86_400, 86_400), life=9000))
+    quiet.now += 40 * 86_400 * SECOND  # nobody wakes it in between: the next record tells the time
+    quiet.hear(ra(R2))
+    assert quiet.moves(I1) == told.moves(I1) and quiet.refolded().pvds == quiet.state.pvds

@@ -30,6 +30,7 @@ from pvdcore.view import items
 from replay.advertise import described, frame
 from replay.compose import advertisement, name, option
 from replay.rerun import rerun
+from tests.sim.build import Story
 from tests.wire import packets as p
 from tests.wire.strategies import ra_options
 
@@ -255,6 +256,26 @@ def held(state: State, id: str, key: str, link: str = "eth0") -> Any:
 
 
 CLASSIC = "ra:eth0/1/fe80::1"
+
+
+@pytest.mark.covers("rfc:P64")
+def test_a_pvd_for_those_that_know_pvds_has_a_header_of_its_own_and_one_for_all_has_none() -> None:
+    lifetimes = {}
+    for audience, outer, inner in (("aware only", 0, {"header": {"lifetime_s": 1800}}), ("both", 1800, {})):
+        row = {"type": "pvd", "name": "x.example.", **inner}
+        plan = described(
+            {"ra": [{"router": "fe80::1", "link": "e0", "header": {"lifetime_s": outer}, "options": [row]}]}
+        )
+        octets = option(plan.round[0].ra.options[0])
+        assert (octets[2] >> 5 & 1, len(octets)) == ((1, 40) if inner else (0, 24)), "R, and 16 octets more"
+        assert not inner or octets[24] == 134
+        event = heard(Frame(0, "e0", ETHERNET, frame(plan.round[0].ra)))
+        assert event is not None
+        for aware in (True, False):
+            told = Story(aware=aware).hear(event)
+            lifetimes[audience, aware] = [told.ends(id, "router", "fe80::1") for id in told.alive()]
+    assert lifetimes["both", True] == lifetimes["both", False] == [1800]
+    assert lifetimes["aware only", True] == [1800] and lifetimes["aware only", False] == []
 
 
 @pytest.mark.covers("acc:AR1")

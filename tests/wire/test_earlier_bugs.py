@@ -131,7 +131,7 @@ def test_an_ra_from_off_the_link_is_a_rejected_record_without_effect(frame: Fram
     assert told(p.ra(*REST)).alive() == ["ra:e0/1/fe80::1"]
 
 
-@pytest.mark.covers("feat:A4", "feat:A5")
+@pytest.mark.covers("bug:5", "feat:A4", "feat:A5")
 def test_the_four_faults_of_the_kernel_patch() -> None:
     # A label is bounded by its option, though octets follow.
     (long,) = translate(p.ra(p.pvd(b"\x09" + b"a" * 9), p.option(200, b"aaaa\0\0")))
@@ -200,3 +200,19 @@ def test_both_id_types_of_the_mif_drafts_are_read_and_told_apart() -> None:
         assert container.options == (MifPvdId(p.A9_MIF_UUID, id_type, 40),)
     (strange,) = said(p.ra(p.mif(p.mif_id(id_type=2)))).options
     assert isinstance(strange, IgnoredOption)
+
+
+@pytest.mark.covers("bug:9")
+def test_option_21_is_read_as_rfc_8801_has_it_and_the_drafts_by_their_own_options() -> None:
+    """The tools of the drafts took R for A, and Delay for something else; here the event's type says what it was."""
+    reread = p.pvd(X, flags=0x2000, inner=p.header(1600))
+    (final,) = said(p.ra(reread)).options
+    (draft,) = said(p.ra(p.mif(p.mif_id()))).options
+    assert isinstance(final, PvdOption) and final.header is not None and final.header.lifetime_s == 1600
+    assert isinstance(draft, MifContainer)
+    (short,) = translate(p.ra(p.pvd(X, flags=0x2000)))
+    assert isinstance(short, FrameRejected) and short.rule == "pvd-header-missing"
+    for delay, window_ms in ((1, 2**11), (4, 2**14), (15, 2**25)):
+        story = told(p.ra(p.pvd(X, flags=0x8000 | delay, sequence=1)))
+        (inquiry,) = story.state.inquiries.values()
+        assert inquiry.wanted is not None and inquiry.wanted.window == window_ms * 1_000_000
