@@ -476,7 +476,8 @@ def test_a_lease_counts_from_the_request_and_a_renewal_keeps_it() -> None:
     assert set(ends) == {at[26] + 60 * SECOND} != {at[27] + 60 * SECOND}
 
 
-@pytest.mark.covers("rfc:P31", "rfc:P32", "rfc:P34", "rfc:P36", "rfc:P40", "rfc:P42", "rfc:W08", "rfc:W22")
+@pytest.mark.covers("rfc:P31", "rfc:P32", "rfc:P34", "rfc:P36", "rfc:P40", "rfc:P42", "rfc:W08")
+@pytest.mark.covers("rfc:W22", part="negative")
 def test_a_dhcp6_address_moves_to_the_router_whose_prefix_holds_it() -> None:
     run = run_of("dhcp6-relay-client-side.pcap")
     router, client = "ra:if0/1/fe80::ff:fe00:501", "0001000132974f59020000000401"

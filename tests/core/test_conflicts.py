@@ -88,6 +88,15 @@ def test_the_decline_that_follows_a_conflict_is_the_same_one() -> None:
     assert (unknown.alive(), of(unknown).conflicts) == ([HOME], 0)
 
 
+@pytest.mark.covers("rfc:V21")
+@pytest.mark.parametrize(("rest_s", "hasty"), [(0, True), (9, True), (10, False)])
+def test_who_declines_rests_ten_seconds_before_it_asks_again(rest_s: float, hasty: bool) -> None:
+    told = leased().at(1).hear(probe(HERE), defence(HERE, OTHER), dhcp4("DECLINE", addresses(50, HERE), xid=7))
+    assert told.alive() == []
+    told.at(1 + rest_s).hear(dhcp4("DISCOVER", xid=8))
+    assert ("dhcp4-client-hasty" in told.findings()) is hasty
+
+
 @pytest.mark.covers("rfc:V22", "evil:E98")
 @pytest.mark.parametrize(("conflicts", "limited"), [(9, False), (10, True), (11, True)])
 def test_from_the_tenth_conflict_on_one_address_a_minute_is_tried(conflicts: int, limited: bool) -> None:

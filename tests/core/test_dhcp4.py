@@ -63,6 +63,14 @@ def test_any_other_nak_ends_nothing(nak: Dhcp4MessageSeen) -> None:
     assert told.owners("dhcp4") == [HOME]
 
 
+@pytest.mark.covers("rfc:V20")
+def test_a_renewal_goes_to_the_server_that_granted_and_to_no_relay() -> None:
+    for where, elsewhere in (("192.0.2.1", False), ("192.0.2.254", True)):
+        renewal = dhcp4("REQUEST", ciaddr="192.0.2.10", destination=where, xid=2)
+        told = Story().hear(asked(), lease4()).at(1800).hear(renewal)
+        assert ("dhcp4-client-renews-elsewhere" in told.findings()) is elsewhere
+
+
 @pytest.mark.covers("rfc:V30")
 def test_what_else_a_nak_carries_is_not_taken() -> None:
     told = Story().hear(
@@ -203,6 +211,10 @@ def test_an_ack_without_server_id_is_of_the_server_that_was_asked() -> None:
     request = dhcp4("REQUEST", addresses(50, "192.0.2.10"), addresses(54, "192.0.2.7"))
     told = Story().hear(request, dhcp4("ACK", number(51, 600), yiaddr="192.0.2.10"))
     assert told.holdings(HOME, "lease")["dhcp4"][1] == "192.0.2.7"
+    renewal = dhcp4("REQUEST", ciaddr="192.0.2.10", xid=2)
+    told.at(300).hear(renewal, dhcp4("ACK", number(51, 600), yiaddr="192.0.2.10", xid=2))
+    assert told.holdings(HOME, "lease")["dhcp4"][1] == "192.0.2.7"  # that of the lease it holds
+    assert told.ends(HOME, "address", "192.0.2.10/32") == 900
 
 
 def test_an_ack_without_a_usable_lease_is_a_finding() -> None:

@@ -1,12 +1,14 @@
 """DHCPv6 as an observer folds it: RFC 8415."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.dhcp import Dhcp6MessageSeen, DhcpOption, IaPrefix, Relay
 from pvdcore.desired import desired
 from tests.sim.build import (
     DUID,
     R1,
+    SERVER6,
     Story,
     addresses,
     dhcp6,
@@ -105,7 +107,7 @@ def test_an_address_that_a_renewal_leaves_out_keeps_its_lifetime() -> None:
     assert told.at(7200).keys(HOME, "address") == [ADDRESS]
 
 
-@pytest.mark.covers("rfc:W18")
+@pytest.mark.covers("rfc:W18", part="negative")
 def test_a_delegation_keeps_what_it_excludes() -> None:
     given = IaPrefix(26, "2001:db8:100::/56", 3600, 7200, 0, 0, excluded="2001:db8:100:ff::/64")
     told = Story().asks6("REQUEST", ia_pd(given))
@@ -122,7 +124,7 @@ def test_rapid_commit_needs_both_sides(asked: bool, answered: bool) -> None:
     assert told.alive() == ([HOME] if asked and answered else [])
 
 
-@pytest.mark.covers("rfc:W22")
+@pytest.mark.covers("rfc:W22", part="negative")
 def test_an_advertise_configures_nothing() -> None:
     told = Story().hear(dhcp6("SOLICIT"), dhcp6("ADVERTISE", ia_na(ia_address(A)), DNS))
     assert told.alive() == []
@@ -209,3 +211,22 @@ def test_what_is_made_of_a_delegated_prefix_ends_with_it() -> None:
         assert place.link == "e1" or not (place.addresses or place.routes)
     assert told.at(1799).alive() == [HOME, "ra:e1/1/fe80::1"]
     assert told.at(1800).alive() == []
+
+
+@pytest.mark.covers("rfc:W01")
+@pytest.mark.parametrize(
+    "message",
+    ["SOLICIT", "REQUEST", "CONFIRM", "RENEW", "REBIND", "RELEASE", "DECLINE", "INFORMATION-REQUEST", "RELAY-REPL"],
+)
+def test_what_is_meant_for_servers_gives_a_client_nothing(message: str) -> None:
+    """A forged one answers a question that is in flight, with all a Reply would have in it."""
+    given = (ia_na(ia_address(A)), DNS, flag(14))
+    forged = dhcp6(message, *given, server=SERVER6)
+    if message == "RELAY-REPL":
+        forged = replace(dhcp6("REPLY", *given), relays=(Relay("RELAY-REPL", 0, "2001:db8::1", "fe80::a"),))
+    told = Story().hear(dhcp6("SOLICIT", flag(14)), forged)
+    assert told.alive() == [] and not told.state.grants and told.history() == []
+    bound = Story().asks6("REQUEST", ia_na(ia_address(A)), DNS)
+    forged = replace(forged, options=(*dhcp6(message, client=DUID + "ff", server=SERVER6).options, *given))
+    assert bound.hear(forged).keys(HOME, "address") == [ADDRESS]
+    assert len(bound.history()) == 1 and len(list(bound.journal.records())) == 6  # recorded, and that is all

@@ -4,8 +4,10 @@ import pytest
 
 from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix
 from events.ids import NEVER, SECOND
+from pvdcore.desired import desired
 from pvdcore.leases4 import manner
 from pvdcore.leases6 import MAX_RT_S, max_rt_s
+from pvdcore.plan import Have, plan
 from pvdcore.state import Client
 from tests.sim.build import (
     CLIENT,
@@ -106,6 +108,9 @@ def test_an_ack_to_what_was_asked_before_a_release_comes_too_late() -> None:
 def test_a_host_name_is_the_pvds() -> None:
     assert Story().leases4(text(12, "evil")).holdings(HOME, "hostname") == {"hostname": ("evil",)}
     assert Story().leases4().holdings(HOME, "hostname") == {}
+    told = Story(projection="netns").leases4(text(12, "evil")).at(2)
+    ops = plan(desired(told.state, host=CLIENT), Have()).ops
+    assert ops and "evil" not in str(ops)  # nothing that is written to the host carries it
 
 
 @pytest.mark.covers("evil:E54", "evil:E58")

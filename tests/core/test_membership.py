@@ -313,6 +313,7 @@ def test_two_routers_that_differ_in_l_do_not_move_it_about() -> None:
         told.at(second).hear(with_l if second % 2 else without)
         assert told.owners("dhcp4") == [X]
     assert len([one for one in told.history() if one.host == CLIENT]) == 1
+    assert "l-flag-differs" in told.findings()
     told.at(20).hear(ra(R1, pvd("x.example.")))
     assert told.owners("dhcp4") == ["ra:e0/1/fe80::3"]
 

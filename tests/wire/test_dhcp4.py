@@ -32,6 +32,8 @@ from events.dhcp import (
     Text,
 )
 from events.router import ServiceParam
+from tests.sim.build import Story
+from tests.sim.build import dhcp4 as dhcp4_request
 from tests.wire import hostile_dhcp
 from tests.wire.dhcp_octets import ACK_BASE, BEFORE4, ack, decode4, fixed4, ip, name, o4, said, u8, u16, u32, v4
 
@@ -177,6 +179,9 @@ def test_a_bad_route_voids_121_and_leaves_3() -> None:
     message = decode4(ack(o4(121, good, u8(33), bytes(5), ip("192.0.2.1")), ROUTER))
     assert [type(part) for part in said(message, 121)] == [Ignored]
     assert said(message, 3) == [Addresses(3, ("192.0.2.1",), 0, 0)]
+    asked = dhcp4_request("REQUEST", xid=message.xid, mac=message.chaddr, link=message.link)
+    told = Story().hear(asked, message)
+    assert told.keys(f"if:{message.link}/1", "route") == ["0.0.0.0/0 via 192.0.2.1"]  # none of before the bad one
 
 
 @pytest.mark.covers("rfc:V16")
@@ -232,6 +237,8 @@ def test_each_instance_of_162_stands_by_itself() -> None:
     first, bad, last = said(message, 162)
     assert first == last == hostile_dhcp.GOOD_INSTANCE
     assert (bad.reason, bad.data) == ("svc-alpn", hostile_dhcp.instance(svc=b""))
+    first, over = said(decode4(ack(o4(162, good, b"\x00\xff\x00\x01"))), 162)
+    assert (first, type(over)) == (hostile_dhcp.GOOD_INSTANCE, Ignored)  # no part of one that overruns is read
 
 
 @pytest.mark.covers("rfc:F30")

@@ -68,7 +68,7 @@ def test_dhcp6(payload: bytes, outcome: hostile_dhcp.Outcome) -> None:
     check(decode6, len(BEFORE6), payload, outcome)
 
 
-@pytest.mark.covers("evil:E100")
+@pytest.mark.covers("evil:E100", "rfc:W15")
 @pytest.mark.parametrize(("destination", "taken"), [("ff02::1", False), ("fe80::2", True)])
 def test_a_reconfigure_is_for_one_host(destination: str, taken: bool) -> None:
     payload = hostile_dhcp.v6(10, hostile_dhcp.IDS, hostile_dhcp.o6(19, b"\x06"))

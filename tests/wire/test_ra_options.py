@@ -9,6 +9,7 @@ from events.router import (
     CaptivePortal,
     Dnssl,
     EncryptedDns,
+    FlagsExtension,
     IgnoredOption,
     Mtu,
     NdOption,
@@ -138,6 +139,13 @@ def test_golden_routes() -> None:
             fits = length == 0 or (length <= 64 and units >= 2) or (length <= 128 and units == 3)
             found = only(rio("2001:db8:1:2:3:4:5:6", length, units=units))
             assert isinstance(found, RouteInformation if fits else IgnoredOption), (length, units)
+    found = [only(rio("2001:db8:1::", 48, preference=bits << 3)) for bits in range(4)]
+    assert [getattr(one, "preference", getattr(one, "reason", "")) for one in found] == [
+        "medium",
+        "high",
+        "route-preference",  # ignored, not medium as in the header
+        "low",
+    ]
 
 
 @pytest.mark.covers("rfc:D10")
@@ -227,6 +235,14 @@ def test_the_same_octets_are_the_same_object_wherever_they_stand() -> None:
 
 
 @pytest.mark.covers("rfc:N33")
+def test_a_flags_extension_of_any_length_is_taken_and_what_is_not_known_is_skipped() -> None:
+    assert getattr(only(option(26, b"\x00\x00\x00\x00\x00\x01")), "bits", "") == "000000000001"
+    longer = only(option(26, b"\x80" + bytes(5) + b"\xff" * 8))
+    assert isinstance(longer, FlagsExtension) and longer.bits.startswith("80")
+    assert said(option(26, b"\xff" * 6)).header == said().header
+
+
+@pytest.mark.covers("rfc:N33")
 def test_only_the_first_flags_extension_counts() -> None:
     again = option(26, b"\x01")
     first, _, second = said(option(26, b"\x80"), mtu(1500), again).options
@@ -245,6 +261,10 @@ def test_bug_3_an_ra_from_off_the_link_is_recorded_and_has_no_effect() -> None:
     inside = header() + pio("2001:db8::")
     assert [rejected(one) for one in translate(nd(inside, hop_limit=64))] == ["hop-limit"]
     assert [rejected(one) for one in translate(nd(inside, "2001:db8::1"))] == ["source-not-link-local"]
+    for source in ("::", "::ffff:192.0.2.1", "fec0::1"):
+        assert [rejected(one) for one in translate(nd(inside, source))] == ["source-not-link-local"], source
+    for source in ("fe80:0:0:1::1", "febf::1"):  # the range is a /10
+        assert [getattr(one, "router", "") for one in translate(nd(inside, source))] == [source]
     assert [rejected(one) for one in translate(nd(b"\x86\x01" + inside[2:]))] == ["code"]
     assert [rejected(one) for one in translate(nd(inside[:15]))] == ["message-length"]
 
