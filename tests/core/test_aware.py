@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from events.router import NdOption, RouterAdvertised
+from pvdcore.desired import desired
 from pvdcore.policy import check
 from pvdcore.state import State
 from pvdcore.view import items
@@ -139,6 +140,12 @@ def test_separate_ras_for_hosts_that_know_pvds_and_those_that_do_not() -> None:
     assert set(told.holdings(FOO)) == {CAFE, "2001:db8:cafe::53"}, "no router in foo, its prefix stays on-link"
     assert set(told.holdings(BAR)) == {FOOD, R2, "2001:db8:f00d::53"}
     assert told.ends(BAR, "router", R2) == 1600
+    ways = {
+        place.pvd: ([(one.destination, one.via) for one in place.routes], place.servers)
+        for place in desired(told.state).places
+    }
+    assert ways[FOO] == ([(CAFE, None)], ("2001:db8:cafe::53",)), "past the first hop nothing goes from cafe"
+    assert ways[BAR] == ([(FOOD, None), ("::/0", R2)], ("2001:db8:f00d::53",))
     unaware = Story(aware=False).hear(foo(), bar())
     assert unaware.alive() == [I1] and set(unaware.holdings(I1)) == {R1, CAFE, "2001:db8:cafe::53"}
 

@@ -3,7 +3,9 @@
 import pytest
 
 from events.router import EncryptedDns, NdOption
+from pvdcore.desired import desired
 from pvdcore.reduce import next_deadline
+from pvdcore.snapshot import decode, encode
 from tests.sim.build import (
     R1,
     R2,
@@ -250,6 +252,9 @@ def test_a_link_local_resolver_stays_with_its_link() -> None:
     assert ("dns", "fe80::53", ()) in one.content
     assert one.link == "e0"
     assert ("dns", "fe80::53", ()) not in two.content
+    for state in (told.state, decode(encode(told.state))):  # written down and read back, it has its zone still
+        servers = {place.link: (place.servers, place.device) for place in desired(state).places}
+        assert servers["e0"][0] == (f"fe80::53%{servers['e0'][1]}",) and servers["e1"][0] == ()
 
 
 @pytest.mark.covers("rfc:D08", "rfc:P17")

@@ -315,8 +315,7 @@ def test_an_mtu_is_taken_up_to_that_of_the_link(said: int, taken: int) -> None:
 @pytest.mark.covers("rfc:N22")
 def test_a_solicitation_of_a_neighbour_is_no_sign_of_a_router() -> None:
     told = Story().hear(RouterSolicited(link="e0", source="fe80::77"))
-    assert (told.alive(), told.state.speakers, told.findings()) == ([], {}, {}) or not told.state.speakers
-    assert told.alive() == []
+    assert (told.alive(), len(told.state.speakers), told.findings()) == ([], 0, {})
     told.hear(x(R1), RouterSolicited(link="e0", source=R1))
     assert told.keys(X, "router") == [R1]
 

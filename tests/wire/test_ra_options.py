@@ -165,6 +165,10 @@ def test_rdnss_is_taken_whole_or_not_at_all() -> None:
         found = only(rdnss("2001:db8::53", address))
         assert isinstance(found, IgnoredOption)
         assert found.reason == "address-not-unicast"
+    for units in (1, 2, 4):  # eight octets and whole addresses: odd, and at least three
+        found = only(bytes((25, units)) + bytes(2) + b"\0\0\2\x58" + b"\x20" * (units * 8 - 8))
+        assert isinstance(found, IgnoredOption) and found.reason == "option-length", units
+    assert isinstance(only(bytes((31, 1)) + bytes(6)), IgnoredOption)
     assert only(rdnss("::ffff:192.0.2.1", "2001:db8::53")) == Rdnss(("2001:db8::53",), 600, 40)
 
 
