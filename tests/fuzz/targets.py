@@ -45,25 +45,26 @@ class Fault(AssertionError):
 
 
 def check(frame: Frame) -> AnyEvent | None:
-    """translate, and all that must hold of what it gives."""
+    """translate, and all that must hold of what it gives: the first event, which but for netlink is the only one."""
     events = translate(frame)
-    if len(events) > 1:
+    # A frame of netlink holds any number of messages, of eight octets at least; all others say one thing.
+    if len(events) > (len(frame.data) // 8 + 1 if frame.linktype == NETLINK else 1):
         raise Fault(f"{len(events)} events of one frame")
     if not events:
         return None
-    event = events[0]
     if not wanted(frame.linktype, frame.data):
-        raise Fault(f"wanted() refused a frame that says {event!r}")
+        raise Fault(f"wanted() refused a frame that says {events!r}")
     if translate(frame) != events:
         raise Fault("the second reading differs from the first")
-    if decode(encode(event), SCHEMA) != event:
-        raise Fault(f"the codec changed {event!r}")
-    if isinstance(event, FrameRejected):
-        if event.rule not in RULES:
-            raise Fault(f"no rule is called {event.rule!r}")
-        if not 0 <= event.offset <= len(frame.data):
-            raise Fault(f"offset {event.offset} in a frame of {len(frame.data)} octets")
-    return event
+    for event in events:
+        if decode(encode(event), SCHEMA) != event:
+            raise Fault(f"the codec changed {event!r}")
+        if isinstance(event, FrameRejected):
+            if len(events) > 1 or event.rule not in RULES:
+                raise Fault(f"{event!r} among {len(events)} events")
+            if not 0 <= event.offset <= len(frame.data):
+                raise Fault(f"offset {event.offset} in a frame of {len(frame.data)} octets")
+    return events[0]
 
 
 def names(data: bytes) -> None:
@@ -164,21 +165,8 @@ def dhcp6(data: bytes) -> None:
 
 
 def netlink(data: bytes) -> None:
-    """The rtnetlink messages of a captured frame: any number of events, each of which survives the codec."""
-    octets = data[:MESSAGE_MAX]
-    frame = Frame(0, "nl", NETLINK, COOKED_NETLINK + octets)
-    events = translate(frame)
-    if translate(frame) != events:
-        raise Fault("the second reading differs from the first")
-    if len(events) > len(octets) // 8 + 1:
-        raise Fault(f"{len(events)} events of {len(octets)} octets")
-    for event in events:
-        if decode(encode(event), SCHEMA) != event:
-            raise Fault(f"the codec changed {event!r}")
-        if isinstance(event, FrameRejected) and (
-            len(events) > 1 or event.rule not in RULES or not 0 <= event.offset <= len(frame.data)
-        ):
-            raise Fault(f"{event!r} of {len(frame.data)} octets, {len(events)} events")
+    """The rtnetlink messages of a captured frame."""
+    check(Frame(0, "nl", NETLINK, COOKED_NETLINK + data[:MESSAGE_MAX]))
 
 
 def arp(data: bytes) -> None:
