@@ -3,9 +3,21 @@
 import pytest
 from msgspec.structs import replace
 
-from events.link import ArpSeen, LinkSeen
+from events.link import ArpSeen, LinkGone, LinkSeen
 from pvdcore.state import Client
-from tests.sim.build import CLIENT, OTHER, Story, addresses, announcement, defence, dhcp4, lease4, probe
+from tests.sim.build import (
+    CLIENT,
+    OTHER,
+    Story,
+    addresses,
+    announcement,
+    defence,
+    dhcp4,
+    ia_address,
+    ia_na,
+    lease4,
+    probe,
+)
 
 HOME = "if:e0/1"
 HERE = "192.0.2.10"
@@ -28,7 +40,8 @@ def test_whoever_speaks_as_an_address_that_is_probed_ends_it_at_once(foreign: Ar
     told = leased().at(1).hear(probe(HERE)).at(2.9).hear(foreign)
     assert told.alive() == []
     assert told.history(HOME)[-1].cause == "conflict"
-    assert (told.findings()[CONFLICT].count, of(told).conflicts) == (1, 1)
+    found = told.findings()[CONFLICT]
+    assert (found.count, found.link, found.pvd, of(told).conflicts) == (1, "e0", HOME, 1)
 
 
 @pytest.mark.covers("rfc:V31", "evil:E98")
@@ -40,6 +53,11 @@ def test_ones_own_words_are_no_conflict_whichever_way_they_come_back() -> None:
         ours.hear(LinkSeen(link=link, identity=f"netns:1:{link}", name=link, mac=mac, host=True))
     ours.leases4().hear(probe(HERE), probe(HERE, OTHER), announcement(HERE, OTHER))
     assert (ours.alive(), CONFLICT in ours.findings()) == ([HOME], False)
+    ours.hear(LinkGone(link="e1"), announcement(HERE, OTHER))  # the port is gone: it is somebody else who speaks
+    assert CONFLICT in ours.findings()
+    seen = Story().hear(LinkSeen(link="e0", identity="netns:1:2", name="e0", mac=CLIENT, host=True))
+    seen.hear(LinkSeen(link="e1", identity="capture:e1", name="e1", mac=OTHER)).leases4()
+    assert CONFLICT in seen.hear(announcement(HERE, OTHER)).findings()  # a link of no host of ours
 
 
 @pytest.mark.covers("rfc:V31", "evil:E98")
@@ -69,6 +87,17 @@ def test_probing_is_over_two_seconds_after_the_last_probe_or_with_the_announceme
     told = leased().at(1).hear(probe(HERE)).at(2).hear(announcement(HERE), probe(HERE, OTHER))
     assert (told.alive(), CONFLICT in told.findings()) == ([HOME], False)
     assert told.hear(announcement(HERE, OTHER)).alive() == [HOME]
+
+
+def test_who_probes_anew_is_probing_again() -> None:
+    told = leased().at(1).hear(probe(HERE)).at(5).hear(announcement(HERE)).at(100).hear(probe(HERE))
+    assert told.hear(defence(HERE, OTHER)).alive() == []
+
+
+def test_the_lease_of_the_address_is_found_among_all_of_the_link() -> None:
+    told = Story().asks6("REQUEST", ia_na(ia_address("2001:db8::a"))).leases4().at(1).hear(probe(HERE))
+    told.hear(defence(HERE, OTHER))
+    assert [one.rule for one in told.state.grants.values()] == ["dhcp6-address"]
 
 
 def test_a_defender_by_policy_keeps_its_address_for_ever() -> None:
@@ -117,6 +146,7 @@ def test_an_address_is_announced_after_probes_and_two_seconds_of_quiet() -> None
         told.at(at).hear(announcement(HERE)).at(at + 2).hear(announcement(HERE))
         assert "dhcp4-client-unprobed" not in told.findings()
     for told in (leased(), leased().hear(probe("192.0.2.11")), leased().at(1).hear(probe(HERE)).at(2.9)):
-        assert "dhcp4-client-unprobed" in told.hear(announcement(HERE)).findings()
+        found = told.hear(announcement(HERE), announcement(HERE)).findings()["dhcp4-client-unprobed"]
+        assert (found.count, found.link) == (1, "e0")  # the second of an announcement's two is no news
     renewed = leased().at(1800).hear(dhcp4("REQUEST", ciaddr=HERE, xid=9))
     assert renewed.hear(lease4(xid=9), announcement(HERE)).findings() == {}

@@ -104,6 +104,12 @@ def test_an_ack_to_what_was_asked_before_a_release_comes_too_late() -> None:
     assert told.hear(dhcp4("RELEASE", xid=10, ciaddr=HERE), lease4(xid=9)).alive() == []
 
 
+def test_a_domain_is_a_search_name_with_or_without_its_last_dot() -> None:
+    for said in ("One.Example", "one.example."):
+        assert Story().leases4(text(15, said)).keys(HOME, "search") == ["one.example."]
+    assert Story().leases4(text(15, "a.example b.example.")).keys(HOME, "search") == ["a.example.", "b.example."]
+
+
 @pytest.mark.covers("rfc:V24")
 def test_a_host_name_is_the_pvds() -> None:
     assert Story().leases4(text(12, "evil")).holdings(HOME, "hostname") == {"hostname": ("evil",)}

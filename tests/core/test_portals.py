@@ -39,6 +39,7 @@ def test_of_portals_that_differ_the_family_of_the_policy_counts_and_the_others_s
     told = by_all(policy)
     found = counts(told, "ra:e0/1/fe80::1")
     assert found is not None and (found.uri, found.state) == (uri, "announced")
+    assert found.by == {"newest": "dhcp6"}.get(policy, policy)
     assert "capport-differs" in told.findings()
     held = [one.value[0] for one in _portals(told.state.grants.values())]
     origin = told.origin("ra:e0/1/fe80::1", R1)

@@ -59,7 +59,7 @@ def test_the_longest_match_comes_before_preference_and_reachable_before_both() -
     assert hop(told) == Hop(R1, "::/0", "reachable", R2)  # no black hole
 
 
-@pytest.mark.covers("rfc:N17", "bug:20")
+@pytest.mark.covers("rfc:N17", "bug:20", "feat:D6")
 def test_an_unreachable_router_is_passed_over_and_not_deleted() -> None:
     told = Story().hear(x(R1, pref="high"), x(R2), x(R3))
     before = len(told.history())
