@@ -283,3 +283,11 @@ def test_a_prefix_is_never_declined() -> None:
     given = IaPrefix(26, "2001:db8:100::/56", 3600, 7200, 0, 0)
     told = Story().asks6("REQUEST", ia_pd(given)).hear(dhcp6("DECLINE", ia_pd(given), xid=70))
     assert told.keys(HOME, "prefix_delegated") == ["2001:db8:100::/56"]
+
+
+def test_what_a_server_says_twice_is_held_once() -> None:
+    told = Story().leases4(addresses(42, "192.0.2.5", "192.0.2.5"))
+    told.asks6("INFORMATION-REQUEST", addresses(23, B, B), addresses(31, A, A))
+    for grant in told.state.grants.values():
+        keys = [(one.kind, one.key) for one in grant.held]
+        assert len(keys) == len(set(keys))
