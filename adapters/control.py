@@ -83,10 +83,12 @@ type Session (
   links: int, subscribers: int, refused: int
 )
 
-# One line of history: see pvdctl schema history. Items are [kind, key, value].
+# One line of history: see pvdctl schema history. Items are [kind, key, value]. subject: `connection:ID` or
+# `settings:ID` where the line is of one of these; pvd is "" then.
 type Change (
   pvd: string, link: string, epoch: int, host: string, at: int, because: int, cause: string, version: int,
-  phase_before: string, phase: string, added: ?[]object, removed: ?[]object, changed: ?[]object, seq: ?int
+  phase_before: string, phase: string, added: ?[]object, removed: ?[]object, changed: ?[]object, seq: ?int,
+  subject: ?string
 )
 
 # The session, and the PvDs that live; or exactly the one asked for, which may have ended.

@@ -32,6 +32,9 @@ from events.link import (
     RuleSeen,
 )
 from events.operator import (
+    CheckpointCommitted,
+    CheckpointCreated,
+    CheckpointRolledBack,
     ConnectionClosed,
     ConnectionOpened,
     PolicySet,
@@ -39,6 +42,7 @@ from events.operator import (
     PvdPinned,
     PvdUnpinned,
     SettingsLoaded,
+    SettingsRejected,
     SettingsRemoved,
 )
 from events.ops import PlaceUsed, PlanApplied, PlanMade
@@ -79,8 +83,12 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     IdentifierChosen,
     SettingsLoaded,
     SettingsRemoved,
+    SettingsRejected,
     ConnectionOpened,
     ConnectionClosed,
+    CheckpointCreated,
+    CheckpointCommitted,
+    CheckpointRolledBack,
     PvdPinned,
     PvdUnpinned,
     PolicySet,

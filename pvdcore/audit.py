@@ -184,7 +184,7 @@ def _is_address(wanted: str) -> bool:
 
 def change_key(change: Change) -> tuple[object, ...]:
     """What makes a line of history the same one, whoever folded it; its instant comes first."""
-    return change.at, change.pvd, change.link, change.epoch, change.host, change.version, change.phase
+    return change.at, change.pvd, change.subject, change.link, change.epoch, change.host, change.version, change.phase
 
 
 def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
@@ -252,6 +252,8 @@ def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Ans
     for change in chain(chronicle(journal), lapsed_since(journal, state)):
         if change.at > state.now or change.seq > state.seq:
             break
+        if change.subject:
+            continue
         cell = (change.link, change.epoch, change.host)
         if change.pvd not in names:
             forms = (change.pvd.lower(), change.pvd.split(":", 1)[1].lower())

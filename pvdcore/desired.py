@@ -15,6 +15,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
 from events.router import RaHeader
 from pvdcore.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
 from pvdcore.addresses import preferred_until as deprecated
+from pvdcore.connections import held_down
 from pvdcore.contents import Source, members, merged
 from pvdcore.portals import Portal, portal
 from pvdcore.prefixes import network
@@ -114,6 +115,8 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
         for grant in leases.get(pvd, ()):
             cells.setdefault((grant.link, grant.epoch), []).append(grant)
         for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
+            if held_down(state, link):
+                continue  # the operator closed what was open there
             places.append(_place(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
 

@@ -16,9 +16,10 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.operator import Settings
 from events.router import RouterAdvertised
 from pvdcore import deadlines, findings
-from pvdcore.state import Cell, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
+from pvdcore.state import Cell, Connection, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
 
 GrantKey = tuple[LinkId, HostId, str, str]
 
@@ -108,6 +109,10 @@ class Before(NamedTuple):
     grants: Map[GrantKey, Grant]
 
 
+Settled = tuple[Connection, Settings | None, Link | None]
+"""A connection, its profile and its link: as long as all three are the same objects, it is as far as it was."""
+
+
 class Plan(msgspec.Struct, gc=False):
     """Where the items of each option of a router's last RA stand in what its origin holds (pvdcore/revised.py)."""
 
@@ -135,6 +140,7 @@ class Draft:
         self.networks = state.networks
         self.settings = state.settings
         self.connections = state.connections
+        self.intent = state.intent
         self.visits = state.visits
         self.findings = state.findings
         self.rejected = state.rejected
@@ -149,6 +155,7 @@ class Draft:
         self.regroup: dict[LinkId, Touch] = {}  # owners of all grants of a link are to be decided anew
         self.match: dict[LinkId, Touch] = {}  # only of those that a prefix decides
         self.ownerless: dict[GrantKey, Touch] = {}  # grants that are new
+        self.settled: dict[str, Settled] = {}  # connections as they were when they were last looked at
         self._grants_before = self.grants
 
     def begin(self, at: Instant, seq: Seq) -> None:
@@ -177,6 +184,7 @@ class Draft:
             networks=self.networks,
             settings=self.settings,
             connections=self.connections,
+            intent=self.intent,
             visits=self.visits,
             findings=self.findings,
             rejected=self.rejected,
@@ -358,9 +366,11 @@ class Draft:
 
     # Remarks
 
-    def find(self, code: str, *, link: LinkId, pvd: PvdId | None = None, **said: object) -> None:
-        """Note a finding of the catalogue, with the fields of its sentence; the same one again only counts."""
-        key = (code, link, pvd or "")
+    def find(self, code: str, *, link: LinkId, pvd: PvdId | None = None, about: str = "", **said: object) -> None:
+        """Note a finding of the catalogue, with the fields of its sentence; the same one again only counts.
+
+        about: what it is of where that is no PvD: a profile, or a file."""
+        key = (code, link, pvd or about)
         known = self.findings.get(key)
         if known is None:
             text = findings.sentence(code, link=link, pvd=pvd, **said)

@@ -501,6 +501,41 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "Shorten the announcement, or raise the policy.",
         "a bound of this program; RFC 8106 §5.3.1, §6.2",
     ),
+    # What the operator configured.
+    Kind(
+        "pvd-mismatch",
+        "warning",
+        "{settings} on {link} led to {what} instead of {instead}",
+        "The profile names the PvD it should lead to, and another network answered; what the profile itself configures "
+        "is not used there.",
+        "Look where the link is plugged in; or correct pvd.expected.",
+        "RFC 7556 §2.1 (a PvD holds where it was learned)",
+    ),
+    Kind(
+        "settings-unsupported",
+        "notice",
+        "{settings} says {key} ({where}), which is not supported here; it is not used",
+        "What the profile's own manager does with it does not happen here; a condition of a match that is not "
+        "supported keeps the profile from being activated by itself.",
+        "Leave it out, or activate the profile where it is supported.",
+        "a bound of this program",
+    ),
+    Kind(
+        "settings-invalid",
+        "warning",
+        "{settings} gives {key} ({where}) a value that it can't have; it is not used",
+        "The rest of the profile is used without it.",
+        "Correct the line.",
+        "the documentation of the profile's format",
+    ),
+    Kind(
+        "settings-rejected",
+        "error",
+        "{where} can't be read: {what}",
+        "The profile is not known; if an earlier version of the file was read, that one stays in force.",
+        "Correct the line; `pvdctl settings` shows which files are refused.",
+        "the documentation of the profile's format",
+    ),
     # The records themselves.
     Kind(
         "time-jump",

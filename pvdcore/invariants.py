@@ -7,7 +7,7 @@ wrong is a finding.
 from collections.abc import Iterator
 
 from events.ids import NEVER, Instant
-from pvdcore import phases
+from pvdcore import connections, phases
 from pvdcore.contents import LIFE, content, members
 from pvdcore.inquiry import informed
 from pvdcore.state import Cell, Grant, Heap, Instance, Origin, Pvd, State, because, until
@@ -15,7 +15,7 @@ from pvdcore.state import Cell, Grant, Heap, Instance, Origin, Pvd, State, becau
 
 def check(state: State) -> list[str]:
     """One sentence for each thing that is not as it must be; [] for a sound State."""
-    return [*_contributions(state), *_links(state), *_pvds(state), *_inquiries(state), *_time(state)]
+    return [*_contributions(state), *_links(state), *_pvds(state), *_inquiries(state), *_intent(state), *_time(state)]
 
 
 def _contributions(state: State) -> Iterator[str]:
@@ -151,6 +151,27 @@ def _inquiries(state: State) -> Iterator[str]:
             yield f"information of {pvd} on {link} is wanted and barred"
 
 
+def _intent(state: State) -> Iterator[str]:
+    """A connection names the PvDs on its attachment; what a profile itself configures stands with its connection."""
+    for id in sorted(state.connections):
+        one = state.connections[id]
+        if one.phase not in connections.PHASES or one.phase == connections.UNBORN:
+            yield f"connection {id} is {one.phase!r}"
+        if (one.closed_at is None) != (one.phase != connections.CLOSED):
+            yield f"connection {id} is {one.phase} and was closed at {one.closed_at}"
+        there = state.links[one.link].pvds if one.link in state.links else ()
+        if one.phase in connections.OPEN and not set(one.pvds) <= set(there):
+            yield f"connection {id} names {one.pvds}, its link has {there}"
+    for key in sorted(state.grants):
+        if key[2] == "static" and not any(
+            one.phase in connections.OPEN and (one.link, connections.static_pvd(one.settings)) == (key[0], key[3])
+            for one in state.connections.values()
+        ):
+            yield f"{key[3]} is configured on {key[0]} without a connection"
+    for id in sorted(set(state.settings) ^ set(state.intent.known)):
+        yield f"profile {id} is known without a record, or the other way about"
+
+
 def _time(state: State) -> Iterator[str]:
     """The heap asks in time: at or before each contribution's next end, and nothing is overdue."""
     asked: dict[tuple[str, ...], set[Instant]] = {}
@@ -175,6 +196,13 @@ def _time(state: State) -> Iterator[str]:
         if source.queued < NEVER and source.queued not in asked.get(key, ()):
             yield f"{_name(source)} is to be asked at {source.queued}, but no deadline says so"
 
+    for id in sorted(state.connections):
+        waits = state.connections[id].waits_until
+        if 0 < waits < NEVER and waits not in asked.get(("connection", id), ()):
+            yield f"connection {id} waits until {waits}, but no deadline says so"
+    point = state.intent.checkpoint
+    if point is not None and not point.due and NEVER > point.until not in asked.get(("checkpoint", point.id), ()):
+        yield f"checkpoint {point.id} ends at {point.until}, but no deadline says so"
     for name in sorted(state.links):
         for host, client in state.links[name].clients:
             if client.waits_until and client.waits_until not in asked.get(("wait", name, host), ()):

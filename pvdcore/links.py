@@ -6,7 +6,7 @@ Law: nothing learned on an attachment outlives it (RFC 7556 §2.1); a link's nam
 from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from pvdcore import autoconf, info, visits
+from pvdcore import autoconf, connections, info, visits
 from pvdcore.draft import Draft
 from pvdcore.state import Link
 
@@ -46,16 +46,18 @@ def seen(draft: Draft, event: LinkSeen) -> None:
 def gone(draft: Draft, event: LinkGone) -> None:
     """A link was deleted: everything learned on it ends."""
     if event.link in draft.links:
-        _forget(draft, event.link)
+        _forget(draft, event.link, "link-gone")
         draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
 
 
 def attached(draft: Draft, event: AttachStarted) -> None:
     """A new attachment: its own epoch. What an earlier one left is ended first. A link that is attached is there."""
     link = draft.link(event.link)
-    if link.attached and not link.speakers and not link.grants and not link.asks and not link.clients:
+    learned = any(rule != "static" for _, rule, _ in link.grants)
+    if link.attached and not link.speakers and not learned and not link.asks and not link.clients:
+        connections.unblock(draft, event.link)
         return  # nothing was learned yet: still the first
-    _forget(draft, event.link)
+    _forget(draft, event.link, "attached-anew")
     link = draft.link(event.link)
     draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=(), gone_at=None))
 
@@ -63,13 +65,14 @@ def attached(draft: Draft, event: AttachStarted) -> None:
 def detached(draft: Draft, event: AttachEnded) -> None:
     """The attachment ended. One that never started has nothing to end (E86)."""
     if event.link in draft.links and draft.link(event.link).attached:
-        _forget(draft, event.link)
+        _forget(draft, event.link, event.reason)
         link = draft.link(event.link)
         draft.put_link(replace(link, attached=False, asks=(), clients=()))
 
 
-def _forget(draft: Draft, name: str) -> None:
+def _forget(draft: Draft, name: str, reason: str) -> None:
     link = draft.link(name)
+    connections.left(draft, name, reason)
     info.forget(draft, name)
     visits.ended(draft, name)
     for speaker in link.speakers:

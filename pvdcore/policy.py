@@ -56,6 +56,8 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("info_first_delay", True, ("rfc:P91",), "the first request for information waits too where Delay is over 0"),
     Knob("info_keep_fresh", False, ("rfc:P93", "rfc:P109"), "information is wanted anew before it expires"),
     Knob("info_age_max_s", 2_592_000, ("rfc:P117",), "how old information may get whatever its `expires` says"),
+    Knob("autoconnect", "own", ("feat:B1",), "whose profiles we activate ourselves", ("own", "all", "none")),
+    Knob("expected_wait_s", 5, ("problem:6",), "how long an expected PvD may come after others, before that is told"),
     Knob("projection", "none", ("acc:AM4",), "what is written to the host", ("none", "netns", "tables")),
 )
 

@@ -49,17 +49,15 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     pvd = draft.pvds.get(name)
     before = pvd.cells.get(cell) if pvd is not None else None
     origins: tuple[str, ...] = ()
-    grants: tuple[tuple[str, str, str], ...] = ()
     found: list[Source] = []
-    if host:
-        own: list[tuple[str, str, str]] = []
-        for key in draft.grants_of(link, host):
-            grant = draft.grants.get((link, *key))
-            if grant is not None and name in grant.owners and grant.epoch == epoch:
-                own.append(key)
-                found.append(grant)
-        grants = tuple(own)
-    else:
+    own: list[tuple[str, str, str]] = []
+    for key in draft.grants_of(link, host):  # of this host's own instance: what a profile itself configures
+        grant = draft.grants.get((link, *key))
+        if grant is not None and name in grant.owners and grant.epoch == epoch:
+            own.append(key)
+            found.append(grant)
+    grants = tuple(own)
+    if not host:
         speakers: list[str] = []
         for speaker in draft.speakers_of(name, cell):
             for origin in draft.speakers.get((link, speaker), ()):

@@ -28,6 +28,9 @@ from events.link import (
     NeighborSeen,
 )
 from events.operator import (
+    CheckpointCommitted,
+    CheckpointCreated,
+    CheckpointRolledBack,
     ConnectionClosed,
     ConnectionOpened,
     PolicySet,
@@ -35,6 +38,7 @@ from events.operator import (
     PvdPinned,
     PvdUnpinned,
     SettingsLoaded,
+    SettingsRejected,
     SettingsRemoved,
 )
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
@@ -46,6 +50,7 @@ from pvdcore import (
     autoconf,
     believed,
     conflicts,
+    connections,
     deadlines,
     info,
     leases4,
@@ -151,10 +156,13 @@ class Fold:
 
 
 def finish(draft: Draft) -> None:
-    """Decide owners, then versions."""
+    """Decide owners, then versions; then what that means to connections, whose own PvDs may change by it."""
     membership.regroup(draft)
     info.settle(draft)
     pvds.settle(draft)
+    while connections.settle(draft):  # ends: what a profile itself configures decides about no connection
+        membership.regroup(draft)
+        pvds.settle(draft)
 
 
 def _barred(draft: Draft, event: AnyEvent) -> bool:
@@ -257,6 +265,8 @@ LAPSES: Final[dict[str, Callable[[Draft, tuple[str, ...], Instant], None]]] = {
     "origin": _lapse_origin,
     "grant": _lapse_grant,
     "info": info.lapse,
+    "connection": connections.lapse,
+    "checkpoint": settings.lapse,
     "settle": lambda draft, key, at: membership.settled(draft, (key[1], key[2], key[3], key[4]), at),
     "wait": lambda draft, key, at: v6only.over(draft, key[1], key[2], at),
 }
@@ -288,8 +298,12 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     PvdInfoFailed: info.failed,
     SettingsLoaded: settings.loaded,
     SettingsRemoved: settings.removed,
-    ConnectionOpened: settings.opened,
-    ConnectionClosed: settings.closed,
+    SettingsRejected: settings.rejected,
+    ConnectionOpened: connections.opened,
+    ConnectionClosed: connections.closed,
+    CheckpointCreated: settings.checkpointed,
+    CheckpointCommitted: settings.uncheckpointed,
+    CheckpointRolledBack: settings.uncheckpointed,
     PolicySet: _policy,
     PropertiesSet: settings.properties,
     SessionStarted: _session,

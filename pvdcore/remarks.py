@@ -127,8 +127,17 @@ def _silence(
     for slot in sorted(live.keys() - held_still):
         lifetime = live[slot].lifetime_s
         if lifetime is not None and lifetime < gap and not live[slot].fixed:
-            said = {"kind": slot[0], "key": slot[1], "lifetime": lifetime, "gap": gap}
-            draft.find("lifetime-under-interval", link=event.link, pvd=pvd, router=event.router, **said)
+            kind, key = slot
+            draft.find(
+                "lifetime-under-interval",
+                link=event.link,
+                pvd=pvd,
+                router=event.router,
+                kind=kind,
+                key=key,
+                lifetime=lifetime,
+                gap=gap,
+            )
             return
 
 

@@ -15,6 +15,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import PropertyRule, Settings
 from pvdcore import deadlines
 from pvdcore.inquiry import Inquiry, Network, Place
+from pvdcore.intent import Checkpoint, Intent, Known, Reached, Refused
 from pvdcore.policy import Policy
 from pvdcore.state import (
     Cell,
@@ -64,6 +65,11 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     off: list[tuple[LinkId, Seq]] = []
     properties: tuple[PropertyRule, ...] = ()
     believed: list[tuple[tuple[str, ...], Sighting]] = []
+    known: list[tuple[str, Known]] = []
+    refused: list[tuple[str, Refused]] = []
+    blocked: list[tuple[tuple[str, LinkId], Seq]] = []
+    reached: list[tuple[str, tuple[Reached, ...]]] = []
+    checkpoint: Checkpoint | None = None
 
 
 def _listed(value: object) -> object:
@@ -109,6 +115,11 @@ def _image(state: State) -> Image:
         off=sorted(state.host.off.items(), key=lambda item: item[0]),
         properties=state.properties,
         believed=sorted(state.believed.items(), key=lambda item: item[0]),
+        known=sorted(state.intent.known.items(), key=lambda item: item[0]),
+        refused=sorted(state.intent.refused.items(), key=lambda item: item[0]),
+        blocked=sorted(state.intent.blocked.items(), key=lambda item: item[0]),
+        reached=sorted(state.intent.reached.items(), key=lambda item: item[0]),
+        checkpoint=state.intent.checkpoint,
     )
 
 
@@ -155,6 +166,11 @@ def decode(data: bytes) -> State:
         for host, client in known.clients:
             if client.waits_until:
                 heap = deadlines.push(heap, client.waits_until, ("wait", name, host))
+    for id, connection in image.connections:
+        if image.now < connection.waits_until < NEVER:
+            heap = deadlines.push(heap, connection.waits_until, ("connection", id))
+    if image.checkpoint is not None and not image.checkpoint.due and image.checkpoint.until < NEVER:
+        heap = deadlines.push(heap, image.checkpoint.until, ("checkpoint", image.checkpoint.id))
     return State(
         seq=image.seq,
         now=image.now,
@@ -167,6 +183,7 @@ def decode(data: bytes) -> State:
         networks=Map(image.networks),
         settings=Map(image.settings),
         connections=Map(image.connections),
+        intent=Intent(Map(image.known), Map(image.refused), Map(image.blocked), Map(image.reached), image.checkpoint),
         visits=Map(image.visits),
         findings=Map(image.findings),
         rejected=Map(image.rejected),

@@ -20,6 +20,7 @@ from events.operator import PropertyRule, Settings
 from events.ops import Op
 from events.router import RaHeader, RouterAdvertised
 from pvdcore.inquiry import Inquiry, Network, Place
+from pvdcore.intent import Intent
 from pvdcore.policy import DEFAULT, Policy
 
 FOLLOWS: Final[Instant] = -1
@@ -313,7 +314,12 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """Settings activated on a link; what became of it stays."""
+    """Settings activated on a link; what became of it stays (pvdcore/connections.py has the phases).
+
+    epoch: the attachment it is for. since: of the phase. pvds: those on that attachment, sorted. closing: it was ended,
+    and is closed when nobody is inside its own PvD. waits_until: how long others than the expected PvD may come first,
+    0 = that is over, NEVER = nothing is waited for.
+    """
 
     id: str
     settings: str
@@ -323,6 +329,12 @@ class Connection(msgspec.Struct, frozen=True):
     because: Seq
     closed_at: Instant | None = None
     reason: str = ""
+    phase: str = "closed"
+    epoch: int = 0
+    since: Instant = 0
+    pvds: tuple[PvdId, ...] = ()
+    closing: bool = False
+    waits_until: Instant = NEVER
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -372,6 +384,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     at: when it came about. because: the record it came of; for a lapse, the last one that carried what lapsed.
     cause: `announced`, `withdrawn`, `lapsed`, `moved`, `leased`, `released`, `attachment`, `operator`, `policy`, ….
     version: the number of the version this made, 0 if none. phase_before: "" when the instance is new.
+    subject: `connection:ID` or `settings:ID` where the line is of one of these (then pvd is ""), else "".
     """
 
     pvd: PvdId
@@ -388,6 +401,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     removed: tuple[Content, ...] = ()
     changed: tuple[tuple[Content, Content], ...] = ()
     seq: Seq = 0
+    subject: str = ""
 
 
 Heap = tuple[int, Instant, tuple[str, ...], "Heap", "Heap"] | None
@@ -412,6 +426,7 @@ class State(msgspec.Struct, frozen=True):
     networks: Map[tuple[LinkId, int], Network] = Map()
     settings: Map[str, Settings] = Map()
     connections: Map[str, Connection] = Map()
+    intent: Intent = Intent()
     visits: Map[tuple[LinkId, int], Visit] = Map()
     findings: Map[tuple[str, str, str], Finding] = Map()
     rejected: Map[str, Rejected] = Map()

@@ -507,7 +507,9 @@ class Anonymizer:
     def _json(self, key: str, value: Any) -> Any:
         if isinstance(value, dict):
             if key == "settings":
-                value = {**value, "values": {}, "origin": ""}
+                value = {**value, "values": {}, "origin": "", "lines": {}, "notes": []}
+            if str(value.get("type")).startswith("settings-"):
+                value = {name: "" if name in ("origin", "text") else one for name, one in value.items()}
             return {name: self._json(name, one) for name, one in value.items()}
         if isinstance(value, list):
             return [self._json(key, one) for one in value]

@@ -75,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     _reader(commands, "settings", "the profiles")
 
     made = _reader(commands, "history", "versions and phase changes: what changed, when, because of which record")
-    made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only")
+    made.add_argument(
+        "pvd", metavar="PVD", nargs="?", help="one PvD only; or one connection:ID, or the profile settings:ID"
+    )
     _span(made)
     _following(made)
     made.add_argument("-R", "--reverse", action="store_true", help="newest first")

@@ -297,9 +297,8 @@ def connections(args: argparse.Namespace) -> int:
 
 def settings(args: argparse.Namespace) -> int:
     with open_source(args) as source:
-        rows = report.settings_rows(source.state)
-        document = report.SettingsDocument(SCHEMA_VERSION, rfc3339(source.state.now), rows)
-        _say(args, document, rows, lambda out: text.settings(out, rows))
+        document = report.settings_document(source.state)
+        _say(args, document, document.settings, lambda out: text.settings(out, document, args.utc))
         return _end(source)
 
 
@@ -309,10 +308,10 @@ def settings(args: argparse.Namespace) -> int:
 def history(args: argparse.Namespace) -> int:
     with open_source(args) as source:
         follower = _follower(args, source)
-        pvd = resolve(source.state, args.pvd) if args.pvd is not None else None
+        pvd, subject = _whose(args, source)
         host = _host(args, source)
         within = span(args, source)
-        known = list(source.changes(pvd))
+        known = [one for one in source.changes(pvd) if subject in (None, one.subject)]
         found = [one for one in known if within(one.at, one.seq) and host in (None, one.host)]
         rows = [report.change_row(one) for one in _latest(found, args)]
         _say_history(args, source, rows)
@@ -321,10 +320,22 @@ def history(args: argparse.Namespace) -> int:
             sys.stdout.flush()
             args.no_legend = True
             for _, changes in follower.batches():
-                mine = [one for one in changes if pvd in (None, one.pvd) and host in (None, one.host)]
+                asked = [one for one in changes if pvd in (None, one.pvd) and subject in (None, one.subject)]
+                mine = [one for one in asked if host in (None, one.host)]
                 _say_history(args, source, [report.change_row(one) for one in mine if within(one.at, one.seq)])
                 sys.stdout.flush()
         return _not_followed(args, _end(source))
+
+
+def _whose(args: argparse.Namespace, source: Source) -> tuple[PvdId | None, str | None]:
+    """What a history was asked of: a PvD, or the subject `connection:ID` or `settings:ID`. Raises Stop."""
+    if args.pvd is None:
+        return None, None
+    if args.pvd.startswith(("connection:", "settings:")):
+        if any(one.subject == args.pvd for one in source.changes()):
+            return None, args.pvd
+        raise Stop(NOT_FOUND, f"nothing is known of {args.pvd!r}; `pvdctl connections` and `settings` show what is")
+    return resolve(source.state, args.pvd), None
 
 
 def _say_history(args: argparse.Namespace, source: Source, rows: list[report.ChangeRow]) -> None:

@@ -13,10 +13,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 from events.codec import encode, kind
 from events.ids import NEVER, HostId, Instant, Seq
+from events.operator import Settings
 from events.ops import AddressAdd, LinkAdd, NetnsAdd, Op, RouteAdd
 from events.record import Provenance, Record
 from pvdcore import view
 from pvdcore.audit import PvdDiff
+from pvdcore.connections import OPEN, expected
 from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
 from pvdcore.findings import BY_CODE
@@ -274,17 +276,67 @@ class PvdRow(Struct, frozen=True):
     properties: dict[str, str | int | float | bool]
 
 
+class NoteRow(Struct, frozen=True):
+    """Something a source says that is not used, or not shown. code: settings-unsupported, settings-invalid, or
+    settings-secret: a password or a key, which stays in its file. key: as the source spells it."""
+
+    code: str
+    key: str
+    where: str
+
+
+class ReachedRow(Struct, frozen=True):
+    """A PvD that a profile led to. first, last: records of the first and the latest arrival; visits: attachments."""
+
+    pvd: str
+    link: str
+    epoch: int
+    first: Seq
+    last: Seq
+    first_at: Time
+    last_at: Time
+    visits: int
+
+
 class SettingsRow(Struct, frozen=True):
-    """A profile. values: by dotted key, as its source says them."""
+    """A profile. values: by dotted key, as NetworkManager calls them; lines: the `FILE:LINE` of each that is elsewhere
+    than its origin. connections: those that are open. reached: every PvD that it led to."""
 
     id: str
     source: str
     origin: str
     values: dict[str, Any]
+    lines: dict[str, str]
+    notes: list[NoteRow]
+    because: Seq | None
+    connections: list[str]
+    reached: list[ReachedRow]
+
+
+class RefusedRow(Struct, frozen=True):
+    """A settings file that cannot be read. origin: `FILE:LINE`."""
+
+    origin: str
+    source: str
+    rule: str
+    text: str
+    because: Seq
+
+
+class CheckpointRow(Struct, frozen=True):
+    """What the operator may go back to. until: when that comes by itself, null if it doesn't."""
+
+    id: str
+    made: Time
+    until: Time | None
+    because: Seq
 
 
 class ConnectionRow(Struct, frozen=True):
-    """Settings activated on a link."""
+    """Settings activated on a link. phase: activating, active, mismatch, closing or closed; since: of the phase.
+
+    pvds: on its attachment; expected: those that the profile should lead to. reason: of the end, "" before it.
+    """
 
     id: str
     settings: str
@@ -294,6 +346,12 @@ class ConnectionRow(Struct, frozen=True):
     closed: Time | None
     reason: str
     because: Seq
+    phase: str
+    since: Time | None
+    epoch: int
+    pvds: list[str]
+    expected: list[str]
+    earlier: list["EarlierRow"]
 
 
 class MarkRow(Struct, frozen=True):
@@ -432,6 +490,8 @@ class SettingsDocument(Struct, frozen=True):
     schema_version: int
     at: Time
     settings: list[SettingsRow]
+    refused: list[RefusedRow]
+    checkpoint: CheckpointRow | None
 
 
 class Altered(Struct, frozen=True):
@@ -445,6 +505,7 @@ class ChangeRow(Struct, frozen=True):
     """One line of history: an instance got a new version, or changed its phase.
 
     version: 0 if none was made. phase_before: "" when the instance is new. because: the record it came of.
+    subject: `connection:ID` or `settings:ID` where the line is of one of these; pvd is "" then.
     """
 
     at: Time
@@ -460,6 +521,7 @@ class ChangeRow(Struct, frozen=True):
     added: list[Thing]
     removed: list[Thing]
     changed: list[Altered]
+    subject: str | None
 
 
 class HistoryDocument(Struct, frozen=True):
@@ -683,6 +745,8 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "hop_limit": ("", ("hop_limit",)),
     "lease": ("", ("protocol", "server", "t1_s", "t2_s")),
     "info": ("", ("digest",)),
+    "pvd": ("pvd", ()),
+    "value": ("key", ("value",)),
     "flags": ("router", ("managed", "other_config", "http", "legacy", "delay", "sequence")),
 }
 
@@ -781,22 +845,77 @@ def _marks(found: tuple[Mark, ...]) -> list[MarkRow]:
     return [MarkRow(kind, value) for kind, value in found]
 
 
+def settings_document(state: State) -> SettingsDocument:
+    """What `settings` says."""
+    point = state.intent.checkpoint
+    return SettingsDocument(
+        SCHEMA_VERSION,
+        rfc3339(state.now),
+        settings_rows(state),
+        [
+            RefusedRow(one.origin, one.source, one.rule, one.text, one.because)
+            for _, one in sorted(state.intent.refused.items())
+        ],
+        CheckpointRow(point.id, rfc3339(point.made_at), time(point.until), point.because) if point else None,
+    )
+
+
 def settings_rows(state: State) -> list[SettingsRow]:
     """The profiles, by id."""
-    return [
-        SettingsRow(one.id, one.source, one.origin, dict(sorted(one.values.items())))
-        for _, one in sorted(state.settings.items())
-    ]
+    return [_profile(state, one) for _, one in sorted(state.settings.items())]
+
+
+def _profile(state: State, one: Settings) -> SettingsRow:
+    known = state.intent.known.get(one.id)
+    active = sorted(each.id for each in state.connections.values() if each.settings == one.id and each.phase in OPEN)
+    return SettingsRow(
+        id=one.id,
+        source=one.source,
+        origin=one.origin,
+        values=dict(sorted(one.values.items())),
+        lines=dict(sorted(one.lines.items())),
+        notes=[NoteRow(note.code, note.key, note.where) for note in one.notes],
+        because=known.because if known else None,
+        connections=active,
+        reached=[
+            ReachedRow(
+                each.pvd,
+                each.link,
+                each.epoch,
+                each.first,
+                each.last,
+                rfc3339(each.first_at),
+                rfc3339(each.last_at),
+                each.visits,
+            )
+            for each in state.intent.reached.get(one.id, ())
+        ],
+    )
 
 
 def connection_rows(state: State) -> list[ConnectionRow]:
     """The connections, by id, closed ones too."""
-    return [_connection(one) for _, one in sorted(state.connections.items())]
+    return [_connection(state, one) for _, one in sorted(state.connections.items())]
 
 
-def _connection(one: Connection) -> ConnectionRow:
-    opened, closed = rfc3339(one.opened_at), time(one.closed_at)
-    return ConnectionRow(one.id, one.settings, one.link, one.by, opened, closed, one.reason, one.because)
+def _connection(state: State, one: Connection) -> ConnectionRow:
+    visit = state.visits.get((one.link, one.epoch))
+    return ConnectionRow(
+        id=one.id,
+        settings=one.settings,
+        link=one.link,
+        by=one.by,
+        opened=rfc3339(one.opened_at),
+        closed=time(one.closed_at),
+        reason=one.reason,
+        because=one.because,
+        phase=one.phase,
+        since=rfc3339(one.since) if one.since else None,
+        epoch=one.epoch,
+        pvds=list(one.pvds),
+        expected=expected(state.settings.get(one.settings)),
+        earlier=_visit(state, visit).earlier if visit else [],
+    )
 
 
 def link_rows(state: State) -> list[LinkRow]:
@@ -1014,6 +1133,7 @@ def change_row(change: Change) -> ChangeRow:
         added=[thing(one) for one in change.added],
         removed=[thing(one) for one in change.removed],
         changed=_altered(change.changed),
+        subject=change.subject or None,
     )
 
 

@@ -357,23 +357,60 @@ def connections(out: Printer, rows: Sequence[report.ConnectionRow], utc: bool) -
     """`connections`."""
     clock = Clock(utc)
     out.table(
-        ("CONNECTION", "SETTINGS", "LINK", "BY", "OPENED", "CLOSED", "REASON", "BECAUSE"),
+        ("CONNECTION", "SETTINGS", "LINK", "BY", "PHASE", "PVDS", "OPENED", "CLOSED", "REASON", "BECAUSE"),
         [
-            (one.id, one.settings, one.link, one.by, clock(one.opened), clock(one.closed), one.reason, one.because)
+            (
+                one.id,
+                one.settings,
+                one.link,
+                one.by,
+                one.phase,
+                " ".join(one.pvds),
+                clock(one.opened),
+                clock(one.closed),
+                one.reason,
+                one.because,
+            )
             for one in rows
         ],
     )
+    for one in rows:
+        if one.phase == "mismatch":
+            out.line(f"{one.id}: expects {' or '.join(one.expected)}, which is not there")
+        for like in one.earlier:
+            out.line(f"{one.id}: like {like.link}/{like.epoch}, {clock(like.began)} ({like.confidence})")
 
 
-def settings(out: Printer, rows: Sequence[report.SettingsRow]) -> None:
-    """`settings`."""
+def settings(out: Printer, document: report.SettingsDocument, utc: bool) -> None:
+    """`settings`: the profiles, what is not used of them, where they led, and the files that are refused."""
+    clock = Clock(utc)
     out.table(
         ("SETTINGS", "SOURCE", "ORIGIN", "VALUES"),
         [
-            (one.id, one.source, one.origin, " ".join(f"{key}={value}" for key, value in one.values.items()))
-            for one in rows
+            (one.id, one.source, one.origin, " ".join(f"{key}={_plain(value)}" for key, value in one.values.items()))
+            for one in document.settings
         ],
     )
+    for profile in document.settings:
+        for note in profile.notes:
+            out.line(f"{profile.id}: {NOTED[note.code]}: {note.key} ({note.where})")
+        for each in profile.reached:
+            visits = f"{each.visits} visits" if each.visits > 1 else "1 visit"
+            out.line(f"{profile.id}: led to {each.pvd} on {each.link}, {visits}, last {clock(each.last_at)}")
+    for file in document.refused:
+        out.line(f"{file.origin}: refused, {file.text or file.rule}")
+    if document.checkpoint is not None:
+        until = (
+            f"rolls back {clock(document.checkpoint.until)}" if document.checkpoint.until else "stays until rolled back"
+        )
+        out.line(f"checkpoint {document.checkpoint.id}: {until} or committed")
+
+
+NOTED: Final = {
+    "settings-unsupported": "not supported",
+    "settings-invalid": "no valid value",
+    "settings-secret": "a secret, kept in its file",
+}
 
 
 # History, reasons, differences
@@ -386,7 +423,7 @@ def history(
     clock = Clock(utc, () if dated else [one.at for one in changes])
     rows = []
     for one in changes:
-        who = one.pvd + (f" [{one.host}]" if one.host else "")
+        who = (one.subject or one.pvd) + (f" [{one.host}]" if one.host else "")
         rows.append((clock(one.at), who, f"v{one.version}" if one.version else "-", _happened(one), _why(one, packets)))
     if clock.day and out.legend:
         out.line(f"on {clock.day}{' UTC' if utc else ''}")

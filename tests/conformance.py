@@ -23,6 +23,7 @@ KINDS = {
     "acc": "Acceptance scenarios",
     "evil": "Hostile inputs",
     "bug": "Bugs of earlier implementations",
+    "problem": "Problems named by earlier work",
 }
 
 

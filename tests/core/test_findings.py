@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from events.ids import SECOND
 from events.link import DadFailed, LinkSeen
+from events.operator import ConnectionOpened, Settings, SettingsLoaded, SettingsNote, SettingsRejected
 from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
@@ -72,6 +73,22 @@ def taken(times: int, address: str) -> Tale:
 
 def hears(*events: RouterAdvertised) -> Tale:
     return lambda: Story().hear(*events)
+
+
+def noting(code: str) -> Tale:
+    note = SettingsNote(code, "[ethernet] cloned-mac-address", "/etc/x.nmconnection:7")
+    return lambda: Story().hear(SettingsLoaded(settings=Settings("home", "keyfile", "/etc/x:1", notes=(note,))))
+
+
+def refusing(line: int) -> Tale:
+    text = "no closing quote"
+    said = SettingsRejected(origin=f"/etc/pvd/a.toml:{line}", source="toml", rule="syntax", text=text)
+    return lambda: Story().hear(said)
+
+
+def expecting(name: str) -> Tale:
+    profile = SettingsLoaded(settings=Settings("home", "toml", "a:1", {"pvd.expected": [f"fqdn:{name}"]}))
+    return lambda: Story().hear(profile, ConnectionOpened(id="home@e0", settings="home", link="e0"), x())
 
 
 def then(first: RouterAdvertised, after_s: float, second: RouterAdvertised) -> Tale:
@@ -253,6 +270,13 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     ),
     "time-jump": (dated(86_401), dated(86_399)),
     "heard-unattached": REJOINED,
+    "pvd-mismatch": (expecting("y.example."), expecting("x.example.")),
+    "settings-unsupported": (noting("settings-unsupported"), noting("settings-secret")),
+    "settings-invalid": (noting("settings-invalid"), noting("settings-secret")),
+    "settings-rejected": (
+        refusing(3),
+        noting("settings-secret"),
+    ),
 }
 
 

@@ -253,7 +253,9 @@ def test_the_rest_of_the_document() -> None:
         rejected=Map({"hop-limit": Rejected("hop-limit", 3, 5)}),
     )
     found = document(made)
-    assert found["settings"] == [{"id": "home", "source": "toml", "origin": "a.toml:1", "values": {"a": ["x"], "b": 1}}]
+    profile = {"id": "home", "source": "toml", "origin": "a.toml:1", "values": {"a": ["x"], "b": 1}}
+    profile |= {"lines": {}, "notes": [], "because": None, "connections": [], "reached": []}
+    assert found["settings"] == [profile]
     assert found["connections"][0]["closed"] == "2026-01-01T00:00:01.000000000Z"
     assert found["links"][0]["pvds"] == [NAME] and found["links"][0]["gone"] is None
     row = {"code": "twice", "text": "said twice", "pvd": NAME, "because": 4, "link": "eth0", "count": 2}

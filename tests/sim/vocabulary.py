@@ -53,6 +53,9 @@ from events.link import (
     RuleSeen,
 )
 from events.operator import (
+    CheckpointCommitted,
+    CheckpointCreated,
+    CheckpointRolledBack,
     ConnectionClosed,
     ConnectionOpened,
     PolicySet,
@@ -62,6 +65,7 @@ from events.operator import (
     PvdUnpinned,
     Settings,
     SettingsLoaded,
+    SettingsRejected,
     SettingsRemoved,
 )
 from events.ops import (
@@ -347,7 +351,8 @@ EVENTS: tuple[AnyEvent, ...] = (
         mac=MAC,
     ),
     SettingsLoaded(settings=Settings("home", "toml", "a.toml:3", {"ipv4.method": "auto", "dns": ["192.0.2.53"]})),
-    SettingsRemoved(id="home"),
+    SettingsRemoved(id="home", origin="a.toml"),
+    SettingsRejected(origin="b.toml:7", source="toml", rule="syntax", text="no closing quote"),
     ConnectionOpened(id="c1", settings="home", link="eth0", by="autoconnect"),
     ConnectionClosed(id="c1", reason="carrier"),
     PropertiesSet(
@@ -357,6 +362,9 @@ EVENTS: tuple[AnyEvent, ...] = (
             ),
         )
     ),
+    CheckpointCreated(id="k1", until=1_700_000_060_000_000_000),
+    CheckpointCommitted(id="k1"),
+    CheckpointRolledBack(id="k1", reason="timeout"),
     PvdPinned(pvd="fqdn:x.example."),
     PvdUnpinned(pvd="fqdn:x.example."),
     PolicySet(values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5}),

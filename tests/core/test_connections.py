@@ -1,0 +1,506 @@
+"""Connections: one profile on links, any number of PvDs on one connection, what ends, and what stays known.
+
+Law: each numbered problem of representation that concerns settings has its story here and names it.
+"""
+
+import pytest
+
+from events.ids import NEVER, SECOND
+from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.operator import (
+    CheckpointCommitted,
+    CheckpointCreated,
+    ConnectionClosed,
+    ConnectionOpened,
+    PvdPinned,
+    Settings,
+    SettingsLoaded,
+    SettingsRejected,
+    SettingsRemoved,
+    Value,
+)
+from pvdcore import connections, snapshot
+from pvdcore.checkpoints import rollback
+from pvdcore.connections import CAUSES, PHASES, Refused, autoconnect, matches, step
+from pvdcore.desired import desired, place_name
+from pvdcore.model import ModelKernel
+from pvdcore.plan import plan
+from pvdcore.state import Connection, Link
+from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra
+
+X, Y, I2 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::2"
+P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+STATIC: dict[str, Value | list[str]] = {
+    "ipv4.method": "manual",
+    "ipv4.addresses": ["192.0.2.10/24"],
+    "ipv4.gateway": "192.0.2.1",
+    "ipv4.routes": ["198.51.100.0/24 192.0.2.254"],
+    "ipv4.dns": ["192.0.2.53"],
+    "ipv4.dns-search": ["corp.example."],
+    "ipv6.method": "manual",
+    "ipv6.addresses": ["2001:db8:5::10/64"],
+    "802-3-ethernet.mtu": 1400,
+}
+
+
+def profile(id: str = "home", **values: Value | list[str]) -> SettingsLoaded:
+    """A profile of our own source; names with `_` for `.` and `__` for `-`."""
+    said = {key.replace("__", "-").replace("_", ".", 1): value for key, value in values.items()}
+    return SettingsLoaded(settings=Settings(id, "toml", f"/etc/pvd/{id}.toml:1", said))
+
+
+def fixed(id: str = "home", **more: Value | list[str]) -> SettingsLoaded:
+    """A profile with addresses, routes and resolvers of its own."""
+    return SettingsLoaded(settings=Settings(id, "toml", f"/etc/pvd/{id}.toml:1", {**STATIC, **more}))
+
+
+def up(id: str = "home", link: str = "e0", by: str = "operator") -> ConnectionOpened:
+    return ConnectionOpened(id=f"{id}@{link}", settings=id, link=link, by=by)
+
+
+def down(id: str = "home", link: str = "e0", reason: str = "operator") -> ConnectionClosed:
+    return ConnectionClosed(id=f"{id}@{link}", reason=reason)
+
+
+def connection(told: Story, id: str = "home@e0") -> Connection:
+    return told.state.connections[id]
+
+
+def turns(told: Story, id: str = "home@e0") -> list[tuple[str, str]]:
+    """History of a connection: cause and phase."""
+    return [(one.cause, one.phase) for one in told.history() if one.subject == connections.subject(id)]
+
+
+# The table
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_phase_and_cause_is_a_row_or_a_refusal(phase: str, cause: str) -> None:
+    if (phase, cause) in connections.TABLE:
+        assert step(phase, cause) in PHASES[1:]
+    else:
+        with pytest.raises(Refused, match="can't be"):
+            step(phase, cause)
+
+
+# What a profile itself configures
+
+
+@pytest.mark.covers("problem:4", "problem:2")
+def test_static_settings_make_an_instance_and_stay_settings() -> None:
+    told = Story().hear(fixed(), up())
+    assert told.alive() == ["static:home"] and told.pvd("static:home").source == "static"
+    (instance,) = told.instances("static:home")
+    assert (instance.link, instance.epoch, instance.host, instance.phase) == ("e0", 1, "", "announced")
+    assert told.keys("static:home", "address") == ["192.0.2.10/24", "2001:db8:5::10/64"]
+    assert set(told.keys("static:home", "route")) == {
+        "0.0.0.0/0 via 192.0.2.1",
+        "198.51.100.0/24 via 192.0.2.254",
+        "2001:db8:5::/64",
+    }
+    assert told.keys("static:home", "dns") == ["192.0.2.53"]
+    assert told.keys("static:home", "search") == ["corp.example."]
+    assert told.holdings("static:home", "mtu") == {"mtu": (1400,)}
+    assert told.ends("static:home", "address", "192.0.2.10/24") is None
+    # Where each PvD comes from: a kind and a key of its own for each source.
+    told.hear(ra(R2)).leases4(link="e1")
+    assert told.alive() == ["if:e1/1", I2, "static:home"]
+    assert [told.pvd(id).source for id in told.alive()] == ["link", "ra", "static"]
+    # And settings, whatever was learned beside them, hold nothing of it.
+    assert told.state.settings["home"].values == STATIC
+    told.hear(profile("home", ipv4_method="auto", ipv6_method="auto"))
+    assert "static:home" not in told.alive(), "settings that name DHCP and SLAAC are neither PvD nor instance"
+    assert told.state.settings["home"].values == {"ipv4.method": "auto", "ipv6.method": "auto"}
+
+
+@pytest.mark.covers("problem:4", part="negative")
+def test_no_event_writes_a_pvds_data_into_settings() -> None:
+    told = Story().hear(profile(), up(), ra(R1, pio(P), dns("2001:db8::53"), pvd("x.example.")))
+    before = told.state.settings
+    told.hear(ra(R1, pio(Q), pvd("x.example.")), ra(R2, mtu(1400))).leases4()
+    assert told.state.settings is before, "nothing heard changes a setting"
+    assert {"pvd", "pvds", "instances"}.isdisjoint(Settings.__struct_fields__)
+
+
+def test_why_a_static_route_holds_is_answered_by_the_line_of_the_profile() -> None:
+    told = Story().hear(fixed(), up())
+    (answer,) = told.why("198.51.100.7")
+    assert answer.pvd == "static:home"
+    record = told.journal.record(answer.because)
+    assert record is not None and isinstance(record.event, SettingsLoaded)
+    assert record.event.settings.origin == "/etc/pvd/home.toml:1"
+
+
+def test_a_profile_without_an_address_makes_no_pvd() -> None:
+    told = Story().hear(profile(ipv4_dns=["192.0.2.53"], ipv4_method="auto"), up())
+    assert told.alive() == []
+    told.hear(fixed(**{"ipv4.method": "disabled", "ipv6.method": "ignore"}))
+    assert told.alive() == [], "a method that is off keeps its addresses off"
+
+
+def test_values_that_cannot_be_are_left_out_and_break_nothing() -> None:
+    odd = {"ipv4.addresses": ["nonsense", "192.0.2.9/24"], "ipv4.routes": ["x", "", "198.51.100.0/24 y"]}
+    told = Story().hear(fixed(**odd, **{"ipv4.gateway": "z", "ipv4.dns": ["q"]}), up())
+    assert told.keys("static:home", "address") == ["192.0.2.9/24", "2001:db8:5::10/64"]
+    assert told.keys("static:home", "route") == ["2001:db8:5::/64"] and told.keys("static:home", "dns") == []
+
+
+@pytest.mark.covers("problem:14", part="expected")
+def test_desired_places_static_configuration_as_any_other() -> None:
+    told = Story().hear(fixed(), up(), ra(R1, pio(P)))
+    places = {place.pvd: place for place in desired(told.state).places}
+    assert set(places) == {"static:home", "ra:e0/1/fe80::1"}
+    place = places["static:home"]
+    assert [(one.address, one.origin) for one in place.addresses] == [
+        ("192.0.2.10/24", "static"),
+        ("2001:db8:5::10/64", "static"),
+    ]
+    assert ("0.0.0.0/0", "192.0.2.1") in [(one.destination, one.via) for one in place.routes]
+    assert (place.servers, place.search, place.mtu) == (("192.0.2.53",), ("corp.example.",), 1400)
+    assert told.state.settings["home"].values == STATIC, "what to configure is not what is available"
+    told.hear(down())
+    assert [place.pvd for place in desired(told.state).places] == []
+
+
+def test_a_profile_edited_while_active_changes_only_what_differs() -> None:
+    told = Story().hear(fixed(), up())
+    kernel = ModelKernel()
+    for op, _ in plan(desired(told.state), kernel.observe()).ops:
+        assert not kernel.apply(op, told.now).error
+    assert plan(desired(told.state), kernel.observe()).ops == ()
+    told.at(10).hear(fixed(**{"ipv4.routes": ["203.0.113.0/24 192.0.2.254"], "ipv4.dns": ["192.0.2.54"]}))
+    ops = [type(op).__name__ for op, _ in plan(desired(told.state), kernel.observe()).ops]
+    assert ops == ["RouteAdd", "RouteDelete", "ResolverWrite"]
+    told.at(20).hear(fixed(**{"ipv4.routes": ["203.0.113.0/24 192.0.2.254"], "ipv4.dns": ["192.0.2.54"]}))
+    assert told.pvd("static:home").instances[0][1].version == 2, "reading the same again is no version"
+    lines = [one for one in told.history() if one.subject == "settings:home"]
+    assert [one.cause for one in lines] == ["loaded", "edited"]
+    assert {item[1] for pair in lines[1].changed for item in pair} == {"ipv4.routes", "ipv4.dns"}
+
+
+# Where a connection is, and what is on it
+
+
+@pytest.mark.covers("problem:5")
+def test_activating_a_profile_on_one_link_attaches_no_pvd_of_another() -> None:
+    told = Story().hear(fixed(), ra(R1, pvd("x.example.")), up(link="e1"))
+    assert connection(told, "home@e1").pvds == ("static:home",)
+    assert {cell[0] for cell, _ in told.pvd("static:home").instances} == {"e1"}
+    assert {cell[0] for cell, _ in told.pvd(X).instances} == {"e0"}, "it holds where it was heard"
+    told.hear(ra(R2, pvd("y.example."), link="e1"))
+    assert connection(told, "home@e1").pvds == (Y, "static:home")
+
+
+@pytest.mark.covers("problem:8")
+def test_one_activation_three_pvds_and_closing_one_leaves_two() -> None:
+    told = Story().hear(profile(), up())
+    assert connection(told).phase == "activating"
+    told.hear(ra(R1, pvd("x.example.")), ra(R1, pvd("y.example.")), ra(R2))
+    assert connection(told).phase == "active" and connection(told).pvds == (X, Y, I2)
+    told.hear(ra(R2, life=0))
+    assert connection(told).pvds == (X, Y) and connection(told).phase == "active"
+    assert told.alive() == [X, Y]
+    told.at(1801)
+    assert connection(told).pvds == () and connection(told).phase == "activating", "the last PvD lapsed"
+
+
+@pytest.mark.covers("problem:12")
+def test_one_profile_on_two_links_is_two_connections_and_closing_one_leaves_the_other() -> None:
+    told = Story().hear(fixed(), up(link="e0"), up(link="e1"))
+    assert sorted(told.state.connections) == ["home@e0", "home@e1"]
+    assert [cell[0] for cell, _ in told.pvd("static:home").instances] == ["e0", "e1"]
+    other = connection(told, "home@e1")
+    told.at(5).hear(down(link="e0"))
+    assert connection(told, "home@e0").phase == "closed"
+    assert connection(told, "home@e1") == other
+    assert [cell[0] for cell, _ in told.pvd("static:home").instances] == ["e1"]
+
+
+@pytest.mark.covers("problem:9", "problem:15")
+def test_what_was_closed_stays_known_after_a_restart() -> None:
+    told = Story().hear(fixed(), up()).at(60).hear(AttachEnded(link="e0", reason="carrier"))
+    for state in (told.state, told.refolded(), snapshot.decode(snapshot.encode(told.state))):
+        one = state.connections["home@e0"]
+        assert (one.phase, one.reason, one.closed_at) == ("closed", "carrier", START + 60 * SECOND)
+        gone = state.pvds["static:home"]
+        assert gone.phase == "gone" and gone.ended == START + 60 * SECOND
+    (answer,) = told.why("192.0.2.10")
+    assert (answer.pvd, answer.ended_by, answer.ended_at) == ("static:home", "attachment", START + 60 * SECOND)
+    line = next(one for one in told.history("static:home") if one.phase == "gone")
+    assert ("address", "192.0.2.10/24", ("static",)) in line.removed, "each thing that was configured can be read"
+    assert turns(told) == [("opened", "activating"), ("arrived", "active"), ("carrier", "closed")]
+
+
+@pytest.mark.covers("problem:21")
+def test_a_connection_is_opened_before_any_pvd_and_the_pvd_is_matched_when_it_speaks() -> None:
+    told = Story().hear(profile(), up()).at(3).hear(ra(R1, pvd("x.example.")))
+    lines = [(one.subject or one.pvd, one.seq) for one in told.history() if not one.subject.startswith("settings:")]
+    assert [name for name, _ in lines] == ["connection:home@e0", X, "connection:home@e0"]
+    assert lines[0][1] < lines[1][1] == lines[2][1], "first the connection, then the PvD, which the connection names"
+    assert told.history()[-1].added == (("pvd", X, ()),)
+
+
+def test_a_line_of_history_is_of_a_pvd_or_of_a_connection_and_never_of_both() -> None:
+    told = Story().hear(profile(), up(), ra(R1, pvd("x.example.")), down(), SettingsRemoved(id="home"))
+    assert all(bool(one.pvd) != bool(one.subject) for one in told.history())
+    assert turns(told) == [("opened", "activating"), ("arrived", "active"), ("operator", "closed")]
+    ends = [(one.cause, one.phase) for one in told.history() if one.subject == "settings:home"]
+    assert ends == [("loaded", "loaded"), ("removed", "removed")]
+
+
+def test_a_connection_ends_with_its_link_and_with_its_profile() -> None:
+    told = Story().hear(fixed(), up(), up(link="e1"))
+    told.hear(LinkGone(link="e1"))
+    assert (connection(told, "home@e1").phase, connection(told, "home@e1").reason) == ("closed", "link-gone")
+    told.hear(SettingsRemoved(id="home"))
+    assert (connection(told).phase, connection(told).reason) == ("closed", "settings-removed")
+    assert told.alive() == []
+
+
+def test_opened_before_the_carrier_it_waits_for_the_attachment() -> None:
+    told = Story().detach().hear(fixed(), up())
+    assert connection(told).phase == "activating" and told.alive() == []
+    told.attach()
+    assert connection(told).phase == "active" and told.instances("static:home")[0].epoch == connection(told).epoch == 2
+    told.hear(AttachStarted(link="e0"))
+    assert connection(told).phase == "active", "nothing was learned yet: it is the same attachment"
+
+
+def test_a_profile_that_configures_nothing_is_active_as_it_is() -> None:
+    told = Story().hear(profile(ipv4_method="disabled", ipv6_method="link-local"), up())
+    assert connection(told).phase == "active" and told.alive() == []
+
+
+def test_what_another_manager_activated_is_observed_and_not_configured_by_us() -> None:
+    told = Story().hear(fixed(), up(by="external"))
+    assert connection(told).phase == "activating" and told.alive() == []
+    told.hear(ra(R1, pvd("x.example.")))
+    assert (connection(told).phase, connection(told).by, connection(told).pvds) == ("active", "external", (X,))
+    told.hear(ConnectionOpened(id="wired@e1", settings="wired", link="e1", by="external"))
+    assert connection(told, "wired@e1").phase == "activating", "a profile that only the other manager knows"
+
+
+# Expected PvDs
+
+
+@pytest.mark.covers("problem:6", "problem:21")
+def test_another_pvd_than_expected_is_a_mismatch_and_the_expected_stays_inactive() -> None:
+    told = Story().hear(fixed(**{"pvd.expected": [X]}), up())
+    assert told.alive() == [], "what the profile configures waits for the PvD it is for"
+    told.at(2).hear(ra(R1, pvd("y.example.")))
+    assert connection(told).phase == "mismatch" and connection(told).pvds == (Y,)
+    assert told.alive() == [Y] and X not in told.state.pvds
+    found = told.findings()["pvd-mismatch"]
+    assert found.pvd == X and Y in found.text and "home" in found.text
+    told.at(9).hear(ra(R2, pvd("x.example.")))
+    assert connection(told).phase == "active" and told.alive() == [X, Y, "static:home"]
+    told.at(20).hear(ra(R2, pvd("x.example."), life=0), ra(R1, pvd("y.example.")))
+    assert connection(told).phase == "mismatch" and told.alive() == [Y], "it went, and with it what was for it"
+    assert turns(told)[:4] == [
+        ("opened", "activating"),
+        ("other", "mismatch"),
+        ("arrived", "active"),
+        ("other", "mismatch"),
+    ]
+
+
+@pytest.mark.covers("problem:6", part="negative")
+def test_what_names_no_network_may_come_first_and_is_no_mismatch_for_a_while() -> None:
+    told = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4()
+    assert connection(told).phase == "activating" and connection(told).pvds == ("if:e0/1",)
+    told.at(4).hear(ra(R1, pvd("x.example.")))
+    assert connection(told).phase == "active" and "pvd-mismatch" not in told.findings()
+    late = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4()
+    late.at(5.9)
+    assert connection(late).phase == "activating"
+    late.at(6)
+    assert connection(late).phase == "mismatch" and "pvd-mismatch" in late.findings()
+    assert late.history()[-1].at == START + 6 * SECOND, "dated at its own instant"
+
+
+@pytest.mark.covers("problem:7")
+def test_a_profile_remembers_every_pvd_it_led_to() -> None:
+    told = Story().hear(profile("eduroam", **{"802__1x_eap": ["peap"]}), up("eduroam"), ra(R1, pvd("x.example.")))
+    told.at(100).detach().at(200).attach().hear(up("eduroam"), ra(R2, pvd("y.example.")))
+    reached = told.state.intent.reached["eduroam"]
+    assert [(one.pvd, one.visits) for one in reached] == [(X, 1), (Y, 1)]
+    told.hear(SettingsRemoved(id="eduroam"), profile("eduroam"))
+    assert told.state.intent.reached["eduroam"] == reached, "an edit by delete and create forgets nothing"
+    assert snapshot.decode(snapshot.encode(told.state)).intent == told.state.intent
+
+
+@pytest.mark.covers("problem:10")
+def test_the_next_day_it_is_the_same_pvd_with_a_second_visit() -> None:
+    told = Story().hear(profile(), up(), ra(R1, pvd("x.example.")))
+    first = told.pvd(X)
+    told.at(1000).detach()
+    assert told.pvd(X).phase == "gone"
+    told.at(86400).attach().hear(up(), ra(R1, pvd("x.example.")))
+    again = told.pvd(X)
+    assert again.first_seen == first.first_seen and again.phase == "announced"
+    (reached,) = told.state.intent.reached["home"]
+    assert (reached.pvd, reached.visits, reached.first_at) == (X, 2, START)
+    assert reached.last_at == START + 86400 * SECOND
+    assert [one.id for one in told.state.pvds.values()] == [X], "one record, not two"
+
+
+# Autoconnect
+
+
+def host(told: Story, name: str, kind: str = "ethernet", mac: str = CLIENT) -> Story:
+    return told.hear(LinkSeen(link=name, identity=f"netns:1:{name}", kind=kind, name=name, mac=mac, host=True))
+
+
+def opened(told: Story) -> list[str]:
+    """What autoconnect would open, and does."""
+    events = autoconnect(told.state)
+    told.hear(*events)
+    return [one.id for one in events]
+
+
+def test_autoconnect_takes_the_profile_of_the_highest_priority_that_matches() -> None:
+    told = Story().hear(
+        profile("any", match_interface__name=["en*"]),
+        profile("best", match_interface__name=["en*"], connection_autoconnect__priority=5),
+        profile("never", connection_autoconnect=False, match_interface__name=["en*"]),
+    )
+    host(told, "enp1s0")
+    assert opened(told) == ["best@enp1s0"]
+    assert opened(told) == [], "a link that has one gets no other"
+    host(told, "enp2s0")
+    assert opened(told) == ["any@enp2s0"], "a profile is active once, unless it says otherwise"
+    told.hear(profile("any", match_interface__name=["en*"], connection_multi__connect="multiple"))
+    host(told, "enp3s0")
+    assert opened(told) == ["any@enp3s0"]
+    assert not [one for one in told.state.connections.values() if one.link in ("e0", "e1")], "captures are no links"
+
+
+def test_autoconnect_leaves_alone_what_the_operator_closed_until_the_link_comes_anew() -> None:
+    told = Story().hear(profile("wired", connection_type="802-3-ethernet"))
+    host(told, "eth0")
+    assert opened(told) == ["wired@eth0"]
+    told.hear(down("wired", "eth0"))
+    assert opened(told) == []
+    told.hear(AttachEnded(link="eth0"), AttachStarted(link="eth0"))
+    assert opened(told) == ["wired@eth0"]
+    told.hear(down("wired", "eth0"), up("wired", "eth0"), down("wired", "eth0", reason="external"))
+    assert opened(told) == ["wired@eth0"], "the operator's up takes the down back"
+
+
+def test_autoconnect_is_for_profiles_of_our_own_unless_policy_says_otherwise() -> None:
+    theirs = SettingsLoaded(settings=Settings("nm", "keyfile", "x:1", {"connection.interface-name": "eth0"}))
+    assert opened(host(Story().hear(theirs), "eth0")) == []
+    assert opened(host(Story(autoconnect="all").hear(theirs), "eth0")) == ["nm@eth0"]
+    mine = profile(connection_interface__name="eth0")
+    assert opened(host(Story(autoconnect="none").hear(mine), "eth0")) == []
+
+
+def test_pvds_of_a_link_that_the_operator_closed_are_heard_and_not_placed() -> None:
+    told = Story().hear(profile(), up(), ra(R1, pio(P)))
+    assert len(desired(told.state).places) == 1
+    told.hear(down())
+    assert told.alive() == ["ra:e0/1/fe80::1"] and desired(told.state).places == ()
+    told.hear(up())
+    assert len(desired(told.state).places) == 1
+
+
+LINK = Link("eth0", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name="eth0", host=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, False),
+        ({"connection.interface-name": "eth0"}, True),
+        ({"connection.interface-name": "eth1"}, False),
+        ({"match.interface-name": ["eth*", "wl*"]}, True),
+        ({"match.interface-name": ["!eth0"]}, False),
+        ({"match.interface-name": ["!eth1"]}, True),
+        ({"match.interface-name": ["eth*", "&!eth0"]}, False),
+        ({"match.interface-name": ["&eth*", "&*0"]}, True),
+        ({"match.interface-name": ["|!eth0", "eth0"]}, True),
+        ({"match.interface-name": ["\\!eth0"]}, False),
+        ({"802-3-ethernet.mac-address": "02:00:00:00:00:0A"}, True),
+        ({"match.mac-address": ["02:00:00:00:00:0b"]}, False),
+        ({"connection.type": "802-3-ethernet"}, True),
+        ({"connection.type": "802-11-wireless"}, False),
+        ({"match.type": ["wifi"], "connection.interface-name": "eth0"}, False),
+    ],
+)
+def test_a_profile_matches_by_name_globs_mac_and_type(values: dict[str, Value | list[str]], expected: bool) -> None:
+    assert matches(Settings("p", "toml", "", values), LINK) is expected
+
+
+def test_a_condition_that_is_not_supported_keeps_a_profile_from_being_activated_by_itself() -> None:
+    told = Story().hear(profile(connection_interface__name="eth0", match_unsupported=["Driver"]))
+    assert opened(host(told, "eth0")) == []
+
+
+# Files that cannot be read
+
+
+def test_a_rejected_file_is_shown_until_it_is_read_or_gone_and_leaves_the_profile_as_it_was() -> None:
+    told = Story().hear(fixed(), up())
+    told.hear(SettingsRejected(origin="/etc/pvd/home.toml:7", source="toml", rule="syntax", text="no closing quote"))
+    assert told.alive() == ["static:home"] and "/etc/pvd/home.toml" in told.state.intent.refused
+    assert "home.toml:7" in told.findings()["settings-rejected"].text
+    told.hear(fixed())
+    assert not told.state.intent.refused
+    told.hear(SettingsRejected(origin="/etc/pvd/new.toml:1", source="toml", rule="syntax"))
+    told.hear(SettingsRemoved(id="", origin="/etc/pvd/new.toml"))
+    assert not told.state.intent.refused and "home" in told.state.settings
+
+
+# Checkpoints
+
+
+def checkpointed() -> Story:
+    told = Story().hear(fixed(), profile("other"), up(), ra(R1, pvd("x.example.")), PvdPinned(pvd=X))
+    return told.at(10).hear(CheckpointCreated(id="k", until=START + 70 * SECOND))
+
+
+def changed(told: Story) -> Story:
+    return told.at(20).hear(
+        fixed(**{"ipv4.gateway": "192.0.2.99"}), down(), profile("new"), SettingsRemoved(id="other"), up("new", "e1")
+    )
+
+
+def test_rollback_says_again_what_was_and_leaves_the_change_in_the_journal() -> None:
+    told = checkpointed()
+    before = told.state
+    changed(told)
+    told.at(30).hear(*rollback(told.journal, told.state))
+    assert told.state.settings == before.settings
+    assert {id for id, one in told.state.connections.items() if one.phase == "active"} == {"home@e0"}
+    assert "0.0.0.0/0 via 192.0.2.1" in told.keys("static:home", "route")
+    assert told.state.intent.checkpoint is None and told.pvd(X).pinned
+    assert turns(told)[-3:] == [("operator", "closed"), ("opened", "activating"), ("arrived", "active")]
+    assert (connection(told, "new@e1").phase, connection(told, "new@e1").reason) == ("closed", "rollback")
+    assert rollback(told.journal, told.state) == ()
+
+
+def test_a_checkpoint_comes_due_by_itself_at_its_deadline() -> None:
+    told = changed(checkpointed())
+    assert told.engine.wake_at() == START + 70 * SECOND
+    told.at(69)
+    assert told.state.intent.checkpoint is not None and not told.state.intent.checkpoint.due
+    told.at(70)
+    assert told.state.intent.checkpoint.due
+    assert snapshot.decode(snapshot.encode(told.state)).intent.checkpoint == told.state.intent.checkpoint
+
+
+def test_committed_is_committed() -> None:
+    told = changed(checkpointed()).hear(CheckpointCommitted(id="k"))
+    assert told.state.intent.checkpoint is None and rollback(told.journal, told.state) == ()
+    told.at(100)
+    assert "new" in told.state.settings and connection(told).phase == "closed"
+    told.hear(CheckpointCreated(id="k2", until=NEVER)).at(10**6)
+    assert told.state.intent.checkpoint is not None and not told.state.intent.checkpoint.due
+    told.hear(CheckpointCommitted(id="k"))
+    assert told.state.intent.checkpoint is not None, "another one's commit"
+
+
+def test_a_place_has_one_name_for_an_attachment() -> None:
+    told = Story().hear(fixed(), up())
+    assert desired(told.state).places[0].netns == place_name("static:home", "e0", 1)
