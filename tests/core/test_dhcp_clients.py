@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix
+from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix, Suboptions
 from events.ids import NEVER, SECOND
 from pvdcore.desired import desired
 from pvdcore.leases4 import manner
@@ -291,3 +291,18 @@ def test_what_a_server_says_twice_is_held_once() -> None:
     for grant in told.state.grants.values():
         keys = [(one.kind, one.key) for one in grant.held]
         assert len(keys) == len(set(keys))
+
+
+def test_of_ntp_servers_only_addresses_of_hosts_are_held() -> None:
+    """RFC 5908 §4: suboption 1 is a server's address, 2 a multicast group's, 3 a name."""
+    address, group, name = "20010db8" + "0" * 22 + "5a", "ff05" + "0" * 25 + "101", "036e7470" + "00" * 12
+    told = Story().asks6(INFORM, Suboptions(56, ((1, address), (2, group), (3, name), (1, "2001")), 0, 0))
+    assert told.keys(HOME, "ntp") == ["2001:db8::5a"]
+    other = Story().asks6(INFORM, Suboptions(17, ((1, address),), 0, 0), addresses(31, "2001:db8::7b"))
+    assert other.keys(HOME, "ntp") == ["2001:db8::7b"]  # the first suboption of a vendor means something else
+
+
+def test_a_portal_of_dhcpv6_is_replaced_and_not_added_to() -> None:
+    told = Story().asks6(INFORM, text(103, "https://a.example/"))
+    told.at(5).asks6(INFORM, text(103, "https://b.example/"))
+    assert told.holdings(HOME, "captive_portal") == {"uri": ("https://b.example/",)}
