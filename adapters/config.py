@@ -136,7 +136,7 @@ def parse(data: bytes, path: str) -> Config:
         raise ConfigError([_no_toml(error, text, path)]) from None
     except RecursionError:
         raise ConfigError([f"{path}:1: nested too deep to be read; nothing here needs more than two levels"]) from None
-    reader = _Reader(path, _lines(text))
+    reader = _Reader(path, key_lines(text))
     made = reader.config(table)
     if reader.problems:
         raise ConfigError([line for _, line in sorted(reader.problems)])
@@ -157,7 +157,7 @@ _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _ASSIGN: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
 
-def _lines(text: str) -> dict[Path_, int]:
+def key_lines(text: str) -> dict[Path_, int]:
     """Where each key and table of valid TOML begins, as well as lines show it; a key of an inline table is not seen."""
     found: dict[Path_, int] = {}
     at: Path_ = ()
