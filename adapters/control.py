@@ -19,15 +19,24 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from grp import getgrnam
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
 from events.codec import AnyEvent
 from events.ids import NEVER, SECOND, Instant
-from events.operator import ConnectionClosed, ConnectionOpened, PvdPinned, PvdUnpinned
+from events.operator import (
+    CheckpointCommitted,
+    CheckpointCreated,
+    ConnectionClosed,
+    ConnectionOpened,
+    PvdPinned,
+    PvdUnpinned,
+)
 from events.session import RequestRefused
 from pvdcore import view
+from pvdcore.checkpoints import rollback
+from pvdcore.connections import OPEN, connection_id
 from pvdcore.engine import Engine
 from pvdcore.ports import Journal
 from pvdcore.properties import properties
@@ -42,6 +51,7 @@ BACKLOG_OCTETS_MAX: Final = 4 << 20  # unread replies of a connection: a snapsho
 CONNECTIONS_MAX: Final = 128  # each costs a descriptor; an operator has a few, a monitoring system a few more
 REFUSALS_MAX: Final = 10  # records a minute and user of what was refused; the rest is one record with their count
 MINUTE: Final[Instant] = 60 * SECOND
+TIMEOUT_MAX_S: Final = 366 * 86_400  # what is to come back after a year was not meant to be taken back
 LINGER_S: Final = 5.0  # how long a dropped subscriber has to read why
 GROUP: Final = "pvd"
 _SO_PEERGROUPS: Final = 59  # asm-generic/socket.h; Python has no name for it
@@ -108,6 +118,14 @@ method Down(settings: string) -> (connections: []string)
 method Pin(pvd: string) -> ()
 method Unpin(pvd: string) -> ()
 
+# What may be taken back: settings, connections and pins as they are now. timeout: seconds until that happens by itself,
+# 0 for never. A new checkpoint takes the place of an older one.
+method Checkpoint(timeout: int) -> (checkpoint: string)
+# Take back what was changed since the checkpoint; and let it stay
+method Rollback() -> (records: int)
+method Commit() -> ()
+
+error NoCheckpoint ()
 error NoSuchPvd (pvd: string)
 error NoSuchSettings (settings: string)
 error NoSuchLink (link: string)
@@ -157,6 +175,10 @@ class OfSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SettingsOnLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: str
     link: str
+
+
+class Timeout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    timeout: Annotated[int, msgspec.Meta(ge=0, le=TIMEOUT_MAX_S)]
 
 
 class After(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -392,9 +414,9 @@ class Control:
         link = state.links.get(asked.link)
         if link is None or link.gone_at is not None:
             raise Refusal("NoSuchLink", link=asked.link)
-        id = f"{asked.settings}@{asked.link}"
+        id = connection_id(asked.settings, asked.link)
         known = state.connections.get(id)
-        if known is None or known.closed_at is not None:
+        if known is None or known.phase not in OPEN:
             self.driver.submit(ConnectionOpened(id=id, settings=asked.settings, link=asked.link), source="operator")
         return {"connection": id}
 
@@ -402,13 +424,34 @@ class Control:
         open_ = [
             id
             for id, one in sorted(self.driver.state.connections.items())
-            if one.settings == asked.settings and one.closed_at is None
+            if one.settings == asked.settings and one.phase in OPEN
         ]
         if not open_:
             raise Refusal("NotUp", settings=asked.settings)
         for id in open_:
             self.driver.submit(ConnectionClosed(id=id), source="operator")
         return {"connections": open_}
+
+    def checkpoint(self, call: Call, asked: Timeout) -> dict[str, Any]:
+        id = f"checkpoint-{self.driver.journal.last_seq() + 1}"
+        until = self.driver.now() + asked.timeout * SECOND if asked.timeout else NEVER
+        self.driver.submit(CheckpointCreated(id=id, until=until), source="operator")
+        return {"checkpoint": id}
+
+    def rollback(self, call: Call, asked: Nothing) -> dict[str, Any]:
+        events = rollback(self.driver.journal, self.driver.state)
+        if not events:
+            raise Refusal("NoCheckpoint")
+        for event in events:
+            self.driver.submit(event, source="operator")
+        return {"records": len(events)}
+
+    def commit(self, call: Call, asked: Nothing) -> dict[str, Any]:
+        one = self.driver.state.intent.checkpoint
+        if one is None:
+            raise Refusal("NoCheckpoint")
+        self.driver.submit(CheckpointCommitted(id=one.id), source="operator")
+        return {}
 
     def pin(self, call: Call, asked: OfPvd) -> dict[str, Any]:
         if not self._pvd(asked.pvd).pinned:
@@ -494,6 +537,9 @@ METHODS: Final[dict[str, Method]] = {
     f"{INTERFACE}.Reload": Method(Nothing, Control.reload_),
     f"{INTERFACE}.Up": Method(SettingsOnLink, Control.up),
     f"{INTERFACE}.Down": Method(OfSettings, Control.down),
+    f"{INTERFACE}.Checkpoint": Method(Timeout, Control.checkpoint),
+    f"{INTERFACE}.Rollback": Method(Nothing, Control.rollback),
+    f"{INTERFACE}.Commit": Method(Nothing, Control.commit),
     f"{INTERFACE}.Pin": Method(OfPvd, Control.pin),
     f"{INTERFACE}.Unpin": Method(OfPvd, Control.unpin),
 }

@@ -71,11 +71,12 @@ class Story:
     def changes(self, lines: Iterable[Change]) -> None:
         """New lines of history: where an instance begins, ends or moves to another phase; others for debugging."""
         for one in lines:
-            about = {"pvd": one.pvd, "link": one.link, "cause": one.cause, "because": one.because}
+            kind, _, id = one.subject.partition(":") if one.subject else ("pvd", ":", one.pvd)
+            about = {kind: id, "link": one.link, "cause": one.cause, "because": one.because}
             if one.phase != one.phase_before:
-                self._log.info(f"pvd {one.phase}", before=one.phase_before or "none", **about)
+                self._log.info(f"{kind} {one.phase}", before=one.phase_before or "none", **about)
             else:
-                self._log.debug("pvd changed", version=one.version, **about)
+                self._log.debug(f"{kind} changed", version=one.version, **about)
 
     def state(self, state: State) -> None:
         """Behind a batch: findings that are new; the head, once an hour."""

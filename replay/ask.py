@@ -40,6 +40,7 @@ HINTS: Final[dict[str, tuple[int, str]]] = {
     f"{INTERFACE}.NoSuchPvd": (NOT_FOUND, "no PvD has the id {pvd!r}; `pvdctl list --all` shows which there are"),
     f"{INTERFACE}.NoSuchSettings": (NOT_FOUND, "no settings are called {settings!r}; see `pvdctl settings`"),
     f"{INTERFACE}.NoSuchLink": (NOT_FOUND, "there is no link {link!r}; see `pvdctl links`"),
+    f"{INTERFACE}.NoCheckpoint": (NOT_FOUND, "there is no checkpoint; make one before a change: pvdctl checkpoint"),
     f"{INTERFACE}.NotUp": (NOT_FOUND, "{settings!r} is not active anywhere; see `pvdctl connections`"),
 }
 """What each error means for people."""
@@ -94,7 +95,7 @@ def whole(client: Client, word: str) -> str:
 
 
 def command(args: argparse.Namespace) -> int:
-    """up, down, pin, unpin, reload: one call."""
+    """up, down, pin, unpin, checkpoint, rollback, commit, reload: one call."""
     with connected(args) as client:
         asked: dict[str, Any] = {}
         if args.command in ("pin", "unpin"):
@@ -103,6 +104,8 @@ def command(args: argparse.Namespace) -> int:
             asked = {"settings": args.settings, "link": args.link}
         elif args.command == "down":
             asked = {"settings": args.settings}
+        elif args.command == "checkpoint":
+            asked = {"timeout": args.timeout}
         answered(lambda: client.call(f"{INTERFACE}.{args.command.capitalize()}", **asked))
     return DONE
 

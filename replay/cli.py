@@ -175,6 +175,18 @@ def _asking(commands: "_Commands[_Parser]") -> None:
     made.add_argument("--link", metavar="NAME", required=True, help="where")
     made = _daemon(commands, "down", "end all connections of settings")
     made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    made = _daemon(
+        commands, "checkpoint", "remember settings, connections and pins, to take back what changes from here"
+    )
+    made.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_count,
+        default=0,
+        help="roll back by itself then; default never",
+    )
+    _daemon(commands, "rollback", "take back what was changed since the checkpoint")
+    _daemon(commands, "commit", "let it stay")
     _daemon(commands, "reload", "have pvdd read its configuration again")
 
     made = _daemon(commands, "call", "one Varlink call; without METHOD the interfaces are printed")

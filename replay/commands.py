@@ -764,5 +764,7 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "monitor": monitor,
     "exec": exec_,
     "doctor": doctor,
-    **dict.fromkeys(("wait", "call", "up", "down", "pin", "unpin", "reload"), _asked),
+    **dict.fromkeys(
+        ("wait", "call", "up", "down", "pin", "unpin", "reload", "checkpoint", "rollback", "commit"), _asked
+    ),
 }

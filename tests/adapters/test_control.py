@@ -21,6 +21,7 @@ import adapters.control as control
 from adapters.client import Client, NotRunning, Refused
 from adapters.config import ConfigError
 from adapters.control import CONTROL_TEXT, INTERFACE, METHODS, SERVICE, TEXTS
+from events.ids import SECOND
 from events.link import LinkSeen
 from events.operator import PropertiesSet, PropertyRule, Settings, SettingsLoaded
 from events.session import RequestRefused
@@ -110,6 +111,30 @@ def test_pin_unpin_up_and_down_are_records_and_say_what_they_do_not_know(running
             with pytest.raises(Refused, match=name):
                 client.call(f"{INTERFACE}.{method}", **asked)
     assert running.kinds()[3:] == ["PvdPinned", "PvdUnpinned", "ConnectionOpened", "ConnectionClosed"]
+
+
+def test_checkpoint_rollback_and_commit_by_the_socket(running: Running) -> None:
+    here = Settings("home", "toml", "", {"ipv4.addresses": ["192.0.2.10/24"]})
+    there = Settings("home", "toml", "", {"ipv4.addresses": ["192.0.2.20/24"]})
+    running.hear(LinkSeen(link="e1", identity="netns:1:2:1"), SettingsLoaded(settings=here))
+    with running.client() as client:
+        for method in ("Rollback", "Commit"):
+            with pytest.raises(Refused, match="NoCheckpoint"):
+                client.call(f"{INTERFACE}.{method}")
+        with pytest.raises(Refused, match="InvalidParameter"):
+            client.call(f"{INTERFACE}.Checkpoint", timeout=-1)
+        assert client.call(f"{INTERFACE}.Checkpoint", timeout=60) == {"checkpoint": "checkpoint-3"}
+        assert running.driver.engine.wake_at() == START + 60 * SECOND
+        running.hear(SettingsLoaded(settings=there))
+        client.call(f"{INTERFACE}.Up", settings="home", link="e1")
+        assert client.call(f"{INTERFACE}.Rollback") == {"records": 3}
+        assert running.driver.state.settings["home"] == here
+        assert running.driver.state.connections["home@e1"].phase == "closed"
+        client.call(f"{INTERFACE}.Checkpoint", timeout=0)
+        assert client.call(f"{INTERFACE}.Commit") == {}
+        assert running.driver.state.intent.checkpoint is None
+    kinds = ["ConnectionClosed", "SettingsLoaded", "CheckpointRolledBack", "CheckpointCreated", "CheckpointCommitted"]
+    assert running.kinds()[-5:] == kinds
 
 
 def test_reload_answers_when_it_is_done_and_later_calls_wait_for_it(tmp_path: Path) -> None:

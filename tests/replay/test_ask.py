@@ -28,7 +28,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 X = "fqdn:x.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 Ctl = Callable[..., tuple[int, str, str]]
-DAEMON = ("monitor", "wait x", "pin x", "unpin x", "up s --link e0", "down s", "reload", "call GetStatus")
+DAEMON = (
+    "monitor",
+    "wait x",
+    "pin x",
+    "unpin x",
+    "up s --link e0",
+    "down s",
+    "reload",
+    "call GetStatus",
+    "checkpoint",
+    "commit",
+)
 
 
 @pytest.fixture
@@ -70,6 +81,7 @@ def test_one_call_each(running: Running, ctl: Ctl) -> None:
         ("up nothing --link e1", 10, "no settings are called 'nothing'"),
         ("up home --link e7", 10, "there is no link 'e7'"),
         ("down home", 10, "'home' is not active anywhere"),
+        ("rollback", 10, "there is no checkpoint"),
         ("reload", 1, "give it --config"),
         ("call Nope", 2, "no such method"),
         ("call Pin", 2, "not what the method takes: pvd"),

@@ -564,7 +564,11 @@ def test_every_command_has_help_and_does_something(ctl: Ctl) -> None:
     assert (code, out) == (2, "") and "usage" in err
 
 
-ASKING = {"monitor", "wait", "pin", "unpin", "up", "down", "reload", "call", "exec", "doctor", "advertise"}
+ASKING = {"monitor", "wait", "pin", "unpin", "up", "down", "reload", "call", "exec", "doctor", "advertise"} | {
+    "checkpoint",
+    "rollback",
+    "commit",
+}
 """Commands that ask the daemon, or do something: they have no document, or one of their own."""
 
 
