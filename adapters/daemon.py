@@ -70,9 +70,11 @@ def run(said: "Options") -> int:
     import asyncio
 
     from adapters.live import DONE, Daemon, Stopped
+    from adapters.settings.watch import follow
 
     try:
         daemon = Daemon(said)
+        follow(daemon)
         asyncio.run(daemon.run_until_stopped())
     except Stopped as error:
         print(f"pvdd: {error}", file=sys.stderr)

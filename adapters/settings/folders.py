@@ -32,6 +32,7 @@ NETWORKS: Final = (
 )
 SCRIPTS: Final = ("etc/sysconfig/network-scripts",)
 FOLDERS: Final = (*OWN, *KEYFILES, *NETWORKS, *SCRIPTS)
+SOURCES: Final = (toml.SOURCE, keyfile.SOURCE, networkd.SOURCE, ifcfg.SOURCE)
 FILES_MAX: Final = 1024  # of one folder: a host has some ten profiles; a laptop that was everywhere some hundred
 BACKUPS: Final = ("~", ".bak", ".orig", ".rej", ".rpmnew", ".rpmsave", ".rpmorig", ".dpkg-dist", ".dpkg-old", ".swp")
 
@@ -182,8 +183,8 @@ def _named(profiles: dict[str, Settings]) -> Iterator[tuple[str, Settings]]:
 
 
 def believed(state: State) -> Reading:
-    """What the files said when they were last read, as the State has it: `control` profiles are of no file."""
-    profiles = {file_of(one.origin): one for _, one in sorted(state.settings.items()) if one.source != "control"}
+    """What the files said when they were last read, as the State has it; profiles of other sources are of no file."""
+    profiles = {file_of(one.origin): one for _, one in sorted(state.settings.items()) if one.source in SOURCES}
     refused = {
         file: SettingsRejected(origin=one.origin, source=one.source, rule=one.rule, text=one.text)
         for file, one in sorted(state.intent.refused.items())

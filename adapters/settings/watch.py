@@ -7,6 +7,7 @@ files said before; so a notice that was lost costs nothing once the next one com
 import asyncio
 import ctypes
 import os
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from adapters.settings.folders import FOLDERS, Reading, believed, differences, kept, read
@@ -30,6 +31,25 @@ class Driver(Protocol):
     @property
     def journal(self) -> Journal: ...
     def submit(self, event: AnyEvent, *, source: str = "engine") -> None: ...
+
+
+class Hooked(Driver, Protocol):
+    """A driver with places to register at."""
+
+    on_start: list[Callable[[], Awaitable[None]]]
+    on_stop: list[Callable[[], Awaitable[None]]]
+    on_reload: list[Callable[[], Awaitable[None]]]
+
+    def on_change(self, tell: Callable[[State], None]) -> None: ...
+
+
+def follow(driver: Hooked, root: str = "/") -> None:
+    """Have a driver that does not run yet follow the profiles of its host."""
+    watch = Watch(driver, root)
+    driver.on_start.append(watch.start)
+    driver.on_stop.append(watch.stop)
+    driver.on_reload.append(watch.reload)
+    driver.on_change(watch.changed)
 
 
 class Watch:

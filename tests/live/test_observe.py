@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from events.dhcp import Dhcp4MessageSeen
 from events.ids import SECOND
 from events.router import RouterAdvertised, RouterSolicited
@@ -10,6 +12,7 @@ from tests.live.lab import Host, Lab, Program, until
 from tests.wire.packets import DISCOVER, ethernet, ipv4, name, pio, pvd, rdnss, udp
 
 
+@pytest.mark.covers("problem:20")
 def test_it_says_nothing_and_changes_nothing(lab: Lab) -> None:
     """Its neighbour's tcpdump and the kernel's own notices are the witnesses; that they would have noticed, each shows
     by one packet and one address of ours at the end."""
