@@ -400,10 +400,9 @@ def settings(out: Printer, document: report.SettingsDocument, utc: bool) -> None
     for file in document.refused:
         out.line(f"{file.origin}: refused, {file.text or file.rule}")
     if document.checkpoint is not None:
-        until = (
-            f"rolls back {clock(document.checkpoint.until)}" if document.checkpoint.until else "stays until rolled back"
-        )
-        out.line(f"checkpoint {document.checkpoint.id}: {until} or committed")
+        by_itself = document.checkpoint.until
+        until = f"rolls back {clock(by_itself)} unless committed" if by_itself else "until rolled back or committed"
+        out.line(f"checkpoint {document.checkpoint.id}: {until}")
 
 
 NOTED: Final = {
