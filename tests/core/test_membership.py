@@ -336,3 +336,24 @@ def test_each_client_has_an_instance_of_its_own() -> None:
     assert DUID not in {one.host for one in told.instances(X)}
     assert told.owners("dhcp6-info", host=DUID) == [FALLBACK]
     assert told.hear(dhcp6("RELEASE")).owners("dhcp6-info", host=DUID) == [FALLBACK]  # it rests on no lease
+
+
+def test_a_tie_is_remembered_while_other_leases_come() -> None:
+    x, y = ra(R1, pvd("x.example.", pio(P)), m=True), ra(R2, pvd("y.example.", pio(P)), m=True)
+    told = binds(Story().hear(x).at(1).hear(y))
+    assert told.owners("dhcp6-address", A) == [Y]
+    told.at(2).leases4()
+    assert told.state.links["e0"].contested
+    assert told.at(3).hear(x).owners("dhcp6-address", A) == [X]  # the very words of before, and still they count
+
+
+def test_a_line_of_history_says_why_a_lease_came_or_moved_and_because_of_which_record() -> None:
+    told = Story().hear(ra(R1)).leases4()
+    came = [one for one in told.history(I1) if one.host == CLIENT]
+    assert [(one.cause, one.because) for one in came] == [("leased", told.state.seq)]
+    told.at(5).hear(ra(R2, pvd("x.example.", legacy=True)))
+    moved = [one for one in told.history() if one.host == CLIENT][1:]
+    assert [(one.pvd, one.cause, one.because) for one in moved] == [
+        (X, "moved", told.state.seq),
+        (I1, "moved", told.state.seq),
+    ]
