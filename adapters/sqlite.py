@@ -24,6 +24,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
@@ -174,20 +175,18 @@ class SqliteJournal:
         said = heard(frame, event, at, source, packet, digest)
         self.append(Record(self._last + 1, at, SCHEMA, said, event), data)
 
-    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
-        known = self._models.get(like)
-        if known is None:
-            record = self.record(like)
-            if record is None:
-                raise LookupError(f"there is no record {like}")
-            if len(self._models) >= EVENTS_MAX:
-                self._models.clear()
-            known = self._models[like] = record
-        said = known.provenance
-        said = Provenance(
-            said.source, packet, said.frame, said.linktype, captured_at, said.original_length, said.interface
-        )
-        self.append(Record(self._last + 1, at, known.v, said, known.event), None)
+    def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        for like, at, packet in zip(likes, ats, packets, strict=True):
+            known = self._models.get(like)
+            if known is None:
+                record = self.record(like)
+                if record is None:
+                    raise LookupError(f"there is no record {like}")
+                if len(self._models) >= EVENTS_MAX:
+                    self._models.clear()
+                known = self._models[like] = record
+            said = replace(known.provenance, packet=packet, captured_at=None)
+            self.append(Record(self._last + 1, at, known.v, said, known.event), None)
 
     def index(self, changes: Iterable[Change]) -> None:
         lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]

@@ -3,8 +3,9 @@
 Law: a Draft is never seen outside pvdcore/reduce.py and the slices. A slice reducer changes the world only through
 these methods, so that indexes, deadlines and touched instances are kept in one place.
 
-A router that says again what it said moves two fields of its origins. Such refreshes wait, one a router, the newest
-counts, and are written into an origin when it is next looked at: nobody can tell the difference.
+A router that says again what it said, or only moves lifetimes, changes a few fields of its origins. Such refreshes
+wait, one a router, the newest counts, and are written into an origin when it is next looked at: nobody can tell the
+difference.
 """
 
 from bisect import bisect_left
@@ -17,9 +18,9 @@ from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
-from events.router import RouterAdvertised
 from pvdcore import deadlines, findings
 from pvdcore.state import Cell, Connection, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
+from pvdcore.words import Plan, Speaker, Words, recounted
 
 GrantKey = tuple[LinkId, HostId, str, str]
 
@@ -39,20 +40,21 @@ class Touch(msgspec.Struct):
     because: Seq
 
 
-Speaker = tuple[LinkId, str]
+Waiting = tuple[Instant, Seq, Words]
 
 
 class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     """What routers say, by (link, router). before: as it was at the beginning of the step.
 
-    waiting: refreshes not yet written into the origins: the instant and the record. Each reading of an entry writes it.
+    waiting: refreshes not yet written into the origins: the instant, the record and the words. Each reading of an entry
+    writes it.
     """
 
     __slots__ = ("_now", "before", "waiting")
 
     def __init__(self, origins: Map[Speaker, tuple[Origin, ...]]) -> None:
         self._now = self.before = origins
-        self.waiting: dict[Speaker, tuple[Instant, Seq]] = {}
+        self.waiting: dict[Speaker, Waiting] = {}
 
     def get(self, key: Speaker, default: Any = ()) -> Any:
         if key in self.waiting:
@@ -82,8 +84,7 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         self._now = self._now.delete(key)
 
     def _write(self, key: Speaker) -> None:
-        heard_at, seq = self.waiting.pop(key)
-        again = tuple([replace(one, heard_at=heard_at, because=seq) for one in self._now[key]])
+        again = _refreshed(self._now[key], self.waiting.pop(key))
         unchanged = self.before is self._now  # a refresh belongs to an earlier step
         self._now = self._now.set(key, again)
         self.before = self._now if unchanged else self.before.set(key, again)
@@ -95,11 +96,21 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
                 self._write(key)
         elif self.waiting:
             with self._now.mutate() as origins:
-                for key, (heard_at, seq) in self.waiting.items():
-                    origins[key] = tuple([replace(one, heard_at=heard_at, because=seq) for one in origins[key]])
+                for key, refresh in self.waiting.items():
+                    origins[key] = _refreshed(origins[key], refresh)
                 self._now = self.before = origins.finish()
             self.waiting.clear()
         return self._now
+
+
+def _refreshed(origins: tuple[Origin, ...], refresh: Waiting) -> tuple[Origin, ...]:
+    heard_at, seq, words = refresh
+    if words.places:
+        (origin,) = origins
+        event = words.said()
+        if event is not origin.event:
+            return (recounted(origin, event, words.places, heard_at, seq),)
+    return tuple([replace(one, heard_at=heard_at, because=seq) for one in origins])
 
 
 class Before(NamedTuple):
@@ -113,16 +124,11 @@ Settled = tuple[Connection, Settings | None, Link | None]
 """A connection, its profile and its link: as long as all three are the same objects, it is as far as it was."""
 
 
-class Plan(msgspec.Struct, gc=False):
-    """Where the items of each option of a router's last RA stand in what its origin holds (pvdcore/revised.py)."""
-
-    places: list[tuple[int, ...]]
-
-
 class Draft:
     """Steps, each at its instant. at: the instant; seq: the record folded (in `advance`: the last one).
 
-    steady: by router, the message whose repetition moves two fields and nothing else, as long as it stands here.
+    steady: by router, what stands for the words (pvdcore/words.py) whose repetition moves two fields and nothing else,
+    as long as it stands here.
     """
 
     def __init__(self, state: State) -> None:
@@ -131,7 +137,7 @@ class Draft:
         self.policy = state.policy
         self.links = state.links
         self.speakers = Speakers(state.speakers)
-        self.steady: dict[Speaker, RouterAdvertised] = {}
+        self.steady: dict[Speaker, object] = {}
         self.plans: dict[Speaker, Plan] = {}
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
         self.grants = state.grants
@@ -249,7 +255,15 @@ class Draft:
             if not found[prefix]:
                 del found[prefix]
         for prefix in after - before:
-            found.setdefault(prefix, set()).add(speaker)
+            others = found.setdefault(prefix, set())
+            for other in others:
+                self._renew_plan((link, other))  # how the lifetimes of one prefix compare is looked at (remarks.py)
+            others.add(speaker)
+
+    def _renew_plan(self, key: Speaker) -> None:
+        """The plan holds on; the slack that was taken with it doesn't."""
+        if (plan := self.plans.get(key)) is not None:
+            self.plans[key] = Plan(plan.places)
 
     def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""
@@ -276,6 +290,7 @@ class Draft:
         """Ask again when the next of its items ends; nothing of what it says has changed."""
         key = (origin.link, origin.speaker)
         queued = self._queue_origin(origin)
+        self._renew_plan(key)
         self.speakers.set(key, tuple(queued if one.pvd == origin.pvd else one for one in self.speakers[key]))
 
     def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:

@@ -4,37 +4,22 @@ Law: synchronous, single-threaded, and the only writer of its journal. A record 
 State. Live daemon, replay and audit differ in who calls this and with what; not in what it does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-
-import msgspec
 
 from events.codec import SCHEMA, AnyEvent
 from events.frames import Frame
-from events.ids import Instant, LinkId, Seq
+from events.ids import SECOND, Instant
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
-from pvdcore import deadlines, snapshot
+from pvdcore import deadlines, revised, snapshot
 from pvdcore.ports import Journal
-from pvdcore.reduce import AHEAD_MAX, Fold
+from pvdcore.reduce import Fold
 from pvdcore.state import EMPTY, Change, State
+from pvdcore.words import Slack, Speaker, Words
 
 CHECKPOINT_EVERY: Final = 20_000  # records: folding so many again takes less than a second
-HEARD_MAX: Final = 8192  # frames that may come again: as many as a Translator remembers
 RECORD_OCTETS: Final = 60  # what a repeated record takes on disk, at least (docs/architecture.md)
-
-
-class Heard(msgspec.Struct, gc=False):
-    """A frame whose event may come again: what it says, of which router, and the record that last said so whole.
-
-    events: kept, so that their id stays theirs.
-    """
-
-    events: tuple[AnyEvent, ...]
-    event: RouterAdvertised
-    speaker: tuple[LinkId, str]
-    source: str
-    seq: Seq
 
 
 class Engine:
@@ -45,7 +30,6 @@ class Engine:
         self._fold = Fold(state)
         self.told: list[Callable[[tuple[Change, ...]], object]] = []  # each is called with new lines of history
         self._seq = journal.last_seq()
-        self._heard: dict[int, Heard] = {}
         self._checkpoint_at = self._seq + CHECKPOINT_EVERY
         # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
         self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
@@ -68,37 +52,65 @@ class Engine:
             self.journal.hear(at, event, frame, source, packet)
             self._seq += 1
             self._fold.step(self._seq, at, event, captured_at)
-            if type(event) is RouterAdvertised and len(events) == 1:
-                if len(self._heard) >= HEARD_MAX:
-                    self._heard.clear()
-                self._heard[id(events)] = Heard(events, event, (event.link, event.router), source, self._seq)
             self._written()
 
-    def again(self, events: tuple[AnyEvent, ...], source: str, packet: int, at: Instant, captured_at: Instant) -> bool:
-        """Record a frame that is, octet for octet, the one these very events were heard of, on the same link.
+    # A router that repeats itself. Whoever has its packets asks `quiet` and `standing` and then says `again` of many
+    # at once, or asks `allows` and says `recount` of one that only moves lifetimes; every other packet is for `hear`.
 
-        True if that is done: its router only repeats its last words, so the refresh can wait (pvdcore/draft.py), as
-        long as no deadline passes. False if nothing was done and `hear` has to look.
+    def quiet(self) -> tuple[Instant, Instant, int]:
+        """(first, before, records): repeats of instants from `first` on and before `before` may wait, so many of them.
+
+        In that time nothing ends and no checkpoint is due. It holds until the next call of any other method.
         """
-        heard = self._heard.get(id(events))
-        if heard is None or heard.source is not source:
+        draft = self._fold.draft
+        return draft.at, deadlines.earliest(draft.deadlines), self._checkpoint_at - self._seq - 1
+
+    @property
+    def standing(self) -> Mapping[Speaker, object]:
+        """What stands for the last words of a router, for those whose repetition moves two fields only."""
+        return self._fold.draft.steady
+
+    def words(self, event: RouterAdvertised) -> Words | None:
+        """The words of an RA that `hear` was just given, if they may come `again`."""
+        speaker = (event.link, event.router)
+        return Words(speaker, self._seq, event, event=event) if self.standing.get(speaker) is event else None
+
+    def slack(self, event: RouterAdvertised) -> Slack | None:
+        """Which lifetimes the router of `event`, its last words, may change without being looked at."""
+        return revised.slack(self._fold.draft, (event.link, event.router), event)
+
+    def again(self, said: Sequence[Words], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        """Record frames that are, octet for octet, those of words that stand, of the same captures, in quiet time."""
+        if not said:
+            return
+        draft, seq = self._fold.draft, self._seq
+        self.journal.again([one.seq for one in said], ats, packets)
+        self._seq = draft.seq = seq + len(said)
+        draft.at = ats[-1]
+        draft.changes = []
+        refreshes = zip(ats, range(seq + 1, self._seq + 1), said, strict=True)
+        draft.speakers.waiting.update(zip([one.speaker for one in said], refreshes, strict=True))
+
+    def allows(self, slack: Slack, soonest_s: int, at: Instant) -> bool:
+        """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed."""
+        draft = self._fold.draft
+        if draft.plans.get(slack.speaker) is not slack.plan or draft.host is not slack.host:
             return False
-        fold, seq = self._fold, self._seq + 1
-        draft = fold.draft
-        if at < draft.at:
-            at = draft.at
-        if draft.steady.get(heard.speaker) is not heard.event or seq >= self._checkpoint_at:
-            return False
-        ahead = captured_at - at
-        if at >= deadlines.earliest(draft.deadlines) or ahead > AHEAD_MAX:
-            return False
-        self.journal.again(heard.seq, at, packet, captured_at if ahead else None)
-        self._seq = draft.seq = seq
+        return at + soonest_s * SECOND >= slack.queued
+
+    def recount(self, slack: Slack, at: Instant, read: Callable[[], RouterAdvertised]) -> Words:
+        """Fold the record that the journal was just given, of a frame that says what its router said last, but for
+        lifetimes that `allows` allowed; `read` gives its RA.
+        """
+        draft = self._fold.draft
+        speaker = slack.speaker
+        seq = self._seq = draft.seq = self._seq + 1
         draft.at = at
-        if draft.changes:
-            draft.changes = []
-        draft.speakers.waiting[heard.speaker] = (at, seq)
-        return True
+        draft.changes = []
+        words = Words(speaker, seq, read, slack.plan.places, read=read)
+        draft.speakers.waiting[speaker] = (at, seq, words)
+        draft.steady[speaker] = read
+        return words
 
     def submit(self, event: AnyEvent, *, source: str, at: Instant) -> None:
         """Record what did not come in a frame: policy, settings, links, outcomes."""

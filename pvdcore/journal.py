@@ -6,7 +6,7 @@ not: for that somebody has to keep a head elsewhere (`pvdctl verify --head`).
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -93,12 +93,13 @@ class MemoryJournal:
         said = heard(frame, event, at, source, packet, frame_digest(frame.data))
         self.append(Record(len(self._records) + 1, at, SCHEMA, said, event), frame.data)
 
-    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
-        if not 1 <= like <= len(self._records):
-            raise LookupError(f"there is no record {like}")
-        known = self._records[like - 1]
-        said = replace(known.provenance, packet=packet, captured_at=captured_at)
-        self.append(Record(len(self._records) + 1, at, known.v, said, known.event), None)
+    def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        for like, at, packet in zip(likes, ats, packets, strict=True):
+            if not 1 <= like <= len(self._records):
+                raise LookupError(f"there is no record {like}")
+            known = self._records[like - 1]
+            said = replace(known.provenance, packet=packet, captured_at=None)
+            self.append(Record(len(self._records) + 1, at, known.v, said, known.event), None)
 
     def index(self, changes: Iterable[Change]) -> None:
         self._history.extend(changes)

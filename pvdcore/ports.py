@@ -3,7 +3,7 @@
 Law: no implementation here, and no port that has only one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from events.codec import AnyEvent
@@ -30,8 +30,12 @@ class Journal(Protocol):
     def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
         """Add the record of an event that a frame says: `append` with `events.record.heard`, at the present schema."""
 
-    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
-        """Add a record that is as record `like` was, but for its number, time and packet. LookupError without it."""
+    def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        """Add records, each as record `like` was, but for its number, time and packet; its time is its packet's own.
+
+        LookupError without such a record, ValueError if time goes backwards; then none of them was added, or the first
+        ones.
+        """
 
     def index(self, changes: Iterable[Change]) -> None:
         """Add lines of history, in time order. Derived: can be dropped and made again by folding.

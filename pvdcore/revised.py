@@ -15,8 +15,9 @@ from events.ids import LinkId, deadline
 from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore import deadlines
 from pvdcore.contents import LIFE
-from pvdcore.draft import Draft, Plan
+from pvdcore.draft import Draft
 from pvdcore.state import FOLLOWS, Held, Origin
+from pvdcore.words import Plan, Slack, Speaker, recounted
 
 
 def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
@@ -30,7 +31,7 @@ def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
     carried = {(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS}
     if len(set(slots)) != len(slots) or set(slots) != carried or (LIFE, LIFE) in places:
         return
-    draft.plans[key] = Plan([_places(event, option, places) for option in event.options])
+    draft.plans[key] = Plan(tuple([_places(event, option, places) for option in event.options]))
 
 
 def _alone(draft: Draft, origin: Origin) -> bool:
@@ -73,13 +74,11 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
     link = draft.links[event.link]
     if link.contested or not link.attached:
         return False
-    held = list(origin.held)
     at, queued = draft.at, origin.queued
     for number, one in enumerate(after):
         old = before[number]
         if old is one:
             continue
-        preferred: int | None = None
         if type(one) is PrefixInformation and type(old) is PrefixInformation:
             if (
                 not _same_prefix(old, one)
@@ -87,7 +86,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
                 or _elsewhere(draft, event.link, one.prefix, event.router)
             ):
                 return False
-            lifetime, preferred = one.valid_s, one.preferred_s
+            lifetime = one.valid_s
         elif type(one) is RouteInformation and type(old) is RouteInformation:
             if old.prefix != one.prefix or old.preference != one.preference:
                 return False
@@ -104,20 +103,41 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
             continue
         else:
             return False
-        places = known.places[number]
-        if lifetime == 0 or not places:
+        if lifetime == 0 or not known.places[number]:
             return False
-        for place in places:
-            held[place] = replace(held[place], lifetime_s=lifetime, preferred_s=preferred)
         ends = deadline(at, lifetime)
         if ends < queued:
             queued = ends
     if queued != origin.queued:
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
-    put = replace(origin, event=event, heard_at=at, because=draft.seq, held=tuple(held), queued=queued)
-    draft.speakers.set(key, (put,))
+        origin = replace(origin, queued=queued)
+    draft.speakers.set(key, (recounted(origin, event, known.places, at, draft.seq),))
     draft.steady[key] = event
     return True
+
+
+def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
+    """What the router of `event`, its last words, may change of them without being looked at: see `revise`."""
+    known = draft.plans.get(key)
+    link = draft.links.get(event.link)
+    if known is None or link is None or link.contested or not link.attached:
+        return None
+    if draft.host.identifiers or event.link in draft.host.off:
+        return None
+    (origin,) = draft.speakers.get(key)
+    if origin.event is not event:
+        return None
+    free = tuple(
+        [
+            bool(places) and not (type(one) is PrefixInformation and _watched(draft, event, one))
+            for places, one in zip(known.places, event.options, strict=True)
+        ]
+    )
+    return Slack(key, known, draft.host, origin.queued, free)
+
+
+def _watched(draft: Draft, event: RouterAdvertised, one: PrefixInformation) -> bool:
+    return one.valid_s == 0 or _elsewhere(draft, event.link, one.prefix, event.router)
 
 
 def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:

@@ -7,27 +7,34 @@ give the same records, byte for byte.
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice, repeat
 from typing import Final
 
 import msgspec
 
-from adapters.ingest import Translator, translate
+from adapters.ingest import Translator, translate, wanted
+from adapters.wire import lifetimes
+from adapters.wire.lifetimes import ICMPV6_AT, Outline, soonest
 from events.codec import AnyEvent, decode
 from events.frames import Frame, FrameRejected
 from events.ids import Instant, LinkId
 from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Provenance, Record
+from events.router import RouterAdvertised
 from pvdcore.audit import state_digest
 from pvdcore.engine import Engine
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
 from pvdcore.state import State
-from replay.captures import Capture, Custom, merge, named, open_capture
+from pvdcore.words import Slack, Words
+from replay.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
+WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
 
 
 class CaptureFacts(msgspec.Struct, frozen=True):
@@ -95,6 +102,13 @@ def rerun_separately(specs: Sequence[str], *, policy: dict[str, Value] | None = 
     return [rerun([spec], policy=policy) for spec in specs]
 
 
+def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
+    """The RA of a frame that is known to be one."""
+    (event,) = translate(Frame(0, link, linktype, data))
+    assert isinstance(event, RouterAdvertised)
+    return event
+
+
 @contextmanager
 def _without_collector() -> Iterator[None]:
     """Immutable values make no cycles: while packets are read there is nothing for the collector of cycles to find."""
@@ -107,7 +121,25 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-Packet = tuple[int, Instant, LinkId, int, bytes, int]
+Pair = tuple[Capture, Packet | Custom]
+Key = tuple[LinkId, int, bytes, int]
+Outlines = dict[tuple[LinkId, int, bytes], tuple[Slack, Outline]]
+
+
+class _Memory:
+    """What is remembered of one capture: what "first interface heard" means is a matter of one file.
+
+    words: of routers, by the frame that says them, if it may come again as cheaply. outlines: which lifetimes a router
+    may change, by the octets before its ICMPv6 message.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self.translator = Translator()
+        self.source = capture.path.rsplit("/", 1)[-1]
+        self.frames = 0
+        self.rejected = 0
+        self.words: dict[Key, Words] = {}
+        self.outlines: Outlines = {}
 
 
 class _Driver:
@@ -115,39 +147,129 @@ class _Driver:
         self.captures = captures
         self.engine = engine
         self.policy = policy
-        self.frames = {id(capture): 0 for capture in captures}
-        self.rejected = dict.fromkeys(self.frames, 0)
+        self.memories = {id(capture): _Memory(capture) for capture in captures}
         self.links: set[LinkId] = set()
         self.adopting = False
         self.doubted: set[Instant] = set()
+        self.reached: Instant = 0
+        self.held: tuple[Capture, Packet] | None = None  # a packet whose date its follower has to confirm
         self.started = False
 
     def run(self, progress: Callable[[int, int], None] | None) -> None:
-        # One translator a capture: what "first interface heard" means is a matter of one file.
-        translators = {id(capture): Translator() for capture in self.captures}
-        names = {id(capture): capture.path.rsplit("/", 1)[-1] for capture in self.captures}
+        """Fold all packets: what a router says again is gathered, everything else goes through `_take`."""
         total = sum(max(capture.size, 0) for capture in self.captures)
-        again = self.engine.again
-        count = 0
-        for capture, item, at in self._dated():
-            if isinstance(item, Custom):
-                self._carry(item)
-                continue
-            number, stamp, link, linktype, data, original_length = item
-            place = id(capture)
-            events = translators[place].known(link, linktype, data, original_length)
-            if events is not None and again(events, names[place], number, at, stamp):
-                self.frames[place] += 1
+        due = PROGRESS_EVERY
+        pairs: Iterator[Pair] = merge(self.captures, customs=True)
+        if len(self.captures) == 1:
+            pairs = zip(repeat(self.captures[0]), self.captures[0].items(wanted), strict=False)
+        engine, journal = self.engine, self.engine.journal
+        keep = journal.keep if isinstance(journal, ScratchJournal) else None
+        standing = engine.standing
+        current: Capture | None = None
+        memory = _Memory(self.captures[0])
+        said: list[Words] = []
+        ats: list[Instant] = []
+        packets: list[int] = []
+        while True:
+            first, before, room = self._quiet()
+            words, outlines = memory.words, memory.outlines
+            item: Packet | Custom | None = None
+            # The loop that a long capture is spent in: no call, no object but the packet itself.
+            for capture, item in islice(pairs, room):
+                if capture is not current or type(item) is not tuple:
+                    break
+                number, at, link, linktype, data, original_length = item
+                if not first <= at < before:
+                    break
+                known = words.get((link, linktype, data, original_length))
+                if known is not None:
+                    if standing.get(known.speaker) is not known.standing:
+                        break
+                    first = at
+                    said.append(known)
+                    ats.append(at)
+                    packets.append(number)
+                    continue
+                found = outlines.get((link, linktype, data[:ICMPV6_AT]))
+                if found is None or keep is None or original_length != -1:
+                    break
+                slack, outline = found
+                lifetime_s = soonest(outline, data)
+                if not lifetime_s or not engine.allows(slack, lifetime_s, at):
+                    break
+                self._again(memory, said, ats, packets)
+                keep(at, link, linktype, data, memory.source, number)
+                known = engine.recount(slack, at, partial(_read, link, linktype, data))
+                if len(words) >= WORDS_MAX:
+                    words.clear()
+                words[link, linktype, data, -1] = known
+                memory.frames += 1
+                first = self.reached = at
             else:
-                frame = Frame(stamp, link, linktype, data, original_length)
-                events = translators[place].translate(frame)
-                if events:
-                    self._start(at)
-                    self._hear(place, frame, events, names[place], number, at)
-            count += 1
-            if progress is not None and count % PROGRESS_EVERY == 0:
+                self._again(memory, said, ats, packets)
+                if item is None:
+                    break
+                continue
+            self._again(memory, said, ats, packets)
+            if capture is not current:
+                current, memory = capture, self.memories[id(capture)]
+            self._take(capture, item)
+            if progress is not None and sum(one.packets for one in self.captures) >= due:
+                due += PROGRESS_EVERY
                 progress(sum(one.position for one in self.captures), total)
+        if self.held is not None:
+            self._packet(*self.held, self._credible(self.held[1][1], None))
         self._finish()
+
+    def _quiet(self) -> tuple[Instant, Instant, int]:
+        """(first, before, packets): repeats from `first` on and before `before` may wait, of so many packets."""
+        first, before, room = self.engine.quiet()
+        if self.held is not None or not self.reached or room < 1:
+            return 0, 0, 1
+        return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, PROGRESS_EVERY)
+
+    def _again(self, memory: _Memory, said: list[Words], ats: list[Instant], packets: list[int]) -> None:
+        if said:
+            self.engine.again(said, ats, packets)
+            memory.frames += len(said)
+            self.reached = ats[-1]
+            said.clear()
+            ats.clear()
+            packets.clear()
+
+    def _take(self, capture: Capture, item: Packet | Custom) -> None:
+        """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before."""
+        if self.held is not None:
+            follower = None if isinstance(item, Custom) else item[1]
+            held, self.held = self.held, None
+            self._packet(*held, self._credible(held[1][1], follower))
+        if isinstance(item, Custom):
+            self._carry(item)
+        elif self.reached and item[1] - self.reached <= AHEAD_MAX:
+            self._packet(capture, item, item[1])
+        else:
+            self.held = (capture, item)
+
+    def _packet(self, capture: Capture, packet: Packet, at: Instant) -> None:
+        number, stamp, link, linktype, data, original_length = packet
+        self.reached = max(self.reached, at)
+        memory = self.memories[id(capture)]
+        frame = Frame(stamp, link, linktype, data, original_length)
+        events = memory.translator.translate(frame)
+        if events:
+            self._start(at)
+            self._hear(memory, frame, events, number, at)
+
+    def _credible(self, at: Instant, follower: Instant | None) -> Instant:
+        reached = self.reached
+        if reached and at - reached <= AHEAD_MAX:
+            return at
+        if follower is not None and at - follower <= AHEAD_MAX:
+            return at
+        if not reached and follower is None:
+            return at
+        self.doubted.add(at)
+        return reached or follower or at
 
     def _finish(self) -> None:
         """Time goes on to the last packet, whatever it was; what is kept can be verified by folding again."""
@@ -158,35 +280,6 @@ class _Driver:
         ends = [one.last for one in self.captures if one.last is not None and one.last not in self.doubted]
         self.engine.wake(max(ends, default=0))
 
-    def _dated(self) -> Iterator[tuple[Capture, Packet | Custom, Instant]]:
-        """Each packet with the instant at which it counts as heard: its own, unless its neighbours on both sides are
-        more than a day before it."""
-        held: tuple[Capture, Packet] | None = None
-        reached: Instant = 0
-        for capture, item in merge(self.captures, customs=True):
-            if held is not None:
-                follower = None if isinstance(item, Custom) else item[1]
-                at = self._credible(held[1][1], reached, follower)
-                reached = max(reached, at)
-                yield held[0], held[1], at
-                held = None
-            if isinstance(item, Custom):
-                yield capture, item, 0
-            else:
-                held = (capture, item)
-        if held is not None:
-            yield held[0], held[1], self._credible(held[1][1], reached, None)
-
-    def _credible(self, at: Instant, reached: Instant, follower: Instant | None) -> Instant:
-        if reached and at - reached <= AHEAD_MAX:
-            return at
-        if follower is not None and at - follower <= AHEAD_MAX:
-            return at
-        if not reached and follower is None:
-            return at
-        self.doubted.add(at)
-        return reached or follower or at
-
     def _start(self, at: Instant) -> None:
         """The first record says which policy is in force, unless an export has brought its own."""
         if not self.started:
@@ -194,9 +287,7 @@ class _Driver:
             values = {**DEFAULT.values, **self.policy}
             self.engine.submit(PolicySet(values=values), source="replay", at=at)
 
-    def _hear(
-        self, place: int, frame: Frame, events: tuple[AnyEvent, ...], source: str, number: int, at: Instant
-    ) -> None:
+    def _hear(self, memory: _Memory, frame: Frame, events: tuple[AnyEvent, ...], number: int, at: Instant) -> None:
         if not self.adopting:
             for event in events:
                 link: LinkId = getattr(event, "link", frame.link)
@@ -204,9 +295,26 @@ class _Driver:
                     self.links.add(link)
                     seen = LinkSeen(link=link, identity=f"capture:{link}", name=link)
                     self.engine.submit(seen, source="replay", at=at)
-        self.frames[place] += 1
-        self.rejected[place] += sum(isinstance(event, FrameRejected) for event in events)
-        self.engine.hear(frame, events, source=source, packet=number, at=at)
+        memory.frames += 1
+        memory.rejected += sum(isinstance(event, FrameRejected) for event in events)
+        self.engine.hear(frame, events, source=memory.source, packet=number, at=at)
+        if type(events[0]) is RouterAdvertised:
+            self._remember(memory, frame, events[0])
+
+    def _remember(self, memory: _Memory, frame: Frame, event: RouterAdvertised) -> None:
+        """What an RA that was just heard tells of those to come."""
+        words = self.engine.words(event)
+        if words is not None:
+            if len(memory.words) >= WORDS_MAX:
+                memory.words.clear()
+            memory.words[frame.link, frame.linktype, frame.data, frame.original_length] = words
+        slack = self.engine.slack(event)
+        if slack is not None and frame.original_length == -1:
+            outline = lifetimes.outline(frame.linktype, frame.data, event.options_at, slack.free)
+            if outline is not None:
+                if len(memory.outlines) >= WORDS_MAX:
+                    memory.outlines.clear()
+                memory.outlines[frame.link, frame.linktype, frame.data[:ICMPV6_AT]] = slack, outline
 
     def _carry(self, custom: Custom) -> None:
         """Take over a record that an export carries."""
@@ -223,8 +331,8 @@ class _Driver:
             CaptureFacts(
                 one.path,
                 one.packets,
-                self.frames[id(one)],
-                self.rejected[id(one)],
+                self.memories[id(one)].frames,
+                self.memories[id(one)].rejected,
                 one.first,
                 one.last,
                 one.damaged,

@@ -11,8 +11,10 @@ Hashes are made when somebody asks.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
+from operator import gt
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -20,7 +22,7 @@ import msgspec
 
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
-from events.ids import NEVER, Instant, PvdId, Seq
+from events.ids import NEVER, Instant, LinkId, PvdId, Seq
 from events.record import Provenance, Record
 from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
 from pvdcore.state import Change
@@ -32,6 +34,7 @@ PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs
 
 Read = Callable[[Frame], tuple[AnyEvent, ...]]
 _OWN: Final = -NEVER - 1  # in the column of captured_at: the record's own time
+_own: Final = array("q", (_OWN,)) * BLOCK
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +84,7 @@ class ScratchJournal:
         self._times = array("q")  # the first instant of each block
         self._columns: Columns = _empty()
         self._last_at = -NEVER
+        self._bodies_of: dict[Seq, int] = {}  # the bodies of records that others are like
         self._lines = array("Q")
         self._line_sizes = array("I")
         self._line_seqs = array("q")
@@ -114,13 +118,41 @@ class ScratchJournal:
         )
         self._row(at, self._place(body), packet, frame.at if frame.at != at else _OWN)
 
-    def again(self, like: Seq, at: Instant, packet: int, captured_at: Instant | None) -> None:
+    def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        if not ats:
+            return
+        if not self._last_at <= ats[0] <= ats[-1] < NEVER or any(map(gt, ats, islice(ats, 1, None))):
+            raise ValueError(f"record {self.last_seq() + 1} at {ats[0]}: time does not go backwards, nor ends")
+        known = self._bodies_of
+        if new := set(likes) - known.keys():
+            if len(known) >= BODIES_READ:
+                known.clear()
+                new = set(likes)
+            for like in new:
+                if not 1 <= like <= self.last_seq():
+                    raise LookupError(f"there is no record {like}")
+                known[like] = self._at(like)[1]
+        bodies = [known[like] for like in likes]
+        done = 0
+        while done < len(ats):
+            kept_ats, kept_bodies, kept_packets, captured = self._columns
+            if not kept_ats:
+                self._times.append(ats[done])
+            stop = done + BLOCK - len(kept_ats)
+            kept_ats.extend(ats[done:stop])
+            kept_bodies.extend(bodies[done:stop])
+            kept_packets.extend(packets[done:stop])
+            captured.extend(_own[: len(kept_ats) - len(captured)])
+            self._last_at = ats[-1]
+            self._close_block()
+            done = stop
+
+    def keep(self, at: Instant, link: LinkId, linktype: int, data: bytes, source: str, packet: int) -> None:
+        """`hear` of a whole frame that nobody has read yet, but whose one event is known to be of `link`."""
         if not self._last_at <= at < NEVER:
             raise ValueError(f"record {self.last_seq() + 1} at {at}: time does not go backwards, nor ends")
-        if not 1 <= like <= self.last_seq():
-            raise LookupError(f"there is no record {like}")
-        body = self._at(like)[1]
-        self._row(at, body, packet, _OWN if captured_at is None else captured_at)
+        body = (SCHEMA, b"", self._named_source(source), link, linktype, -1, "", "", True, data)
+        self._row(at, self._place(body), packet, _OWN)
 
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, said = record.seq, record.provenance
@@ -161,10 +193,14 @@ class ScratchJournal:
         captured.append(captured_at)
         self._last_at = at
         if len(ats) == BLOCK:
+            self._close_block()
+
+    def _close_block(self) -> None:
+        if len(self._columns[0]) == BLOCK:
             self._blocks.append(self._write(b"".join(column.tobytes() for column in self._columns)))
             self._columns = _empty()
 
-    def _place(self, body: Body) -> int:
+    def _place(self, body: Body | tuple[object, ...]) -> int:
         octets = _encode(body)
         self._places.append(self._write(octets))
         self._sizes.append(len(octets))

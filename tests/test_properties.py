@@ -4,19 +4,21 @@ Law: each property is shown on random stories and on the real captures; equality
 after every record.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.ingest import Translator
+from adapters.ingest import translate
 from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen
-from events.frames import ETHERNET, Frame
 from events.ids import SECOND, Instant
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
@@ -29,8 +31,11 @@ from pvdcore.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
 from pvdcore.reduce import advance, next_deadline, reduce
 from pvdcore.state import EMPTY, Change, State
-from replay.rerun import rerun
-from tests.bench.inputs import KINDS
+from pvdcore.words import Words
+from replay.captures import open_capture
+from replay.rerun import _Driver, rerun
+from replay.scratch import ScratchJournal
+from tests.bench.inputs import KINDS, checksum, router_advertisement, write
 from tests.sim import build
 from tests.sim.build import START
 
@@ -319,27 +324,95 @@ def test_the_captures_are_there() -> None:
     assert sum(len(rerun([str(path)]).state.pvds) for path in CAPTURES[:6]) > 0
 
 
-@pytest.mark.parametrize("looks", [(), (1,), (7, 90)], ids=["never", "always", "now and then"])
+class Watched(Engine):
+    """An engine that is looked at behind every `look`-th call; 0: never. waited: refreshes that were not folded."""
+
+    def __init__(self, look: int) -> None:
+        super().__init__(ScratchJournal(translate))
+        self.look, self.calls, self.waited = look, 0, Counter[str]()
+
+    def _seen(self) -> None:
+        self.calls += 1
+        if self.look and self.calls % self.look == 0:
+            assert not check(self.state)
+
+    def hear(self, *args: Any, **more: Any) -> None:
+        super().hear(*args, **more)
+        self._seen()
+
+    def again(self, said: Any, ats: Any, packets: Any) -> None:
+        super().again(said, ats, packets)
+        self.waited["again"] += len(said)
+        self._seen()
+
+    def recount(self, *args: Any) -> Words:
+        words = super().recount(*args)
+        self.waited["recount"] += 1
+        self._seen()
+        return words
+
+
+@pytest.mark.parametrize("look", [0, 1, 7], ids=["never", "always", "now and then"])
 @pytest.mark.parametrize("kind", ["a", "b"])
-def test_a_refresh_that_waits_is_the_same_as_one_that_does_not(kind: str, looks: tuple[int, ...]) -> None:
+def test_a_refresh_that_waits_is_the_same_as_one_that_does_not(kind: str, look: int, tmp_path: Path) -> None:
     """A thousand RAs of twelve routers, most of them repeats or other lifetimes: the same whenever somebody looks."""
-    engine, translator = Engine(MemoryJournal()), Translator()
-    frames = (one for one in KINDS[kind](84_000) if number_of(one[1]) < 12)
-    waited = 0
-    for number, (link, data) in enumerate(islice(frames, 1000)):
-        at = START + number * SECOND
-        events = translator.known(f"e{link}", ETHERNET, data, -1)
-        if events is None or not engine.again(events, "story", number, at, at):
-            frame = Frame(at, f"e{link}", ETHERNET, data)
-            engine.hear(frame, translator.translate(frame), source="story", packet=number)
-        else:
-            waited += 1
-        if any(number % look == 0 for look in looks):
-            assert not check(engine.state)
+    frames = islice((one for one in KINDS[kind](84_000) if number_of(one[1]) < 12), 1000)
+    write(tmp_path / "some.pcapng", frames, SECOND)
+    engine = Watched(look)
+    with open_capture(str(tmp_path / "some.pcapng")) as capture:
+        driver = _Driver([capture], engine, {})
+        driver.run(None)
     steps = list(folded(list(engine.journal.records())))
     assert snapshot.encode(steps[-1][0]) == snapshot.encode(engine.state)
     assert [one for _, changes in steps for one in changes] == list(engine.journal.history())
-    assert (waited > 500) == (kind == "a")
+    assert (engine.waited["again"] > 500) == (kind == "a")
+    assert engine.waited["recount"] > (5 if kind == "a" else 800)
+
+
+def other(frame: bytes, at: int, value: bytes) -> bytes:
+    """An RA with other octets at `at`, and the checksum that it needs."""
+    frame = frame[:56] + b"\0\0" + frame[58:at] + value + frame[at + len(value) :]
+    pseudo = frame[22:54] + (len(frame) - 54).to_bytes(4, "big") + b"\0\0\0\x3a"
+    return frame[:56] + checksum(pseudo + frame[54:]).to_bytes(2, "big") + frame[58:]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0, 1, 3, 60)),  # routers of two links; the first two have PvD options
+            st.sampled_from((82, 86, 114, 138, 178, 82, 114, 138, 98, 58, 80, 180)),  # lifetimes; a prefix, a header, …
+            st.sampled_from((b"\0\0\0\0", b"\0\0\0\3", b"\0\0\0\x20", b"\0\1\0\0", b"\xff\xff\xff\xff")),
+            st.sampled_from((1, 2, 9)),
+            st.booleans(),
+        ),
+        min_size=2,
+        max_size=60,
+    )
+)
+def test_lifetimes_that_are_only_moved_are_folded_as_if_they_were_read(
+    story: list[tuple[int, int, bytes, int, bool]],
+) -> None:
+    """RAs that change one thing or nothing, right and wrong, shared prefixes among them: every record read and folded
+    by itself comes to the same State and the same lines."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "some.pcapng"
+        last = {router: router_advertisement(router, 1) for router in (0, 1, 3, 60)}
+        frames = []
+        for router, at, value, count, broken in story:
+            frame = other(last[router], at, value)
+            if broken and count == 9:
+                frame = frame[:57] + bytes((frame[57] ^ 1,)) + frame[58:]
+            else:
+                last[router] = frame
+            frames += [(router % 3, frame)] * count
+        write(path, iter(frames), SECOND)
+        run = rerun([str(path)])
+    steps = list(folded(list(run.journal.records())))
+    lines = [one for _, changes in steps for one in changes]
+    end = advance(msgspec.structs.replace(steps[-1][0], changes=()), run.state.now)
+    assert snapshot.encode(end) == snapshot.encode(run.state)
+    assert [*lines, *end.changes] == list(run.journal.history())
 
 
 def number_of(data: bytes) -> int:

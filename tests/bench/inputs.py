@@ -13,6 +13,8 @@ from pathlib import Path
 
 LINKS = 20
 ROUTERS = 1000
+CLIENTS = 2000  # 100 a link
+EXCHANGES = 0.0125  # DHCP exchanges an RA: 3 % of the packets of a million are DHCP
 START = 1_790_000_000_000_000_000
 STEP = 4_000_000  # 1,000 routers, each every 4 s
 
@@ -28,9 +30,10 @@ def checksum(data: bytes) -> int:
 
 
 def router_advertisement(router: int, turn: int) -> bytes:
-    """An Ethernet frame with an RA of one router: PIO, RIO, RDNSS, DNSSL, SLLA; every fourth router has a PvD option.
+    """An Ethernet frame with an RA of one router: PIO, RIO, RDNSS, DNSSL, SLLA; every fourth of a link has option 21.
 
-    turn: lifetimes count down with it, and every 16 turns another of four prefixes is announced.
+    turn: lifetimes count down with it, and every 16 turns another of four prefixes is announced. On every other link
+    one PvD has the L flag: DHCPv4 is its (RFC 8801 §3.4.1). On the others a lease is all implicit PvDs', some 37.
     """
     mac = bytes((2, 0, 0, 0, router >> 8, router & 255))
     source = socket.inet_pton(socket.AF_INET6, f"fe80::{router + 1:x}")
@@ -42,11 +45,12 @@ def router_advertisement(router: int, turn: int) -> bytes:
     options += struct.pack("!BBBBI", 24, 3, 48, 0x08, 1800 + turn % 1000) + base[:6] + bytes(10)
     options += struct.pack("!BBHI", 25, 5, 0, 1200) + base[:15] + b"\x53" + base[:15] + b"\x54"
     options += struct.pack("!BBHI", 31, 1 + (len(name) + 7) // 8, 0, 1200) + name + bytes(-len(name) % 8)
-    if router % 4 == 0:
+    if router // LINKS % 4 == 0:
         label = f"pvd{router}".encode()
         body = bytes((len(label),)) + label + b"\7example\0"
         body += bytes(-(6 + len(body)) % 8)
-        options += struct.pack("!BBBBH", 21, (6 + len(body)) // 8, 0, 0, 0) + body
+        legacy = 0x4000 if router < LINKS and router % 2 == 0 else 0
+        options += struct.pack("!BBHH", 21, (6 + len(body)) // 8, legacy, 0) + body
     message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + options
     pseudo = source + target + struct.pack("!II", len(message), 58)
     message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
@@ -54,34 +58,47 @@ def router_advertisement(router: int, turn: int) -> bytes:
     return b"\x33\x33\0\0\0\1" + mac + b"\x86\xdd" + header + message
 
 
-def dhcp(client: int, turn: int, *, answer: bool) -> bytes:
-    """An Ethernet frame with a DHCPREQUEST that renews, or the DHCPACK to it."""
+def dhcp(client: int, turn: int, message: int) -> bytes:
+    """An Ethernet frame with a client's DISCOVER (1) or REQUEST (3), or with its server's OFFER (2) or ACK (5) to it.
+
+    turn: of the client's exchanges, 0 for the one that binds; later ones renew.
+    """
+    link, place = client % LINKS, client // LINKS
     mac = bytes((2, 1, 0, 0, client >> 8, client & 255))
-    address = bytes((10, client >> 8, client & 255, 10))
-    server = bytes((10, client >> 8, client & 255, 1))
-    xid = (client << 16 | turn & 0xFFFF) & 0xFFFFFFFF
-    fixed = struct.pack("!BBBBIHH", 2 if answer else 1, 1, 6, 0, xid, 0, 0)
-    fixed += (address + address if answer else address + bytes(4)) + bytes(8) + mac + bytes(10 + 192)
-    options = b"\x63\x82\x53\x63\x35\1" + (b"\5" if answer else b"\3")
+    given = bytes((10, link, 1, 10 + place))
+    server = bytes((10, link, 0, 1))
+    answer = message in (2, 5)
+    own = given if turn else bytes(4)
+    fixed = struct.pack("!BBBBIHH", 2 if answer else 1, 1, 6, 0, client << 16 | turn & 0xFFFF, 0, 0)
+    fixed += own + (given if answer else bytes(4)) + bytes(8) + mac + bytes(10 + 192)
+    options = b"\x63\x82\x53\x63\x35\1" + bytes((message,))
     if answer:
-        options += b"\x36\4" + server + b"\x33\4" + struct.pack("!I", 3600) + b"\1\4\xff\xff\xff\0\3\4" + server
+        options += b"\x36\4" + server + b"\x33\4" + struct.pack("!I", 3600) + b"\1\4\xff\xff\0\0\3\4" + server
         options += b"\6\4" + server + b"\x0f\x0bexample.com"
     else:
         options += b"\x3d\7\1" + mac + b"\x37\4\1\3\6\x0f"
+        if message == 3 and not turn:
+            options += b"\x32\4" + given + b"\x36\4" + server
     data = fixed + options + b"\xff"
     ports = struct.pack("!HHHH", 67 if answer else 68, 68 if answer else 67, 8 + len(data), 0)
-    pair = server + address if answer else address + server
+    pair = server + given if answer else own + (server if turn else b"\xff\xff\xff\xff")
     header = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(data), 0, 0, 64, 17, 0) + pair
     header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
-    ends = (mac + b"\2\0\0\0\0\1") if answer else (b"\2\0\0\0\0\1" + mac)
+    served = bytes((2, 2, 0, 0, 0, link))
+    ends = mac + served if answer else (served if turn else b"\xff" * 6) + mac
     return ends + b"\x08\0" + header + ports + data
 
 
 def repeating(count: int) -> Iterator[tuple[int, bytes]]:
-    """(link, frame): 90 % RAs of which 1 % differ from that router's last, 10 % renewals with their answers."""
+    """(link, frame): RAs of which 1 % differ from that router's last, and clients that bind (4 packets) and renew (2).
+
+    Of a million packets 3 % are DHCP: 2,000 clients, 100 a link with one server, each binding once and renewing five
+    times or so. Leases of an hour and RAs every 4 s would make it 1 %.
+    """
     draw = random.Random(1)
     turns = [0] * ROUTERS
     frames = [router_advertisement(router, 0) for router in range(ROUTERS)]
+    bound = [0] * CLIENTS
     made = 0
     step = 0
     while made < count:
@@ -92,11 +109,12 @@ def repeating(count: int) -> Iterator[tuple[int, bytes]]:
             frames[router] = router_advertisement(router, turns[router])
         yield router % LINKS, frames[router]
         made += 1
-        if draw.random() < 0.055:
-            client = draw.randrange(ROUTERS)
-            yield client % LINKS, dhcp(client, step, answer=False)
-            yield client % LINKS, dhcp(client, step, answer=True)
-            made += 2
+        if draw.random() < EXCHANGES:
+            client = draw.randrange(CLIENTS)
+            turn, bound[client] = bound[client], bound[client] + 1
+            for message in (3, 5) if turn else (1, 2, 3, 5):
+                yield client % LINKS, dhcp(client, turn, message)
+                made += 1
 
 
 def different(count: int) -> Iterator[tuple[int, bytes]]:

@@ -556,14 +556,13 @@ def test_what_is_heard_is_what_is_appended_with_its_provenance(journal: Journal)
     tagged = LinkGone(link="eth0.7")
     journal.hear(START + 1, LinkGone(link="eth0"), frame, "home.pcapng", 3)
     journal.hear(START + 5, tagged, frame, "home.pcapng", 4)
-    journal.again(1, START + 6, 5, None)
-    journal.again(2, START + 7, 6, START + 2)
+    journal.again([1, 2], [START + 6, START + 7], [5, 6])
     name = frame_digest(b"octets")
     expected = [
         Record(1, START + 1, SCHEMA, Provenance("home.pcapng", 3, name, ETHERNET, None, 900), LinkGone(link="eth0")),
         Record(2, START + 5, SCHEMA, Provenance("home.pcapng", 4, name, ETHERNET, START + 1, 900, "eth0"), tagged),
         Record(3, START + 6, SCHEMA, Provenance("home.pcapng", 5, name, ETHERNET, None, 900), LinkGone(link="eth0")),
-        Record(4, START + 7, SCHEMA, Provenance("home.pcapng", 6, name, ETHERNET, START + 2, 900, "eth0"), tagged),
+        Record(4, START + 7, SCHEMA, Provenance("home.pcapng", 6, name, ETHERNET, None, 900, "eth0"), tagged),
     ]
     assert list(journal.records()) == expected
     assert journal.frame(name) == b"octets"
@@ -572,8 +571,8 @@ def test_what_is_heard_is_what_is_appended_with_its_provenance(journal: Journal)
         told.append(record, b"octets")
     assert journal.head() == told.head()
     with pytest.raises(LookupError):
-        journal.again(9, START + 8, 7, None)
+        journal.again([9], [START + 8], [7])
     with pytest.raises(ValueError, match="backwards"):
-        journal.again(1, START, 7, None)
+        journal.again([1], [START], [7])
     assert journal.last_seq() == 4
     assert list(journal.check()) == []
