@@ -321,7 +321,7 @@ class Netns:
         if room is None:
             return "EPERM: a namespace of this name is not ours" if self._foreign(op.netns) else "ENOENT"
         if isinstance(op, NetnsDelete):
-            return self._delete(op.netns, room)
+            return self._delete(op, room)
         if isinstance(op, ResolverWrite):
             return resolv.write(op.netns, op.servers, op.search)
         if isinstance(op, LinkAdd):
@@ -380,15 +380,19 @@ class Netns:
         while len(self._spares) < SPARES:
             self._spares.append(_spare())
 
-    def _delete(self, name: str, room: Room) -> str:
+    def _delete(self, op: NetnsDelete, room: Room) -> str:
         if users(room.fd):
-            return "EBUSY"
-        self.forget(name)
-        path = os.fsencode(NETNS / name)
+            if not op.force:
+                return "EBUSY"
+            device = room.device()
+            if device is not None:  # else they would keep it for as long as they run
+                room.rtnl.do(link_delete(device.index))
+        self.forget(op.netns)
+        path = os.fsencode(NETNS / op.netns)
         if _libc.umount2(path, _MNT_DETACH) and ctypes.get_errno() != errno.EINVAL:
             _call(-1)
         os.unlink(path)
-        resolv.remove(name)
+        resolv.remove(op.netns)
         return ""
 
     def remove_leftovers(self) -> None:
@@ -415,6 +419,18 @@ class Netns:
             return "EEXIST"
         # The mark comes last: a link without it, in a namespace with it, is one that a crash left half made.
         return room.rtnl.do(link_set(there.index, up=True, alias=room.mark() and MARK + op.netns))
+
+
+def teardown() -> list[str]:
+    """Remove every namespace that carries our mark, whoever is inside, and what is left of files: their names."""
+    kernel = Netns()
+    try:
+        gone = [name for name in kernel.names() if not kernel.apply(NetnsDelete(name, True)).error]
+        kernel.remove_leftovers()
+        resolv.remove_all()
+        return gone
+    finally:
+        kernel.close()
 
 
 def _address(op: AddressAdd, index: int) -> Request:

@@ -12,7 +12,6 @@ from typing import Final
 
 FOLDER = Path("/etc/netns")  # ip-netns(8)
 MARK: Final = "# Written by pvdd. What you change here is changed back.\n"
-OPTIONS: Final = ""
 
 
 def text(servers: tuple[str, ...], search: tuple[str, ...]) -> str:
@@ -76,6 +75,14 @@ def remove(netns: str) -> None:
             path.unlink(missing_ok=True)
         (folder / ".resolv.conf.new").unlink(missing_ok=True)
         os.rmdir(folder)
+
+
+def remove_all() -> None:
+    """Remove those of ours whose namespace is no more."""
+    with contextlib.suppress(OSError):
+        for folder in sorted(FOLDER.iterdir()):
+            if (folder / "resolv.conf").exists() and not _foreign(folder / "resolv.conf"):
+                remove(folder.name)
 
 
 def _foreign(path: Path) -> bool:

@@ -19,9 +19,10 @@ class NetnsAdd(Part, frozen=True, tag="netns-add", gc=False):
 
 
 class NetnsDelete(Part, frozen=True, tag="netns-delete", gc=False):
-    """Delete a namespace of ours."""
+    """Delete a namespace of ours. force: though somebody is inside, who then sits in one without a link."""
 
     netns: str
+    force: bool = False
 
 
 class LinkAdd(Part, frozen=True, tag="link-add", gc=False):

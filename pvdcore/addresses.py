@@ -131,9 +131,47 @@ def announcers(state: State) -> dict[tuple[LinkId, str], tuple[Origin, Held]]:
     return {key: (origin, held) for key, (_, origin, held) in last.items()}
 
 
+def announcer(state: State, link: LinkId, prefix: str) -> tuple[Origin, Held] | None:
+    """Of one prefix of one link: as `announcers`, without looking at the others."""
+    last: tuple[tuple[Instant, Seq, PvdId], Origin, Held] | None = None
+    for speaker in state.links[link].speakers:
+        for origin in state.speakers.get((link, speaker), ()):
+            for held in origin.held:
+                if held.key == prefix and held.kind == "prefix":
+                    said = (heard_at(origin, held), because(origin, held), origin.pvd)
+                    if last is None or last[0] < said:
+                        last = (said, origin, held)
+    return last[1:] if last is not None else None
+
+
 def wanted_identifiers(state: State) -> tuple[WantedIdentifier, ...]:
     """The identifiers that are to be chosen now, sorted."""
     return tuple(sorted(one for due, one in _wanted(state) if due <= state.now))
+
+
+def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
+    """Of those wanted now, the ones that one PvD's instances give rise to; temporary ones are not among them."""
+    kind = state.policy.word("identifier")
+    found = state.pvds.get(pvd)
+    if kind == "none" or found is None:
+        return
+    for (link, epoch, host), instance in found.instances:
+        if host or link in state.host.off or state.links[link].epoch != epoch:
+            continue
+        prefixes = {
+            held.key
+            for speaker in instance.origins
+            for origin in state.speakers.get((link, speaker), ())
+            for held in origin.held
+            if origin.pvd == pvd and held.kind == "prefix" and forms(state.policy, held, state.links[link].kind)
+        }
+        asks = [WantedIdentifier(link, epoch, "", prefix, kind) for prefix in sorted(prefixes)]
+        if state.policy.word("projection") == "netns":
+            asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
+        for ask in asks:
+            chosen = state.host.identifiers.get((link, ask.prefix), ())
+            mine = [one for one in chosen if one.kind == kind and one.pvd == ask.pvd]
+            yield from (one for _, one in _stable(state, ask, mine))
 
 
 def wanted_at(state: State) -> Instant:

@@ -23,7 +23,7 @@ from pvdcore.addresses import (
     TENTATIVE,
     TWO_HOURS,
     UnknownIid,
-    announcers,
+    announcer,
     cap,
     eui64,
     floor,
@@ -95,13 +95,15 @@ def _put(draft: Draft, link: LinkId, prefix: str, all_: tuple[Identifier, ...]) 
 
 def _form(draft: Draft, link: Link, one: Identifier) -> None:
     """Put an address beside its prefix, with all routers of the PvD that announced it last."""
-    last = announcers(draft.state()).get((link.id, one.prefix))
+    last = announcer(draft.state(), link.id, one.prefix)
     if last is None or last[0].epoch != one.epoch:
         return
     for speaker in link.speakers:
         for origin in draft.speakers.get((link.id, speaker), ()):
+            if origin.pvd != last[0].pvd:
+                continue
             prefix = next((held for held in origin.held if (held.kind, held.key) == ("prefix", one.prefix)), None)
-            if origin.pvd != last[0].pvd or prefix is None or not forms(draft.policy, prefix, link.kind):
+            if prefix is None or not forms(draft.policy, prefix, link.kind):
                 continue
             address = _held(one, prefix)
             address = replace(address, since=because(origin, prefix), because=prefix.because, heard_at=prefix.heard_at)

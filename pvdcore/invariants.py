@@ -125,8 +125,10 @@ def _member(state: State, pvd: Pvd, cell: Cell, instance: Instance) -> Iterator[
     if instance.version < 1:
         yield f"{name} has version {instance.version}"
     link = state.links.get(instance.link)
-    if link is None or link.epoch != instance.epoch:
+    if link is None or (link.epoch != instance.epoch and instance.phase != phases.LINGERING):
         yield f"{name} outlived its attachment"
+    if instance.phase in (phases.PLACED, phases.LINGERING) and instance.placement is None:
+        yield f"{name} is {instance.phase} nowhere"
     found = members(state, pvd.id, instance)
     if not found and instance.phase != phases.LINGERING:
         yield f"{name} lives and nothing contributes to it"

@@ -86,7 +86,8 @@ def standing(look: Look, at: Instant) -> Standing:
         mtu=look.mtu,
         up=look.up,
         hop_limit=look.hop_limit,
-        addresses={one: (_ends(valid, at), _ends(preferred, at)) for one, valid, preferred in look.addresses},
+        addresses={one: (_ends(valid, at), _ends(preferred, at)) for one, valid, preferred in look.addresses}
+        | {one: (at, at) for one in look.dad_failed},
         routes={(to, via, metric): _ends(expires, at) for to, via, metric, expires in look.routes},
         servers=look.servers,
         search=look.search,

@@ -11,7 +11,7 @@ from pvdcore import phases, portals
 from pvdcore.contents import Source, content, members
 from pvdcore.draft import Draft, Touch
 from pvdcore.inquiry import informed
-from pvdcore.state import Cell, Change, Content, Instance, Origin, Pvd
+from pvdcore.state import Cell, Change, Content, Instance, Origin, Placement, Pvd
 
 RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
 
@@ -77,7 +77,9 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     made = before is None or said != old
     version = (before.version if before else 0) + made
     phase_before = before.phase if before else phases.UNBORN
-    phase = phases.step(phase_before, "heard" if found else "ended")
+    # What stands in the kernel is there until a record says that it went: somebody may be inside.
+    stands = before is not None and before.placement is not None and phase_before in (phases.PLACED, phases.LINGERING)
+    phase = phases.step(phase_before, "heard" if found else "ended-in-use" if stands else "ended")
     after = Instance(
         link,
         epoch,
@@ -88,7 +90,7 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
         said,
         origins,
         grants,
-        before.ops if before else (),
+        _placement(draft, before, phase),
     )
     if pvd is None:
         kind, source = KINDS[name.split(":", 1)[0]]
@@ -138,6 +140,12 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
     if (before is None or phase == phases.GONE) and not (host and (link, epoch, "") in cells):
         draft.list_pvd(pvd, link)
+
+
+def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:
+    if before is None or before.placement is None or phase == before.phase:
+        return before.placement if before is not None else None
+    return replace(before.placement, users=(), ended_at=draft.at if phase == phases.LINGERING else 0)
 
 
 def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> None:

@@ -41,6 +41,7 @@ from events.operator import (
     SettingsRejected,
     SettingsRemoved,
 )
+from events.ops import PlaceUsed, PlanApplied
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.record import Record
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
@@ -58,6 +59,7 @@ from pvdcore import (
     links,
     membership,
     neighbors,
+    placing,
     pvds,
     revised,
     settings,
@@ -233,6 +235,8 @@ def _requeue(draft: Draft, grant: Grant) -> None:
 def _policy(draft: Draft, event: PolicySet) -> None:
     """Knobs take effect from here on; nothing is recomputed backwards, but the next words are heard anew."""
     draft.policy = Policy(values={**DEFAULT.values, **event.values})
+    if draft.policy.word("projection") == "none":  # what is left in the kernel is nobody's business then
+        placing.forget_all(draft, "policy")
     for key in sorted(draft.speakers):
         origins: tuple[Origin, ...] = draft.speakers[key]
         draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
@@ -244,6 +248,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
 
 def _session(draft: Draft, event: SessionStarted) -> None:
     if event.boot and draft.boot and event.boot != draft.boot:
+        placing.forget_all(draft, "boot")
         links.forget_all(draft)
         draft.believed = Map()
     info.restarted(draft)
@@ -307,6 +312,8 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     PolicySet: _policy,
     PropertiesSet: settings.properties,
     SessionStarted: _session,
+    PlanApplied: placing.applied,
+    PlaceUsed: placing.used,
     PvdPinned: _pin,
     PvdUnpinned: _pin,
 }

@@ -17,7 +17,7 @@ from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
 from events.link import AddressSeen, NeighborSeen, NetnsSeen, RouteSeen, RuleSeen
 from events.operator import PropertyRule, Settings
-from events.ops import Op
+from events.ops import Op, User
 from events.router import RaHeader, RouterAdvertised
 from pvdcore.inquiry import Inquiry, Network, Place
 from pvdcore.intent import Intent
@@ -193,6 +193,29 @@ class Link(msgspec.Struct, frozen=True):
     carrier_changes: int = 0
 
 
+class Failing(msgspec.Struct, frozen=True):
+    """An operation that failed, how often in a row, and when it is tried again."""
+
+    op: Op
+    error: str
+    count: int
+    retry_at: Instant
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where an instance stands in the kernel. name: of the namespace, or the table's number; device: of ours inside.
+
+    users: who is still in a place that is only kept for them; ended_at: since when it is.
+    """
+
+    projection: str
+    name: str
+    device: str
+    failed: tuple[Failing, ...] = ()
+    users: tuple[User, ...] = ()
+    ended_at: Instant = 0
+
+
 class Instance(msgspec.Struct, frozen=True):
     """One PvD as one host has it on one attachment: the unit that is written to the kernel."""
 
@@ -205,7 +228,7 @@ class Instance(msgspec.Struct, frozen=True):
     content: tuple[Content, ...] = ()
     origins: tuple[str, ...] = ()
     grants: tuple[tuple[str, str, str], ...] = ()
-    ops: tuple[Op, ...] = ()
+    placement: Placement | None = None
 
 
 def _cell(item: tuple[Cell, Instance]) -> Cell:

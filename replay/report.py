@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from events.codec import encode, kind
 from events.ids import NEVER, HostId, Instant, Seq
 from events.operator import Settings
-from events.ops import AddressAdd, LinkAdd, NetnsAdd, Op, RouteAdd
+from events.ops import AddressAdd, Op, RouteAdd
 from events.record import Provenance, Record
 from pvdcore import view
 from pvdcore.audit import PvdDiff
@@ -23,6 +23,7 @@ from pvdcore.contents import ORDERED, Item
 from pvdcore.desired import Place
 from pvdcore.findings import BY_CODE
 from pvdcore.inquiry import NO_NETWORK, Inquiry, not_before
+from pvdcore.plan import op_key
 from pvdcore.properties import properties
 from pvdcore.state import (
     Cell,
@@ -187,6 +188,13 @@ class FailedRow(Struct, frozen=True):
     retry_at: Time | None
 
 
+class UserRow(Struct, frozen=True):
+    """A process that is still in a place whose PvD has ended."""
+
+    pid: int
+    comm: str
+
+
 class PlacedRow(Struct, frozen=True, omit_defaults=True):
     """Where an instance is written on the host: in a namespace or in a table."""
 
@@ -194,6 +202,7 @@ class PlacedRow(Struct, frozen=True, omit_defaults=True):
     netns: str | UnsetType = UNSET
     table: int | UnsetType = UNSET
     failed: list[FailedRow] = msgspec.field(default_factory=list)
+    users: list[UserRow] = msgspec.field(default_factory=list)
 
 
 class RetrievalRow(Struct, frozen=True):
@@ -1109,9 +1118,19 @@ def _timer(start: Instant, seconds: object) -> str | None:
 
 
 def _placed(held: Instance) -> PlacedRow | None:
-    netns = next((op.netns for op in held.ops if isinstance(op, NetnsAdd)), None)
-    link = next((op.name for op in held.ops if isinstance(op, LinkAdd)), held.link)
-    return PlacedRow(link, netns) if netns is not None else None
+    at = held.placement
+    if at is None:
+        return None
+    failed = [FailedRow(op_words(one.op), one.error, rfc3339(one.retry_at)) for one in at.failed]
+    users = [UserRow(one.pid, one.comm) for one in at.users]
+    if at.projection == "tables":
+        return PlacedRow(at.device, table=int(at.name), failed=failed, users=users)
+    return PlacedRow(at.device, at.name, failed=failed, users=users)
+
+
+def op_words(op: Op) -> str:
+    """An operation in a few words: its tag and what it is about."""
+    return " ".join([str(op.__struct_config__.tag), *op_key(op)[1:]])
 
 
 # The other documents

@@ -212,6 +212,10 @@ def _status(out: Printer, pvd: report.PvdRow, clock: Clock, now: Instant) -> Non
         if held.placed_in:
             where = held.placed_in.netns if held.placed_in.netns is not msgspec.UNSET else held.placed_in.table
             out.line(f"  placed in {where}, link {held.placed_in.link}")
+            for one in held.placed_in.failed:
+                out.line(f"  failed: {one.op}: {one.error}, tried again {_until(one.retry_at, clock, now)}")
+            for user in held.placed_in.users:
+                out.line(f"  still inside: {user.comm} ({user.pid})")
         rows = [
             (kind, what, says, _until(ends, clock, now), because) for kind, what, says, ends, because in _held(held)
         ]

@@ -16,8 +16,7 @@ from adapters.config import ConfigError
 from adapters.sqlite import SqliteJournal
 from events.link import LinkSeen
 from events.operator import Settings, SettingsLoaded
-from events.ops import NetnsAdd
-from pvdcore.state import Instance, Pvd, State
+from pvdcore.state import Instance, Placement, Pvd, State
 from replay.ask import enter, netns_of
 from replay.doctor import CHECKS, GOOD, LACKING
 from replay.endings import Stop
@@ -200,9 +199,10 @@ def test_monitor_follows_the_journal_when_no_daemon_runs(tmp_path: Path) -> None
 class Placed:
     """A source whose one PvD is placed in a namespace, or not."""
 
-    def __init__(self, *ops: NetnsAdd) -> None:
+    def __init__(self, *netns: str) -> None:
         cell = ("e0", 1, "")
-        instance = Instance("e0", 1, "", "placed" if ops else "announced", 0, ops=ops)
+        placement = Placement("netns", *netns, *netns) if netns else None
+        instance = Instance("e0", 1, "", "placed" if netns else "announced", 0, placement=placement)
         found = Pvd(X, "x.example.", "explicit", "ra", first_seen=0, cells=Map({cell: instance}))
         self.state = State(pvds=State().pvds.set(X, found))
 

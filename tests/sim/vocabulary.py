@@ -162,7 +162,7 @@ OPS = (
     RouteDelete("pvd-1", "pvd-1", "::/0", "fe80::1", 896),
     ResolverWrite("pvd-1", ("2001:db8::53",), ("x.example.",)),
     LinkDelete("pvd-1", "pvd-1"),
-    NetnsDelete("pvd-1"),
+    NetnsDelete("pvd-1", True),
 )
 
 EVENTS: tuple[AnyEvent, ...] = (
