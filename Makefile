@@ -22,7 +22,7 @@ PROJECT := $(VENV)/.stamps/project
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench fuzz mutants conformance packages clean help
+.PHONY: run test lint format bench bench-live fuzz mutants conformance packages clean help
 
 run: $(PROJECT)  ## replay a bundled capture: its PvDs, then their history
 	$(BIN)/pvdctl replay -r $(DEMO)
@@ -42,6 +42,9 @@ format: $(DEV)  ## let ruff sort the imports and lay out the code
 
 bench: $(DEV) $(PROJECT)  ## measure the targets for speed
 	$(SCRIPT) tests/bench/bench.py
+
+bench-live: $(DEV) $(PROJECT)  ## measure from an RA on the wire to a default route, as root
+	$(SCRIPT) tests/bench/live.py
 
 # atheris stands apart: it has no wheel for every machine, and without it the changes are random.
 fuzz: $(DEV) $(PROJECT)  ## fuzz each decoder (SECONDS=60 for each)
@@ -64,7 +67,7 @@ clean:  ## remove the venv, caches and build output
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 14
 
 # bin/pip, not bin/python: a venv that failed for want of python3-venv has the one and not the other.
 $(BIN)/pip:

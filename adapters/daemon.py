@@ -7,12 +7,13 @@ do.
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.startup import hidden
 
 if TYPE_CHECKING:
-    from adapters.live import Options
+    from adapters.live import Daemon, Options
 
 DEFAULT_JOURNAL = "/var/lib/pvd/journal.db"
 
@@ -75,11 +76,39 @@ def run(said: "Options") -> int:
     try:
         daemon = Daemon(said)
         follow(daemon)
+        if said.projection == "netns":
+            project(daemon, said.journal)
         asyncio.run(daemon.run_until_stopped())
     except Stopped as error:
         print(f"pvdd: {error}", file=sys.stderr)
         return error.code
     return DONE
+
+
+def project(daemon: "Daemon", journal: str) -> None:
+    """Have a session write to the kernel. The secret of its identifiers lies beside the journal, and is never in it."""
+    from adapters.live import FAILED, Stopped
+    from adapters.projection import Projection, secret
+
+    path = Path(f"{journal}-secret")
+    try:
+        projection = Projection(daemon, secret(path))
+    except OSError as error:
+        raise Stopped(FAILED, f"{path}: {error.strerror}; is its folder there, and ours to write to?") from None
+    daemon.on_start.append(projection.start)
+    daemon.on_stop.append(projection.stop)
+
+
+def tear_down() -> int:
+    """Remove from the kernel what is marked ours, and say what it was. The exit code."""
+    from adapters.netns import teardown
+
+    if os.geteuid():
+        print("pvdd: only root may remove namespaces; run it as root", file=sys.stderr)
+        return 77
+    for name in teardown():
+        print(name)
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -89,6 +118,8 @@ def main(argv: list[str] | None = None) -> int:
     if reason is not None:
         print(f"pvdd: {reason}", file=sys.stderr)
         return 1
+    if args.teardown:
+        return tear_down()
     os.umask(0o027)  # the journal is for its group to read
     return run(options(args))
 

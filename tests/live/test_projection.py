@@ -1,0 +1,70 @@
+"""pvdd with `--projection netns`: from a frame on the wire to a place, and from a journal back to the same State.
+
+Law: nothing is told to the daemon but by frames on a wire; what stands is asked of iproute2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from events.ops import PlanApplied, PlanMade
+from events.router import RouterAdvertised
+from pvdcore.desired import place_name
+from pvdcore.invariants import check
+from tests.live.lab import ROOT, Host, Lab, until
+from tests.wire.packets import pio, rdnss
+
+IMPLICIT = "ra:eth0/1/fe80::1"
+NAME = place_name(IMPLICIT, "eth0", 1)
+
+
+def routes(host: Host) -> set[tuple[str, str | None]]:
+    """IPv6 routes of ours in the place."""
+    said = host.run("ip", "-j", "-n", NAME, "-6", "route", "show", "protocol", "158", check=False)
+    return {(one["dst"], one.get("gateway")) for one in json.loads(said.stdout or "[]")}
+
+
+@pytest.mark.covers("acc:AF1")
+def test_an_ra_on_the_wire_becomes_a_namespace_with_a_default_route_and_teardown_removes_it(lab: Lab) -> None:
+    host, router = lab.host("h"), lab.host("r")
+    lab.veth(host, "eth0", router, "eth1")
+    before = host.ip("-br", "link")
+    pvdd = lab.pvdd(host, "--projection", "netns")
+    router.wire("eth1").advertise(pio("2001:db8:1::"), rdnss("2001:db8:1::53"))
+    pvdd.wait(PlanApplied)
+    until(lambda: routes(host) == {("default", "fe80::1"), ("2001:db8:1::/64", None)}, lambda: str(routes(host)))
+    assert pvdd.state().pvds[IMPLICIT].phase == "placed"
+    assert not check(pvdd.state())
+    assert pvdd.stop() == 0
+    assert routes(host), "a clean end leaves what stands"
+
+    again = lab.pvdd(host, "--projection", "netns", journal=pvdd.journal)
+    router.wire("eth1").advertise(pio("2001:db8:1::"), rdnss("2001:db8:1::53"))
+    again.wait(RouterAdvertised, since=again.before)
+    plans = len([one for one in pvdd.records() if isinstance(one.event, PlanMade)])
+    assert again.stop() == 0
+    assert len([one for one in again.records() if isinstance(one.event, PlanMade)]) == plans, "it was right already"
+
+    said = host.run("ip", "netns", "list").stdout
+    assert NAME in said
+    words = (sys.executable, "-P", "-m", "adapters.daemon", "--teardown")
+    assert host.run(*words, env={**os.environ, "PYTHONPATH": str(ROOT)}).stdout == f"{NAME}\n"
+    assert host.run("ip", "netns", "list").stdout == ""
+    assert host.ip("-br", "link") == before
+
+
+@pytest.mark.covers("acc:AM4")
+def test_a_daemon_that_only_observes_starts_no_helper_and_makes_nothing(lab: Lab) -> None:
+    host, router = lab.host("h"), lab.host("r")
+    lab.veth(host, "eth0", router, "eth1")
+    pvdd = lab.pvdd(host)
+    router.wire("eth1").advertise(pio("2001:db8:1::"))
+    until(lambda: IMPLICIT in pvdd.state().pvds, lambda: str(pvdd.state().pvds))
+    assert pvdd.state().pvds[IMPLICIT].phase == "announced"
+    assert host.run("ls", "/run/netns").stdout == ""
+    assert pvdd.stop() == 0
+    assert not [one for one in pvdd.records() if isinstance(one.event, PlanMade)]
