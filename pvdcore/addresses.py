@@ -131,19 +131,6 @@ def announcers(state: State) -> dict[tuple[LinkId, str], tuple[Origin, Held]]:
     return {key: (origin, held) for key, (_, origin, held) in last.items()}
 
 
-def announcer(state: State, link: LinkId, prefix: str) -> tuple[Origin, Held] | None:
-    """Of one prefix of one link: as `announcers`, without looking at the others."""
-    last: tuple[tuple[Instant, Seq, PvdId], Origin, Held] | None = None
-    for speaker in state.links[link].speakers:
-        for origin in state.speakers.get((link, speaker), ()):
-            for held in origin.held:
-                if held.key == prefix and held.kind == "prefix":
-                    said = (heard_at(origin, held), because(origin, held), origin.pvd)
-                    if last is None or last[0] < said:
-                        last = (said, origin, held)
-    return last[1:] if last is not None else None
-
-
 def wanted_identifiers(state: State) -> tuple[WantedIdentifier, ...]:
     """The identifiers that are to be chosen now, sorted."""
     return tuple(sorted(one for due, one in _wanted(state) if due <= state.now))

@@ -23,7 +23,6 @@ from pvdcore.addresses import (
     TENTATIVE,
     TWO_HOURS,
     UnknownIid,
-    announcer,
     cap,
     eui64,
     floor,
@@ -95,12 +94,22 @@ def _put(draft: Draft, link: LinkId, prefix: str, all_: tuple[Identifier, ...]) 
 
 def _form(draft: Draft, link: Link, one: Identifier) -> None:
     """Put an address beside its prefix, with all routers of the PvD that announced it last."""
-    last = announcer(draft.state(), link.id, one.prefix)
-    if last is None or last[0].epoch != one.epoch:
+    speakers = sorted(draft.announcing(link.id).get(one.prefix, ()))
+    spoken = [origin for speaker in speakers for origin in draft.speakers.get((link.id, speaker), ())]
+    last = max(
+        (
+            (heard_at(origin, held), because(origin, held), origin.pvd, origin.epoch)
+            for origin in spoken
+            for held in origin.held
+            if (held.kind, held.key) == ("prefix", one.prefix)
+        ),
+        default=None,
+    )
+    if last is None or last[3] != one.epoch:
         return
-    for speaker in link.speakers:
+    for speaker in speakers:
         for origin in draft.speakers.get((link.id, speaker), ()):
-            if origin.pvd != last[0].pvd:
+            if origin.pvd != last[2]:
                 continue
             prefix = next((held for held in origin.held if (held.kind, held.key) == ("prefix", one.prefix)), None)
             if prefix is None or not forms(draft.policy, prefix, link.kind):
