@@ -18,19 +18,20 @@ WAL with synchronous=NORMAL survives the death of the process; the last commits 
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-from msgspec.structs import replace
 
 from events.codec import SCHEMA, AnyEvent, decode, encode
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
-from events.record import Provenance, Record, heard
-from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
+from events.record import Provenance, Record, Step, heard
+from pvdcore.journal import GENESIS, UNKNOWN_HEAD, Like, event_digest, frame_digest, link_hash, missing, read_change
 from pvdcore.state import Change
 
 APPLICATION: Final = 0x50764421  # "PvD!", how file(1) and we know a journal from another SQLite file
@@ -40,6 +41,10 @@ ROWS_MAX: Final = 500  # records held back for one executemany: more gains nothi
 PAGE_ROWS: Final = 4096  # read at a time: no cursor stays open between, so a slow reader never holds up a checkpoint
 EVENTS_MAX: Final = 4096  # event objects remembered: an RA of 2 KiB each makes 8 MiB
 BODIES_MAX: Final = 65_536  # row ids remembered by digest: about 10 MiB
+SEEN_BITS: Final = 24  # of a digest, to tell what is certainly new: 2 MiB, wrong for 6 of 100 at a million bodies
+WRITE_CACHE_KIB: Final = 32_768  # the inner pages of a million digests: smaller, each is written and read many times
+DEFLATED: Final = 0x78  # how a compressed snapshot begins (RFC 1950 §2.2); those made before are JSON
+DEFLATE_LEVEL: Final = 1  # a State repeats itself: 16:1 in 8 ms, and level 6 gives 21:1 in 20 ms
 BUSY_S: Final = 5.0  # wait for another's lock: a checkpoint of a large WAL takes about a second
 
 _ONCE: Final = ("records", "events", "frames", "sources")
@@ -69,6 +74,8 @@ _CHECKED: Final = (
     " r.captured_at, r.original_length, r.chain FROM records r LEFT JOIN events e ON e.id = r.event"
     " LEFT JOIN frames f ON f.id = r.frame LEFT JOIN sources s ON s.id = r.source ORDER BY r.seq"
 )
+TRANSACTIONS: Final = frozenset((Dhcp4MessageSeen, Dhcp6MessageSeen))  # no two of these are the same octets
+
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What `decode` may say of bytes that nobody promised anything about."""
 
@@ -77,6 +84,32 @@ _SQLITE: Final = (sqlite3.Error, UnicodeDecodeError)
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _Known = tuple[AnyEvent, int, bytes]
+
+
+_Shared = tuple[int, int, int | None, int, int]
+"""What a row of `records` may have in common with others: v, event, frame, source, original_length."""
+
+
+class _Model(msgspec.Struct, gc=False):
+    """A record that others are like."""
+
+    shared: _Shared
+    like: Like
+
+
+class _Seen:
+    """Which digests certainly did not come yet. A false alarm costs a look-up."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << SEEN_BITS - 3)
+
+    def add(self, digest: bytes) -> bool:
+        """Whether one like it came before."""
+        place, bit = int.from_bytes(digest[:3]) & (1 << SEEN_BITS) - 1, 0
+        place, bit = place >> 3, 1 << (place & 7)
+        came = self._bits[place] & bit
+        self._bits[place] |= bit
+        return came != 0
 
 
 class JournalError(Exception):
@@ -101,10 +134,11 @@ class SqliteJournal:
         self._new_sources: list[tuple[int, str, int, str]] = []
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
-        self._digests_of: dict[bytes, str] = {}  # frames' hashes, by their octets
-        self._models: dict[Seq, Record] = {}  # records that others are like
+        self._models: dict[Seq, _Model] = {}  # records that others are like
         self._frame_ids: dict[str, int] = {}
         self._source_ids: dict[tuple[str, int, str], int] = {}
+        self._seen_events: _Seen | None = None  # `None`: there were some before we came, so each is looked up
+        self._seen_frames: _Seen | None = None
         self._events: dict[tuple[int, int], AnyEvent] = {}  # the other way round, for reading
         self._frames: dict[int, str] = {}
         self._sources: dict[int, tuple[str, int, str]] = {}
@@ -123,7 +157,7 @@ class SqliteJournal:
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, at, provenance = record.seq, record.at, record.provenance
         if seq != self._last + 1 or not self._at <= at < NEVER or self.readonly or self._failed:
-            raise self._refusal(record)
+            raise self._refusal(seq, at)
         captured_at, name = provenance.captured_at, provenance.frame
         if captured_at is not None and not -NEVER <= captured_at <= NEVER:
             raise ValueError(f"record {seq}: captured at {captured_at}, which is no instant")
@@ -166,35 +200,44 @@ class SqliteJournal:
             self._flush()
 
     def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
-        data = frame.data
-        digest = self._digests_of.get(data)
-        if digest is None:
-            if len(self._digests_of) >= EVENTS_MAX:
-                self._digests_of.clear()
-            digest = self._digests_of[data] = frame_digest(data)
-        said = heard(frame, event, at, source, packet, digest)
-        self.append(Record(self._last + 1, at, SCHEMA, said, event), data)
+        said = heard(frame, event, at, source, packet, frame_digest(frame.data))
+        self.append(Record(self._last + 1, at, SCHEMA, said, event), frame.data)
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        models = self._models
         for like, at, packet in zip(likes, ats, packets, strict=True):
-            known = self._models.get(like)
-            if known is None:
-                record = self.record(like)
-                if record is None:
-                    raise LookupError(f"there is no record {like}")
-                if len(self._models) >= EVENTS_MAX:
-                    self._models.clear()
-                known = self._models[like] = record
-            said = replace(known.provenance, packet=packet, captured_at=None)
-            self.append(Record(self._last + 1, at, known.v, said, known.event), None)
+            model = models.get(like) or self._model(like)
+            if not self._at <= at < NEVER or self.readonly or self._failed:
+                raise self._refusal(self._last + 1, at)
+            v, event, frame, source, original_length = model.shared
+            seq = self._last + 1
+            chain = model.like.link(self._head, seq, at, packet)
+            self._rows.append((seq, at, v, event, frame, source, packet, None, original_length, chain))
+            self._last, self._at, self._head = seq, at, chain
+            if len(self._rows) >= ROWS_MAX:
+                self._flush()
+
+    def _model(self, like: Seq) -> _Model:
+        """What records that are like `like` share with it. LookupError without it."""
+        record = self.record(like)
+        if record is None:
+            raise LookupError(f"there is no record {like}")
+        shared = self._ask("SELECT v, event, frame, source, original_length FROM records WHERE seq = ?", (like,))[0]
+        digest = self._octets(self._ask("SELECT digest FROM events WHERE id = ?", (shared[1],))[0][0])
+        if len(self._models) >= EVENTS_MAX:
+            self._models.clear()
+        model = self._models[like] = _Model(shared, Like(record.v, record.provenance, digest))
+        return model
 
     def index(self, changes: Iterable[Change]) -> None:
         lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]
         if lines:
             self._write_many("INSERT INTO history (pvd, at, seq, change) VALUES (?, ?, ?, ?)", lines)
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> None:
-        self._write_many("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(seq, state)])
+    def save_snapshot(self, seq: Seq, state: bytes) -> int:
+        kept = zlib.compress(state, DEFLATE_LEVEL)
+        self._write_many("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(seq, kept)])
+        return len(kept)
 
     def save_digest(self, seq: Seq, digest: str) -> None:
         self._write_many("INSERT OR REPLACE INTO digests VALUES (?, ?)", [(seq, digest)])
@@ -254,6 +297,10 @@ class SqliteJournal:
         end = self.last_seq()
         return self._read(max(first, 1), end if last is None else min(last, end))
 
+    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+        end = self.last_seq()
+        return self._read_steps(max(first, 1), end if last is None else min(last, end))
+
     def frame(self, digest: str) -> bytes | None:
         with suppress(ValueError):
             rows = self._ask("SELECT data FROM frames WHERE digest = ?", (bytes.fromhex(digest),))
@@ -266,7 +313,12 @@ class SqliteJournal:
 
     def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
         rows = self._ask("SELECT seq, state FROM snapshots WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,))
-        return (int(rows[0][0]), self._octets(rows[0][1])) if rows else None
+        if not rows:
+            return None
+        kept = self._octets(rows[0][1])
+        with suppress(zlib.error):  # else it is the cache of another program, or damaged: no JSON in any case
+            kept = zlib.decompress(kept) if kept[:1] == bytes((DEFLATED,)) else kept
+        return int(rows[0][0]), kept
 
     def digests(self) -> Iterator[tuple[Seq, str]]:
         return iter(self._ask("SELECT seq, digest FROM digests ORDER BY seq"))
@@ -303,7 +355,8 @@ class SqliteJournal:
         digest = event_digest(body)
         row = self._event_ids.get(digest)
         if row is None:
-            row = self._find("SELECT id FROM events WHERE digest = ?", (digest,), self._events_whole)
+            if self._seen_events is None or self._seen_events.add(digest):
+                row = self._find("SELECT id FROM events WHERE digest = ?", (digest,))
             if row is None:
                 row = self._next_event
                 self._next_event += 1
@@ -318,7 +371,9 @@ class SqliteJournal:
         digest = bytes.fromhex(name)
         if digest.hex() != name or len(digest) != 16:
             raise ValueError(f"record {seq}: a frame's name is 32 lower-case hexadecimal digits, not {name!r}")
-        row = self._find("SELECT id FROM frames WHERE digest = ?", (digest,), self._frames_whole)
+        row = None
+        if self._seen_frames is None or self._seen_frames.add(digest):
+            row = self._find("SELECT id FROM frames WHERE digest = ?", (digest,))
         if row is None:
             if frame is None:
                 raise missing(seq, name)
@@ -330,7 +385,7 @@ class SqliteJournal:
 
     def _place_source(self, source: tuple[str, int, str]) -> int:
         where = "source = ? AND linktype = ? AND interface = ?"
-        row = self._find(f"SELECT id FROM sources WHERE {where}", source, self._sources_whole)
+        row = self._find(f"SELECT id FROM sources WHERE {where}", source)
         if row is None:
             row = self._next_source
             self._next_source += 1
@@ -338,10 +393,8 @@ class SqliteJournal:
         self._source_ids[source] = row
         return row
 
-    def _find(self, sql: str, key: Sequence[object], whole: bool) -> int | None:
-        """The row of a body that was stored earlier; no look-up while the memory of a new journal is still whole."""
-        if whole:
-            return None
+    def _find(self, sql: str, key: Sequence[object]) -> int | None:
+        """The row of a body that was stored earlier."""
         try:
             row = self._conn.execute(sql, key).fetchone()
         except _SQLITE as error:
@@ -361,7 +414,6 @@ class SqliteJournal:
         self._known.clear()
         self._event_ids.clear()
         self._frame_ids.clear()
-        self._events_whole = self._frames_whole = False
 
     def _flush(self) -> None:
         if not self._rows:
@@ -377,13 +429,10 @@ class SqliteJournal:
         self._write_many("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         if len(self._event_ids) >= BODIES_MAX:
             self._event_ids.clear()
-            self._events_whole = False
         if len(self._frame_ids) >= BODIES_MAX:
             self._frame_ids.clear()
-            self._frames_whole = False
         if len(self._source_ids) >= BODIES_MAX:
             self._source_ids.clear()
-            self._sources_whole = False
 
     def _write_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         if self.readonly or self._failed:
@@ -416,12 +465,12 @@ class SqliteJournal:
             self._last, self._at, self._head = row or (0, -NEVER, GENESIS)
         return JournalError(self._failed)
 
-    def _refusal(self, record: Record) -> Exception:
+    def _refusal(self, seq: Seq, at: Instant) -> Exception:
         if self.readonly or self._failed:
             return JournalError(self._failed or f"{self.path}: opened to be read only; open it without readonly=True")
-        if record.seq != self._last + 1:
-            return ValueError(f"record {record.seq} after {self._last}: numbers run without gaps")
-        return ValueError(f"record {record.seq} at {record.at} after {self._at}: time does not go backwards, nor ends")
+        if seq != self._last + 1:
+            return ValueError(f"record {seq} after {self._last}: numbers run without gaps")
+        return ValueError(f"record {seq} at {at} after {self._at}: time does not go backwards, nor ends")
 
     def _resume(self) -> None:
         """Go on where the last writer stopped; refuse to go on, and so to cover the traces, where records were cut."""
@@ -436,9 +485,8 @@ class SqliteJournal:
             1 + int(self._ask(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0])
             for table in ("events", "frames", "sources")
         )
-        self._events_whole = self._next_event == 1
-        self._frames_whole = self._next_frame == 1
-        self._sources_whole = self._next_source == 1
+        self._seen_events = _Seen() if self._next_event == 1 else None
+        self._seen_frames = _Seen() if self._next_frame == 1 else None
 
     # --- reading, underneath ---------------------------------------------------------------------------------------
 
@@ -450,35 +498,67 @@ class SqliteJournal:
             raise JournalError(_advice(self.path, error)) from error
 
     def _read(self, first: Seq, last: Seq) -> Iterator[Record]:
-        while first <= last:
-            rows = self._ask(
-                "SELECT seq, at, v, event, frame, source, packet, captured_at, original_length FROM records"
-                " WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
-                (first, last, PAGE_ROWS),
-            )
-            for seq, at, v, event_id, frame_id, source_id, packet, captured_at, original_length in rows:
-                if seq != first:
-                    break
-                first += 1
+        columns = "frame, source, packet, original_length"
+        for rows in self._pages(first, last, columns):
+            for seq, at, v, event_id, captured_at, frame_id, source_id, packet, original_length in rows:
                 event = self._events.get((event_id, v)) or self._read_event(seq, event_id, v)
                 frame = "" if frame_id is None else self._frames.get(frame_id) or self._read_frame(seq, frame_id)
                 source, linktype, interface = self._sources.get(source_id) or self._read_source(seq, source_id)
                 provenance = Provenance(source, packet, frame, linktype, captured_at, original_length, interface)
                 yield Record(seq, at, v, provenance, event)
-            if not rows or rows[-1][0] != first - 1:
+
+    def _read_steps(self, first: Seq, last: Seq) -> Iterator[Step]:
+        known = self._events
+        for rows in self._pages(first, last, "0"):
+            once = self._read_bodies({row[3] for row in rows if (row[3], row[2]) not in known})
+            for seq, at, v, row, captured_at, _ in rows:
+                event = known.get((row, v))
+                if event is None:
+                    event = self._decoded(seq, row, once.get(row), v)
+                yield seq, at, event, captured_at
+
+    def _pages(self, first: Seq, last: Seq, columns: str) -> Iterator[list[Any]]:
+        """Rows of `records`: seq, at, v, event, captured_at and `columns`, without a gap."""
+        while first <= last:
+            end = min(last, first + PAGE_ROWS - 1)
+            rows = self._ask(
+                f"SELECT seq, at, v, event, captured_at, {columns} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq",
+                (first, end),
+            )
+            whole = 0
+            for whole, row in enumerate(rows, 1):
+                if row[0] != first:
+                    whole -= 1
+                    break
+                first += 1
+            yield rows[:whole] if whole < len(rows) else rows
+            if first <= end:
                 raise self._damage(f"record {first} is missing")
 
+    def _read_bodies(self, ids: set[int]) -> dict[int, bytes]:
+        """The bodies of these events, those that there are."""
+        found: dict[int, bytes] = {}
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), ROWS_MAX):
+            several = ",".join(map(str, wanted[start : start + ROWS_MAX]))
+            found.update(self._ask(f"SELECT id, body FROM events WHERE id IN ({several})"))
+        return found
+
     def _read_event(self, seq: Seq, row: int, v: int) -> AnyEvent:
-        found = self._ask("SELECT body FROM events WHERE id = ?", (row,))
-        if not found:
+        return self._decoded(seq, row, self._read_bodies({row}).get(row), v)
+
+    def _decoded(self, seq: Seq, row: int, body: bytes | None, v: int) -> AnyEvent:
+        """An event from its body. Those that routers repeat are remembered: it is the same object then."""
+        if body is None:
             raise self._damage(f"the event of record {seq} is missing")
         try:
-            event = decode(found[0][0], v)
+            event = decode(body, v)
         except _UNREADABLE as error:
             raise self._damage(f"the event of record {seq} cannot be read ({error})") from error
-        if len(self._events) >= EVENTS_MAX:
-            self._events.clear()
-        self._events[row, v] = event
+        if type(event) not in TRANSACTIONS:
+            if len(self._events) >= EVENTS_MAX:
+                self._events.clear()
+            self._events[row, v] = event
         return event
 
     def _read_frame(self, seq: Seq, row: int) -> str:
@@ -553,6 +633,7 @@ def _open_to_write(path: str, durable: bool) -> sqlite3.Connection:
         _recognise(conn, path)
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        conn.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
         return conn
     except (*_SQLITE, JournalError) as error:
         if conn is not None:

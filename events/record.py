@@ -51,3 +51,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     v: int
     provenance: Provenance
     event: AnyEvent
+
+
+Step = tuple[Seq, Instant, AnyEvent, Instant | None]
+"""What the fold needs of a record: seq, at, event, captured_at."""

@@ -121,8 +121,7 @@ def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None
         except msgspec.DecodeError:
             state = EMPTY  # a cache of another program version
     fold = Fold(state)
-    for record in journal.records(state.seq + 1, last):
-        fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
+    fold.run(journal.steps(state.seq + 1, last))
     return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
 
 
@@ -417,11 +416,12 @@ def verify(journal: Journal, head: str | None = None) -> list[str]:
     problems = list(journal.check(head))
     if problems:
         return problems  # what can't be trusted is not folded
-    digests = dict(journal.digests())
+    digests = list(journal.digests())
     fold = Fold(EMPTY)
-    for record in journal.records():
-        fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
-        expected = digests.get(record.seq)
-        if expected is not None and state_digest(fold.state) != expected:
-            problems.append(f"folding up to record {record.seq} gives another State than was recorded")
+    done = 0
+    for seq, expected in digests:
+        fold.run(journal.steps(done + 1, seq))
+        done = seq
+        if state_digest(fold.state) != expected:
+            problems.append(f"folding up to record {seq} gives another State than was recorded")
     return problems

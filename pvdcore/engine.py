@@ -18,8 +18,11 @@ from pvdcore.reduce import Fold
 from pvdcore.state import EMPTY, Change, State
 from pvdcore.words import Slack, Speaker, Words
 
-CHECKPOINT_EVERY: Final = 20_000  # records: folding so many again takes less than a second
-RECORD_OCTETS: Final = 60  # what a repeated record takes on disk, at least (docs/architecture.md)
+CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
+STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no repeat
+SNAPSHOT_SHARE: Final = 10  # the records between two snapshots take at least so many times a snapshot's octets
+RECORD_OCTETS: Final = 70  # what a repeated record takes on disk, at least (adapters/sqlite.py)
+FRAME_TIMES: Final = 3  # what a frame and what it says take on disk, at least, in its octets
 
 
 class Engine:
@@ -30,7 +33,9 @@ class Engine:
         self._fold = Fold(state)
         self.told: list[Callable[[tuple[Change, ...]], object]] = []  # each is called with new lines of history
         self._seq = journal.last_seq()
-        self._checkpoint_at = self._seq + CHECKPOINT_EVERY
+        # The record behind which the next snapshot is due, if none but repeats come: by work, by size, by both.
+        self._work_at, self._size_at = self._seq + CHECKPOINT_EVERY, self._seq
+        self._checkpoint_at = self._work_at
         # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
         self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
 
@@ -52,7 +57,7 @@ class Engine:
             self.journal.hear(at, event, frame, source, packet)
             self._seq += 1
             self._fold.step(self._seq, at, event, captured_at)
-            self._written()
+            self._written(FRAME_TIMES * len(frame.data))
 
     # A router that repeats itself. Whoever has its packets asks `quiet` and `standing` and then says `again` of many
     # at once, or asks `allows` and says `recount` of one that only moves lifetimes; every other packet is for `hear`.
@@ -145,13 +150,15 @@ class Engine:
     def checkpoint(self) -> None:
         """Keep the State, so that the past can be folded from here, and its digest, so that `verify` can compare.
 
-        Only right behind a record: what time did since then is folded again anyway. The next one is due when records of
-        ten times a snapshot's size have come, so that snapshots stay under a tenth of the journal.
+        Only right behind a record: what time did since then is folded again anyway. The next one is due when folding
+        from here would take a tenth of a second, and not before snapshots are under a tenth of the journal.
         """
-        kept = snapshot.encode(self.state)
-        self.journal.save_snapshot(self._seq, kept)
-        self.journal.save_digest(self._seq, snapshot.digest_of(kept))
-        self._checkpoint_at = self._seq + max(CHECKPOINT_EVERY, 10 * len(kept) // RECORD_OCTETS)
+        state = snapshot.encode(self.state)
+        kept = self.journal.save_snapshot(self._seq, state)
+        self.journal.save_digest(self._seq, snapshot.digest_of(state))
+        self._work_at = self._seq + CHECKPOINT_EVERY
+        self._size_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
+        self._checkpoint_at = max(self._work_at, self._size_at)
 
     def _write(
         self, event: AnyEvent, provenance: Provenance, at: Instant, frame: bytes | None, v: int = SCHEMA
@@ -159,10 +166,14 @@ class Engine:
         self.journal.append(Record(self._seq + 1, at, v, provenance, event), frame)
         self._seq += 1
         self._fold.step(self._seq, at, event, provenance.captured_at)
-        self._written()
+        self._written(0)
 
-    def _written(self) -> None:
+    def _written(self, octets: int) -> None:
+        """After a record that is no repeat. octets: what it took on disk beyond its row."""
         if self._fold.draft.changes:
             self._index()
+        self._work_at -= STEP_REPEATS - 1
+        self._size_at -= octets // RECORD_OCTETS
+        self._checkpoint_at = max(self._work_at, self._size_at)
         if self._seq >= self._checkpoint_at:
             self.checkpoint()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
-from events.record import Provenance, Record, heard
+from events.record import Provenance, Record, Step, heard
 from pvdcore.state import Change
 
 GENESIS: Final = bytes(32)
@@ -40,6 +40,34 @@ def event_digest(event: bytes) -> bytes:
 def link_hash(before: bytes, seq: Seq, at: Instant, v: int, provenance: Provenance, event: bytes) -> bytes:
     """The chain's next hash, from the one before and the digest of the event's bytes."""
     return blake2b(before + _encoder.encode((seq, at, v, provenance)) + event, digest_size=32).digest()
+
+
+class Like:
+    """The chain over records that say what one said, at other times and in other packets, without encoding each."""
+
+    __slots__ = ("_event", "_lead", "_middle", "_plain", "_said", "_tail", "_v")
+
+    def __init__(self, v: int, provenance: Provenance, event: bytes) -> None:
+        self._v, self._said, self._event = v, provenance, event
+        # A quote within a text is escaped, so neither name is found in one.
+        text = _encoder.encode((0, 0, v, replace(provenance, packet=1, captured_at=1)))
+        lead, packet, rest = text.removeprefix(b"[0,0").partition(b'"packet":')
+        middle, captured, tail = rest.removeprefix(b"1").partition(b'"captured_at":')
+        self._lead = lead + packet
+        self._plain = middle.removesuffix(b",") + tail.removeprefix(b"1") + event
+        self._middle, self._tail = middle + captured, tail.removeprefix(b"1") + event
+
+    def link(self, before: bytes, seq: Seq, at: Instant, packet: int, captured_at: Instant | None = None) -> bytes:
+        """The same as `link_hash`."""
+        if not packet:  # left out
+            said = replace(self._said, packet=packet, captured_at=captured_at)
+            return link_hash(before, seq, at, self._v, said, self._event)
+        if captured_at is None:
+            text = b"%b[%d,%d%b%d%b" % (before, seq, at, self._lead, packet, self._plain)
+        else:
+            words = (before, seq, at, self._lead, packet, self._middle, captured_at, self._tail)
+            text = b"%b[%d,%d%b%d%b%d%b" % words
+        return blake2b(text, digest_size=32).digest()
 
 
 def missing(seq: Seq, frame: str) -> ValueError:
@@ -119,6 +147,9 @@ class MemoryJournal:
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
         return iter(self._records[max(first, 1) - 1 : last])
 
+    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+        return ((one.seq, one.at, one.event, one.provenance.captured_at) for one in self.records(first, last))
+
     def frame(self, digest: str) -> bytes | None:
         return self._frames.get(digest)
 
@@ -139,8 +170,9 @@ class MemoryJournal:
             value = link_hash(value, record.seq, record.at, record.v, record.provenance, digest)
             yield value
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> None:
+    def save_snapshot(self, seq: Seq, state: bytes) -> int:
         self._snapshots[seq] = state
+        return len(state)
 
     def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
         newest = max((kept for kept in self._snapshots if kept <= seq), default=None)

@@ -9,7 +9,7 @@ from typing import Protocol
 from events.codec import AnyEvent
 from events.frames import Frame
 from events.ids import Instant, PvdId, Seq
-from events.record import Record
+from events.record import Record, Step
 from pvdcore.state import Change
 
 
@@ -58,6 +58,10 @@ class Journal(Protocol):
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
         """Records `first` to `last` (to the end) in order."""
 
+    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+        """What the fold needs of the same records. Where one says what an earlier one said, the event may be the same
+        object, which the fold notices (pvdcore/reduce.py)."""
+
     def frame(self, digest: str) -> bytes | None:
         """The bytes of a frame by its hash."""
 
@@ -67,8 +71,8 @@ class Journal(Protocol):
     def head(self) -> str:
         """The hash of the chain at the last record, in hexadecimal (pvdcore/journal.py)."""
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> None:
-        """Keep a State as of `seq`. A cache: dropping all changes no answer."""
+    def save_snapshot(self, seq: Seq, state: bytes) -> int:
+        """Keep a State as of `seq`: the octets it takes. A cache: dropping all changes no answer."""
 
     def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
         """The newest snapshot not after `seq`."""

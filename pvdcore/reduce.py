@@ -5,7 +5,7 @@ Law: nothing outside this package changes a State, and nothing in it asks what t
 in more steps than needed changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from immutables import Map
@@ -43,7 +43,7 @@ from events.operator import (
 )
 from events.ops import PlaceUsed, PlanApplied
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
-from events.record import Record
+from events.record import Record, Step
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore import (
@@ -70,6 +70,7 @@ from pvdcore.draft import Draft, Touch
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
+from pvdcore.words import Words
 
 NOTED: Final = frozenset((RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen))
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)
@@ -86,6 +87,9 @@ def reduce(state: State, record: Record) -> State:
     fold = Fold(state)
     fold.step(record.seq, record.at, record.event, record.provenance.captured_at)
     return fold.state
+
+
+_SAME: Final = Words(("", ""), 0, None)  # nothing but the instant and the record is taken of a repeat's words
 
 
 class Fold:
@@ -137,6 +141,26 @@ class Fold:
         if isinstance(event, HEARD):
             visits.note(draft, event, event.link)
         finish(draft)
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Fold many records. Of routers that only repeat their last words the newest refresh waits, as in the engine
+        (`Engine.again`), until somebody looks."""
+        draft = self.draft
+        waiting = draft.speakers.waiting
+        for seq, at, event, captured_at in steps:
+            if type(event) is RouterAdvertised:
+                speaker = (event.link, event.router)
+                if (
+                    draft.steady.get(speaker) is event
+                    and draft.at <= at < deadlines.earliest(draft.deadlines)
+                    and (captured_at is None or captured_at - at <= AHEAD_MAX)
+                ):
+                    draft.seq, draft.at = seq, at
+                    if draft.changes:
+                        draft.changes = []
+                    waiting[speaker] = (at, seq, _SAME)
+                    continue
+            self.step(seq, at, event, captured_at)
 
     def advance(self, to: Instant) -> None:
         """Let time pass: see the function."""

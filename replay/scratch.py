@@ -23,7 +23,7 @@ import msgspec
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
 from events.ids import NEVER, Instant, LinkId, PvdId, Seq
-from events.record import Provenance, Record
+from events.record import Provenance, Record, Step
 from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
 from pvdcore.state import Change
 
@@ -237,8 +237,9 @@ class ScratchJournal:
     def commit(self) -> None:
         pass
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> None:
+    def save_snapshot(self, seq: Seq, state: bytes) -> int:
         self._snapshots[seq] = self._write(state), len(state)
+        return len(state)
 
     def save_digest(self, seq: Seq, digest: str) -> None:
         self._digests[seq] = digest
@@ -268,6 +269,12 @@ class ScratchJournal:
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
         end = self.last_seq() if last is None else min(last, self.last_seq())
         return (self._record(seq, *self._at(seq)) for seq in range(max(first, 1), end + 1))
+
+    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+        end = self.last_seq() if last is None else min(last, self.last_seq())
+        for seq in range(max(first, 1), end + 1):
+            at, body, _, captured_at = self._at(seq)
+            yield seq, at, self._body(body)[1], None if captured_at == _OWN else captured_at
 
     def frame(self, digest: str) -> bytes | None:
         return self._body(self._named[digest])[0].data if self._knows(digest) else None
