@@ -69,11 +69,6 @@ _TABLES: Final = (
         for deed in ("update", "delete")
     ),
 )
-_CHECKED: Final = (
-    "SELECT r.seq, r.at, r.v, r.event, e.digest, r.frame, f.digest, s.source, s.linktype, s.interface, r.packet,"
-    " r.captured_at, r.original_length, r.chain FROM records r LEFT JOIN events e ON e.id = r.event"
-    " LEFT JOIN frames f ON f.id = r.frame LEFT JOIN sources s ON s.id = r.source ORDER BY r.seq"
-)
 TRANSACTIONS: Final = frozenset((Dhcp4MessageSeen, Dhcp6MessageSeen))  # no two of these are the same octets
 
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -537,12 +532,10 @@ class SqliteJournal:
 
     def _read_bodies(self, ids: set[int]) -> dict[int, bytes]:
         """The bodies of these events, those that there are."""
-        found: dict[int, bytes] = {}
-        wanted = sorted(ids)
-        for start in range(0, len(wanted), ROWS_MAX):
-            several = ",".join(map(str, wanted[start : start + ROWS_MAX]))
-            found.update(self._ask(f"SELECT id, body FROM events WHERE id IN ({several})"))
-        return found
+        try:
+            return {row: body for row, (body,) in _rows_of(self._conn, "events", "body", ids).items()}
+        except (*_SQLITE, TypeError) as error:
+            raise JournalError(_advice(self.path, error)) from error
 
     def _read_event(self, seq: Seq, row: int, v: int) -> AnyEvent:
         return self._decoded(seq, row, self._read_bodies({row}).get(row), v)
@@ -740,52 +733,91 @@ def _check_bodies(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"row {row} of {table} belongs to no record"
 
 
+_Shared = tuple[int, int, int | None, int, int]
+"""What a row of `records` may have in common with others: v, event, frame, source, original_length."""
+
+
+class _Shares:
+    """What the rows of a page stand for that no row before did, read at once."""
+
+    def __init__(self, conn: sqlite3.Connection, new: set[_Shared]) -> None:
+        self._events = _rows_of(conn, "events", "digest, body", {one[1] for one in new})
+        self._frames = _rows_of(conn, "frames", "digest", {one[2] for one in new if one[2] is not None})
+        self._sources = _rows_of(conn, "sources", "source, linktype, interface", {one[3] for one in new})
+
+    def absent(self, shared: _Shared) -> list[str]:
+        """What is not there."""
+        _, event, frame, source, _ = shared
+        gone = (("event", event not in self._events), ("frame", frame is not None and frame not in self._frames))
+        return [name for name, missed in (*gone, ("source", source not in self._sources)) if missed]
+
+    def like(self, shared: _Shared) -> Like:
+        """The chain over records that share this."""
+        v, event, frame, source, original_length = shared
+        name = "" if frame is None else self._frames[frame][0].hex()
+        words, linktype, interface = self._sources[source]
+        said = Provenance(words, 0, name, linktype, None, original_length, interface)
+        return Like(v, said, self._events[event][0])
+
+    def event(self, shared: _Shared) -> AnyEvent:
+        """The event, if it can be read."""
+        return decode(self._events[shared[1]][1], shared[0])
+
+
+def _rows_of(conn: sqlite3.Connection, table: str, columns: str, ids: set[int]) -> dict[int, tuple[Any, ...]]:
+    """Rows by their id, those that there are."""
+    found: dict[int, tuple[Any, ...]] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), ROWS_MAX):
+        several = ",".join(map(str, wanted[start : start + ROWS_MAX]))
+        for row, *values in conn.execute(f"SELECT id, {columns} FROM {table} WHERE id IN ({several})"):
+            found[row] = tuple(values)
+    return found
+
+
 def _check_chain(conn: sqlite3.Connection, head: str | None) -> Iterator[str]:
     """Walk the chain. After damage go on from what is stored, so that one edit is one or two sentences, not all."""
     before: bytes | None = GENESIS
     expected, now, chain = 1, -NEVER, GENESIS
     found = head is None or head == GENESIS.hex()
-    decoded: set[tuple[int, int]] = set()
-    for row in conn.execute(_CHECKED):
-        seq, at, v, event_id, event, frame_id, frame, source, linktype, interface = row[:10]
-        packet, captured_at, original_length, stored = row[10:]
-        if seq != expected:
-            gap = f"record {expected} is" if seq == expected + 1 else f"records {expected} to {seq - 1} are"
-            yield f"{gap} missing" if seq > expected else f"record {seq} stands after record {expected - 1}"
-            before = None  # what came before this one is not known
-        expected = seq + 1
-        chain = stored
-        if at < now:
-            yield f"record {seq} is dated before the one before it"
-        now = at
-        absent = [
-            name
-            for name, gone in (
-                ("event", event is None),
-                ("frame", frame is None and frame_id is not None),
-                ("source", source is None),
-            )
-            if gone
-        ]
-        for name in absent:
-            yield f"the {name} of record {seq} is missing"
-        if not absent:
+    models: dict[_Shared, Like] = {}
+    cursor = conn.execute(
+        "SELECT seq, at, packet, captured_at, chain, v, event, frame, source, original_length FROM records ORDER BY seq"
+    )
+    while rows := cursor.fetchmany(PAGE_ROWS):
+        shares = _Shares(conn, {row[5:] for row in rows if row[5:] not in models})
+        for row in rows:
+            seq, at, packet, captured_at, stored = row[:5]
+            shared: _Shared = row[5:]
+            if seq != expected:
+                gap = f"record {expected} is" if seq == expected + 1 else f"records {expected} to {seq - 1} are"
+                yield f"{gap} missing" if seq > expected else f"record {seq} stands after record {expected - 1}"
+                before = None  # what came before this one is not known
+            expected = seq + 1
+            chain = stored
+            if at < now:
+                yield f"record {seq} is dated before the one before it"
+            now = at
+            model = models.get(shared)
             try:
-                if before is not None:
-                    name = frame.hex() if frame_id is not None else ""
-                    provenance = Provenance(source, packet, name, linktype, captured_at, original_length, interface)
-                    if link_hash(before, seq, at, v, provenance, event) != stored:
+                new = model is None
+                if model is None:
+                    for name in (absent := shares.absent(shared)):
+                        yield f"the {name} of record {seq} is missing"
+                    if not absent:
+                        model = models[shared] = shares.like(shared)
+                if model is not None and before is not None:
+                    if model.link(before, seq, at, packet, captured_at) != stored:
                         yield f"record {seq} does not match its hash in the chain"
-                if (event_id, v) not in decoded:
-                    if len(decoded) >= BODIES_MAX:
-                        decoded.clear()
-                    decoded.add((event_id, v))
-                    decode(conn.execute("SELECT body FROM events WHERE id = ?", (event_id,)).fetchone()[0], v)
+                if model is not None and new:
+                    shares.event(shared)
             except _UNREADABLE as error:
                 yield f"record {seq} cannot be read: {error}"
-        before = stored if isinstance(stored, bytes) else None
-        if not found and before is not None and before.hex() == head:
-            found = True
+            before = stored if isinstance(stored, bytes) else None
+            if not found and before is not None and before.hex() == head:
+                found = True
+        if len(models) >= EVENTS_MAX:
+            models.clear()
     tail = conn.execute("SELECT seq, head FROM tail").fetchone()
     if tail is None:
         yield "where the last commit ended is not on record"
