@@ -733,10 +733,6 @@ def _check_bodies(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"row {row} of {table} belongs to no record"
 
 
-_Shared = tuple[int, int, int | None, int, int]
-"""What a row of `records` may have in common with others: v, event, frame, source, original_length."""
-
-
 class _Shares:
     """What the rows of a page stand for that no row before did, read at once."""
 

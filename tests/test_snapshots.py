@@ -13,7 +13,10 @@ from adapters.sqlite import SqliteJournal
 from events.ids import SECOND
 from pvdcore import engine, snapshot
 from pvdcore.audit import chronicle, state_at, verify, why
+from pvdcore.reduce import reduce
+from pvdcore.state import EMPTY
 from replay.rerun import rerun
+from tests.bench import inputs
 
 CAPTURE = str(Path(__file__).parent / "captures" / "client-systemd-networkd.pcap")
 
@@ -44,6 +47,43 @@ def test_without_snapshots_and_index_every_answer_is_the_same(journal: SqliteJou
     assert [snapshot.encode(state_at(journal, seq=seq)) for seq in range(1, journal.last_seq() + 1)] == states
     assert list(chronicle(journal)) == lines
     assert why(journal, "198.51.100.100") == answers
+
+
+def test_where_routers_repeat_themselves_the_past_is_that_of_one_record_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 2_000)
+    monkeypatch.setattr(engine, "RECORD_OCTETS", 10**9)
+    monkeypatch.setattr(inputs, "ROUTERS", 30)
+    monkeypatch.setattr(inputs, "LINKS", 3)
+    monkeypatch.setattr(inputs, "CLIENTS", 60)
+    capture = tmp_path / "a.pcapng"
+    inputs.write(capture, inputs.repeating(4_000), 40_000_000)
+    kept = SqliteJournal(str(tmp_path / "j.db"))
+    rerun([str(capture)], journal=kept)
+    last = kept.last_seq()
+    assert len({found[0] for seq in range(1, last) if (found := kept.snapshot(seq)) is not None}) >= 2
+    asked = set(range(1, last, 331)) | {last}
+    state = EMPTY
+    for record in kept.records():
+        state = reduce(state, record)
+        if record.seq in asked:
+            expected = snapshot.encode(state)
+            assert snapshot.encode(state_at(kept, seq=record.seq)) == expected
+    kept.drop_derived()
+    assert snapshot.encode(state_at(kept)) == snapshot.encode(state)
+    assert verify(kept) == []
+
+
+def test_a_snapshot_of_before_is_read(journal: SqliteJournal) -> None:
+    """Once they were not deflated."""
+    found = journal.snapshot(20)
+    assert found is not None
+    expected = snapshot.encode(state_at(journal, seq=20))
+    journal._write_many("UPDATE snapshots SET state = ? WHERE seq = ?", [(found[1], found[0])])
+    journal.commit()
+    assert journal.snapshot(20) == found
+    assert snapshot.encode(state_at(journal, seq=20)) == expected
 
 
 def test_a_snapshot_of_another_program_is_no_obstacle(journal: SqliteJournal) -> None:

@@ -22,7 +22,7 @@ from events.ids import NEVER, SECOND
 from events.link import LinkGone, LinkSeen
 from events.record import Provenance, Record
 from events.session import SessionStarted, UnknownEvent
-from pvdcore.journal import GENESIS, MemoryJournal, frame_digest
+from pvdcore.journal import GENESIS, Like, MemoryJournal, frame_digest, link_hash
 from pvdcore.ports import Journal
 from pvdcore.state import Change
 from replay.scratch import ScratchJournal
@@ -117,6 +117,9 @@ def test_records_come_back_in_order_and_whole(journal: Journal) -> None:
     assert list(journal.records(9)) == expected[8:]
     assert list(journal.records(-4, 2)) == expected[:2]
     assert list(journal.records(11)) == [] and list(journal.records(5, 4)) == []
+    steps = [(one.seq, one.at, one.event, one.provenance.captured_at) for one in expected]
+    assert list(journal.steps()) == steps
+    assert list(journal.steps(3, 5)) == steps[2:5] and list(journal.steps(11)) == []
     assert journal.record(0) is None and journal.record(11) is None
     assert list(journal.check()) == []
 
@@ -276,6 +279,17 @@ def test_both_journals_have_the_same_chain(tmp_path: Path) -> None:
         heads.add(file.head())
     assert len(heads) == 10
     file.close()
+
+
+@pytest.mark.parametrize(
+    "said", [Provenance(), *(record.provenance for record, _ in story()), Provenance('"packet":7')]
+)
+def test_the_chain_over_what_is_said_again_is_the_chain_over_the_record(said: Provenance) -> None:
+    like = Like(SCHEMA, said, b"e" * 32)
+    for packet, captured_at in ((0, None), (0, 5), (7, None), (2**40, -5), (1, 1)):
+        whole = msgspec.structs.replace(said, packet=packet, captured_at=captured_at)
+        expected = link_hash(GENESIS, 12, -3, SCHEMA, whole, b"e" * 32)
+        assert like.link(GENESIS, 12, -3, packet, captured_at) == expected
 
 
 @pytest.mark.parametrize("batch", [1, 3, ROWS_MAX - 1, ROWS_MAX, 5000])
