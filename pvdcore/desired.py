@@ -117,7 +117,7 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
         for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
             if held_down(state, link):
                 continue  # the operator closed what was open there
-            places.append(_place(state, pvd, link, epoch, found, number, host or "", last))
+            places.append(place_of(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
 
 
@@ -145,7 +145,7 @@ def _placed(state: State, host: HostId | None) -> dict[PvdId, list[Grant]]:
     return found
 
 
-def _place(
+def place_of(
     state: State,
     pvd: PvdId,
     link: LinkId,
@@ -155,6 +155,8 @@ def _place(
     host: HostId,
     last: dict[tuple[LinkId, str], PvdId],
 ) -> Place:
+    """One place out of its contributions. iid: as a number, `None` where addresses are chosen already; last: the PvD
+    of each prefix's last announcer, of use with an iid only."""
     name = place_name(pvd, link, epoch)
     addresses: list[WantedAddress] = []
     routes: list[WantedRoute] = []

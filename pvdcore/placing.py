@@ -13,7 +13,7 @@ from events.ops import NetnsDelete, Outcome, PlaceUsed, PlanApplied
 from pvdcore import phases
 from pvdcore.connections import held_down
 from pvdcore.contents import members
-from pvdcore.desired import Place, _place, place_name
+from pvdcore.desired import Place, place_name, place_of
 from pvdcore.draft import Draft
 from pvdcore.plan import FOUNDATIONS, op_key
 from pvdcore.state import Cell, Change, Failing, Instance, Placement, State
@@ -41,7 +41,7 @@ def wanted(state: State, key: Key) -> Place | None:
     sources = members(state, pvd, instance)
     if not sources:
         return None
-    place = _place(state, pvd, name, epoch, sources, None, "", {})
+    place = place_of(state, pvd, name, epoch, sources, None, "", {})
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
     return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0)
 

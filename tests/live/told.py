@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
 from adapters.helper import Helper
@@ -40,15 +39,11 @@ def veth(name: str = "eth0", mtu: int = 1500) -> LinkSeen:
 
 def seen(name: str = "eth0", mtu: int = 1500) -> LinkSeen:
     """What netlink says of a link that is there."""
-    index = int(Path(f"/sys/class/net/{name}/ifindex").read_text()) if False else _index(name)
+    index = int(sh(f"ip -o link show {name}").split(":")[0])
     mac = sh(f"ip -br link show {name}").split()[2]
     return LinkSeen(
         link=name, identity=f"netns:1:{index}", kind="veth", ifindex=index, name=name, mac=mac, mtu=mtu, host=True
     )
-
-
-def _index(name: str) -> int:
-    return int(sh(f"ip -o link show {name}").split(":")[0])
 
 
 class Told:
