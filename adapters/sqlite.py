@@ -509,7 +509,7 @@ class SqliteJournal:
             for seq, at, v, row, captured_at, _ in rows:
                 event = known.get((row, v))
                 if event is None:
-                    event = self._decoded(seq, row, once.get(row), v)
+                    event = self._decoded(seq, row, once[row], v) if row in once else self._read_event(seq, row, v)
                 yield seq, at, event, captured_at
 
     def _pages(self, first: Seq, last: Seq, columns: str) -> Iterator[list[Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from adapters.sqlite import PAGE_ROWS, ROWS_MAX, JournalError, SqliteJournal
+from adapters.sqlite import EVENTS_MAX, PAGE_ROWS, ROWS_MAX, JournalError, SqliteJournal
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import ETHERNET, Frame, FrameRejected
 from events.ids import NEVER, SECOND
@@ -304,6 +304,15 @@ def test_batches_change_nothing(journal: Journal, batch: int) -> None:
     for seq in range(1, count + 1):
         other.append(*heard(seq, seq % 7))
     assert journal.head() == other.head() and list(journal.check()) == []
+
+
+def test_more_events_than_are_remembered(journal: Journal) -> None:
+    for seq in range(1, EVENTS_MAX + PAGE_ROWS // 2):
+        journal.append(*told(seq, LinkGone(link=f"eth{seq % (EVENTS_MAX + 9)}")))
+    events = [record.event for record in journal.records()]
+    for _ in range(2):  # the second time some are remembered, and forgotten while the page is read
+        assert [event for _, _, event, _ in journal.steps()] == events
+    assert list(journal.check()) == []
 
 
 # --- what only a file can promise ----------------------------------------------------------------------------------
