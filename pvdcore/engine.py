@@ -20,9 +20,10 @@ from pvdcore.words import Slack, Speaker, Words
 
 CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
 STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no repeat
+DIGEST_EVERY: Final = 100_000  # records: it costs as much as a snapshot, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 10  # the records between two snapshots take at least so many times a snapshot's octets
-RECORD_OCTETS: Final = 70  # what a repeated record takes on disk, at least (adapters/sqlite.py)
-FRAME_TIMES: Final = 3  # what a frame and what it says take on disk, at least, in its octets
+RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
+FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
 
 
 class Engine:
@@ -36,6 +37,7 @@ class Engine:
         # The record behind which the next snapshot is due, if none but repeats come: by work, by size, by both.
         self._work_at, self._size_at = self._seq + CHECKPOINT_EVERY, self._seq
         self._checkpoint_at = self._work_at
+        self._digest_at = self._seq
         # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
         self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
 
@@ -153,9 +155,14 @@ class Engine:
         Only right behind a record: what time did since then is folded again anyway. The next one is due when folding
         from here would take a tenth of a second, and not before snapshots are under a tenth of the journal.
         """
-        state = snapshot.encode(self.state)
-        kept = self.journal.save_snapshot(self._seq, state)
-        self.journal.save_digest(self._seq, snapshot.digest_of(state))
+        self._digest_at = self._seq
+        self._keep()
+
+    def _keep(self) -> None:
+        kept = self.journal.save_snapshot(self._seq, snapshot.pack(self.state))
+        if self._seq >= self._digest_at:
+            self.journal.save_digest(self._seq, snapshot.digest(self.state))
+            self._digest_at = self._seq + DIGEST_EVERY
         self._work_at = self._seq + CHECKPOINT_EVERY
         self._size_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
         self._checkpoint_at = max(self._work_at, self._size_at)
@@ -176,4 +183,4 @@ class Engine:
         self._size_at -= octets // RECORD_OCTETS
         self._checkpoint_at = max(self._work_at, self._size_at)
         if self._seq >= self._checkpoint_at:
-            self.checkpoint()
+            self._keep()

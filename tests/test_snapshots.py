@@ -70,6 +70,7 @@ def test_where_routers_repeat_themselves_the_past_is_that_of_one_record_after_th
         if record.seq in asked:
             expected = snapshot.encode(state)
             assert snapshot.encode(state_at(kept, seq=record.seq)) == expected
+            assert snapshot.encode(snapshot.decode(snapshot.pack(state))) == expected
     kept.drop_derived()
     assert snapshot.encode(state_at(kept)) == snapshot.encode(state)
     assert verify(kept) == []
