@@ -4,6 +4,7 @@ Law: one function a command, and none of them decides what a PvD is.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +45,8 @@ SQLITE_MAGIC: Final = b"SQLite format 3\0"
 
 def run(args: argparse.Namespace) -> int:
     """Run a command: its exit code. Raises Stop."""
+    if not getattr(args, "follow", False):
+        gc.disable()  # what a State is made of has no cycles, and this process ends when it has answered
     try:
         return COMMANDS[args.command](args)
     except JournalError as error:

@@ -802,13 +802,14 @@ def state_document(
     """The state document. only: which PvDs; host: only the instances of this host, and the PvDs that have one or ended;
     gone: also those that ended."""
     pvds = []
+    shared: _Shared = {}
     for name in sorted(state.pvds):
         pvd = state.pvds[name]
         if not only(pvd) or (not gone and not pvd.cells):
             continue
         if host is not None and pvd.cells and not any(cell[2] == host for cell in pvd.cells):
             continue
-        pvds.append(_pvd(state, pvd, host))
+        pvds.append(_pvd(state, pvd, host, shared))
     return StateDocument(
         SCHEMA_VERSION,
         rfc3339(state.now),
@@ -950,7 +951,11 @@ def _link(one: Link) -> LinkRow:
     )
 
 
-def _pvd(state: State, pvd: Pvd, host: HostId | None) -> PvdRow:
+_Shared = dict[tuple[object, ...], InstanceRow]
+"""Rows of instances that only hold leases, by all they are made of: a lease may belong to every PvD of its link."""
+
+
+def _pvd(state: State, pvd: Pvd, host: HostId | None, shared: _Shared) -> PvdRow:
     return PvdRow(
         id=pvd.id,
         name=pvd.name,
@@ -967,7 +972,7 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None) -> PvdRow:
         ended=time(pvd.ended),
         versions=view.versions(state, pvd.id),
         instances=[
-            _instance(state, pvd, cell, held) for cell, held in pvd.instances if host is None or cell[2] == host
+            _once(state, pvd, cell, held, shared) for cell, held in pvd.instances if host is None or cell[2] == host
         ],
         info=_common(state, pvd),
         properties=properties(state, pvd.id),
@@ -989,6 +994,16 @@ def _info(text: str | None) -> dict[str, Any] | None:
     except msgspec.DecodeError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _once(state: State, pvd: Pvd, cell: Cell, held: Instance, shared: _Shared) -> InstanceRow:
+    if held.origins or held.placement is not None or not held.host:
+        return _instance(state, pvd, cell, held)
+    key = (cell, held.grants, held.phase, held.version, pvd.trust)
+    row = shared.get(key)
+    if row is None:
+        row = shared[key] = _instance(state, pvd, cell, held)
+    return row
 
 
 def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow:
