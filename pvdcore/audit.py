@@ -27,7 +27,7 @@ from events.router import (
     RouterAdvertised,
 )
 from pvdcore import snapshot
-from pvdcore.contents import Source, members, merged
+from pvdcore.contents import Item, Source, members, merged
 from pvdcore.ports import Journal
 from pvdcore.prefixes import covers, interface, length, network
 from pvdcore.pvds import difference
@@ -149,15 +149,18 @@ def holdings(state: State) -> Iterator[tuple[PvdId, Cell, Source, Held]]:
                 yield pvd, cell, source, held
 
 
-def why(journal: Journal, target: str, at: Instant | None = None, seq: Seq | None = None) -> list[Answer]:
+def why(
+    journal: Journal, target: str, at: Instant | None = None, seq: Seq | None = None, state: State | None = None
+) -> list[Answer]:
     """What holds an address, prefix, route, resolver, name or PvD; or, if nothing does any more, what ended it.
 
     An address that is no item by itself is answered by the longest prefix or route that contains it. [] if nothing
-    ever had to do with the target.
+    ever had to do with the target. state: that of the instant or the record, if it is at hand.
     """
-    state = state_at(journal, at, seq)
+    if state is None:
+        state = state_at(journal, at, seq)
     wanted = _canonical(target)
-    found = [item for item in holdings(state) if _matches(wanted, item[0], item[3])]
+    found = list(_matching(state, wanted))
     if not found and _is_address(wanted):
         found = _containing(state, wanted)
     if found:
@@ -210,11 +213,30 @@ def _names(kind: str, key: str, value: Value) -> set[str]:
     return words | {word.rstrip(".") for word in words}
 
 
-def _matches(wanted: str, pvd: PvdId, held: Held) -> bool:
+def _matching(state: State, wanted: str) -> Iterator[tuple[PvdId, Cell, Source, Held]]:
+    """The holdings that answer to a word, or whose PvD does. What a lease holds is looked at once for all its PvDs."""
+    leased: dict[tuple[object, ...], tuple[list[Item], list[Item]]] = {}
+    for pvd in sorted(state.pvds):
+        named = _is_named(pvd, wanted)
+        here: list[tuple[Cell, list[Item]]] = []
+        for cell, instance in state.pvds[pvd].cells.items():
+            key = (cell, instance.grants)
+            known = leased.get(key) if not instance.origins else None
+            if known is None:
+                items = merged(members(state, pvd, instance))
+                known = (items, [one for one in items if wanted in _names(one[1].kind, one[1].key, one[1].value)])
+                if not instance.origins:
+                    leased[key] = known
+            if asked := known[0 if named else 1]:
+                here.append((cell, asked))
+        for cell, asked in sorted(here, key=lambda one: one[0]):
+            for source, held in asked:
+                yield pvd, cell, source, held
+
+
+def _is_named(pvd: PvdId, wanted: str) -> bool:
     names = (pvd.lower(), pvd.split(":", 1)[1].lower())
-    if wanted in names or wanted + "." in names:
-        return True
-    return wanted in _names(held.kind, held.key, held.value)
+    return wanted in names or wanted + "." in names
 
 
 def _containing(state: State, wanted: str) -> list[tuple[PvdId, Cell, Source, Held]]:
@@ -255,8 +277,7 @@ def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Ans
             continue
         cell = (change.link, change.epoch, change.host)
         if change.pvd not in names:
-            forms = (change.pvd.lower(), change.pvd.split(":", 1)[1].lower())
-            names[change.pvd] = wanted in forms or wanted + "." in forms
+            names[change.pvd] = _is_named(change.pvd, wanted)
         for item in change.removed:
             if item[0] != "flags" and (names[change.pvd] or wanted in _names(*item)):
                 last[change.pvd, cell, item[0], item[1]] = (change, item)

@@ -383,10 +383,11 @@ def _latest(found: list[Any], args: argparse.Namespace) -> list[Any]:
 def why(args: argparse.Namespace) -> int:
     with open_source(args) as source:
         horizon = source.at if source.at is not None or source.seq is not None else source.now
-        answers = audit.why(source.journal, args.target, horizon, source.seq)
+        answers = audit.why(source.journal, args.target, horizon, source.seq, source.state)
         if not answers:
             with suppress(Stop):  # perhaps the beginning of a PvD's name
-                answers = audit.why(source.journal, resolve(source.state, args.target), horizon, source.seq)
+                named = resolve(source.state, args.target)
+                answers = audit.why(source.journal, named, horizon, source.seq, source.state)
         if args.host is not None:
             answers = [one for one in answers if one.host == args.host]
         if not answers:
