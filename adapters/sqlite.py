@@ -127,6 +127,7 @@ class SqliteJournal:
         self._new_events: list[tuple[int, bytes, bytes]] = []
         self._new_frames: list[tuple[int, bytes, bytes]] = []
         self._new_sources: list[tuple[int, str, int, str]] = []
+        self._new_lines: list[tuple[str, Instant, Seq, bytes]] = []
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
         self._models: dict[Seq, _Model] = {}  # records that others are like
@@ -200,17 +201,20 @@ class SqliteJournal:
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
         models = self._models
-        for like, at, packet in zip(likes, ats, packets, strict=True):
-            model = models.get(like) or self._model(like)
-            if not self._at <= at < NEVER or self.readonly or self._failed:
-                raise self._refusal(self._last + 1, at)
-            v, event, frame, source, original_length = model.shared
-            seq = self._last + 1
-            chain = model.like.link(self._head, seq, at, packet)
-            self._rows.append((seq, at, v, event, frame, source, packet, None, original_length, chain))
-            self._last, self._at, self._head = seq, at, chain
-            if len(self._rows) >= ROWS_MAX:
-                self._flush()
+        known = [models.get(like) or self._model(like) for like in likes]
+        rows, seq, now, head = self._rows, self._last, self._at, self._head
+        try:
+            for model, at, packet in zip(known, ats, packets, strict=True):
+                if not now <= at < NEVER or self.readonly or self._failed:
+                    raise self._refusal(seq + 1, at)
+                v, event, frame, source, original_length = model.shared
+                head = model.like.link(head, seq + 1, at, packet)
+                seq, now = seq + 1, at
+                rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))
+        finally:
+            self._last, self._at, self._head = seq, now, head
+        if len(rows) >= ROWS_MAX:
+            self._flush()
 
     def _model(self, like: Seq) -> _Model:
         """What records that are like `like` share with it. LookupError without it."""
@@ -226,8 +230,11 @@ class SqliteJournal:
 
     def index(self, changes: Iterable[Change]) -> None:
         lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]
-        if lines:
-            self._write_many("INSERT INTO history (pvd, at, seq, change) VALUES (?, ?, ?, ?)", lines)
+        if lines and (self.readonly or self._failed):
+            raise self._refusal(self._last + 1, self._at)
+        self._new_lines += lines
+        if len(self._new_lines) >= ROWS_MAX:
+            self._flush()
 
     def save_snapshot(self, seq: Seq, state: bytes) -> int:
         kept = zlib.compress(state, DEFLATE_LEVEL)
@@ -238,6 +245,7 @@ class SqliteJournal:
         self._write_many("INSERT OR REPLACE INTO digests VALUES (?, ?)", [(seq, digest)])
 
     def drop_derived(self) -> None:
+        self._flush()
         self._write_many("DELETE FROM history WHERE ?", [(1,)])
         self._write_many("DELETE FROM snapshots WHERE ?", [(1,)])
 
@@ -411,6 +419,9 @@ class SqliteJournal:
         self._frame_ids.clear()
 
     def _flush(self) -> None:
+        if self._new_lines:
+            lines, self._new_lines = self._new_lines, []
+            self._write_many("INSERT INTO history (pvd, at, seq, change) VALUES (?, ?, ?, ?)", lines)
         if not self._rows:
             return
         rows, events, frames, sources = self._rows, self._new_events, self._new_frames, self._new_sources
@@ -455,6 +466,7 @@ class SqliteJournal:
             if self._conn.in_transaction:
                 self._conn.execute("ROLLBACK")
         self._rows, self._new_events, self._new_frames, self._new_sources = [], [], [], []
+        self._new_lines = []
         with suppress(*_SQLITE, IndexError):
             row = self._conn.execute("SELECT seq, at, chain FROM records ORDER BY seq DESC LIMIT 1").fetchone()
             self._last, self._at, self._head = row or (0, -NEVER, GENESIS)
