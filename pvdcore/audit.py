@@ -4,7 +4,9 @@ Law: every answer is folded from records, and names the record, frame and octets
 may make it faster and never different.
 """
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import msgspec
@@ -110,19 +112,32 @@ class PvdDiff(msgspec.Struct, frozen=True):
     changed: tuple[tuple[Content, Content], ...]
 
 
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Immutable values make no cycles: while many are made there is nothing for the collector of cycles to find."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
 def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None) -> State:
     """The State as of an instant (what ended by then has ended), or as of a record, or of the last record."""
-    last = seq if seq is not None else journal.seq_at(at) if at is not None else journal.last_seq()
-    state = EMPTY
-    kept = journal.snapshot(last)
-    if kept is not None:
-        try:
-            state = snapshot.decode(kept[1])
-        except msgspec.DecodeError:
-            state = EMPTY  # a cache of another program version
-    fold = Fold(state)
-    fold.run(journal.steps(state.seq + 1, last))
-    return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
+    with without_collector():
+        last = seq if seq is not None else journal.seq_at(at) if at is not None else journal.last_seq()
+        state = EMPTY
+        kept = journal.snapshot(last)
+        if kept is not None:
+            try:
+                state = snapshot.decode(kept[1])
+            except msgspec.DecodeError:
+                state = EMPTY  # a cache of another program version
+        fold = Fold(state)
+        fold.run(journal.steps(state.seq + 1, last))
+        return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
 
 
 def chronicle(journal: Journal, pvd: PvdId | None = None) -> Iterator[Change]:

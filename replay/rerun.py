@@ -4,9 +4,7 @@ Law: nothing is decided here but in which order packets come and when they count
 give the same records, byte for byte.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice, repeat
 from typing import Final
@@ -23,7 +21,7 @@ from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
-from pvdcore.audit import state_digest
+from pvdcore.audit import state_digest, without_collector
 from pvdcore.engine import Engine
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
@@ -88,7 +86,7 @@ def rerun(
             captures.append(open_capture(path, link=link))
         kept = journal if journal is not None else ScratchJournal(translate)
         driver = _Driver(captures, Engine(kept), values)
-        with _without_collector():
+        with without_collector():
             driver.run(progress)
         kept.commit()
         return Run(kept, driver.engine.state, driver.facts())
@@ -107,18 +105,6 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     (event,) = translate(Frame(0, link, linktype, data))
     assert isinstance(event, RouterAdvertised)
     return event
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Immutable values make no cycles: while packets are read there is nothing for the collector of cycles to find."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 Pair = tuple[Capture, Packet | Custom]
