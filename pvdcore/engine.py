@@ -19,6 +19,7 @@ from pvdcore.state import EMPTY, Change, State
 from pvdcore.words import Slack, Speaker, Words
 
 CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
+CHECKPOINT_LEAST: Final = 10_000  # records of any kind: a snapshot costs as much as some thousands
 STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no repeat
 DIGEST_EVERY: Final = 100_000  # records: it costs as much as a snapshot, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 10  # the records between two snapshots take at least so many times a snapshot's octets
@@ -36,6 +37,7 @@ class Engine:
         self._seq = journal.last_seq()
         # The record behind which the next snapshot is due, if none but repeats come: by work, by size, by both.
         self._work_at, self._size_at = self._seq + CHECKPOINT_EVERY, self._seq
+        self._least_at = self._seq + CHECKPOINT_LEAST
         self._checkpoint_at = self._work_at
         self._digest_at = self._seq
         # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
@@ -165,7 +167,8 @@ class Engine:
             self._digest_at = self._seq + DIGEST_EVERY
         self._work_at = self._seq + CHECKPOINT_EVERY
         self._size_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
-        self._checkpoint_at = max(self._work_at, self._size_at)
+        self._least_at = self._seq + CHECKPOINT_LEAST
+        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)
 
     def _write(
         self, event: AnyEvent, provenance: Provenance, at: Instant, frame: bytes | None, v: int = SCHEMA
@@ -181,6 +184,6 @@ class Engine:
             self._index()
         self._work_at -= STEP_REPEATS - 1
         self._size_at -= octets // RECORD_OCTETS
-        self._checkpoint_at = max(self._work_at, self._size_at)
+        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)
         if self._seq >= self._checkpoint_at:
             self._keep()

@@ -25,6 +25,7 @@ CAPTURE = str(Path(__file__).parent / "captures" / "client-systemd-networkd.pcap
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteJournal:
     """A journal with a snapshot every few records."""
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr(engine, "CHECKPOINT_LEAST", 1)
     monkeypatch.setattr(engine, "RECORD_OCTETS", 10**9)
     made = SqliteJournal(str(tmp_path / "j.db"))
     rerun([CAPTURE], journal=made)
@@ -53,6 +54,7 @@ def test_where_routers_repeat_themselves_the_past_is_that_of_one_record_after_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 2_000)
+    monkeypatch.setattr(engine, "CHECKPOINT_LEAST", 1)
     monkeypatch.setattr(engine, "RECORD_OCTETS", 10**9)
     monkeypatch.setattr(inputs, "ROUTERS", 30)
     monkeypatch.setattr(inputs, "LINKS", 3)
