@@ -20,7 +20,7 @@ from tests.sim.build import R1, dns, ignored, pio, pvd, ra
 from tests.sim.build import Story as Heard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-UNITS = ROOT / "packaging" / "systemd"
+UNITS = ROOT / "adapters" / "systemd"
 
 # --- the service manager -------------------------------------------------------------------------------------
 
