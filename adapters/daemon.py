@@ -88,7 +88,7 @@ def run(said: "Options") -> int:
 def project(daemon: "Daemon", journal: str) -> None:
     """Have a session write to the kernel. The secret of its identifiers lies beside the journal, and is never in it."""
     from adapters.live import FAILED, Stopped
-    from adapters.projection import Projection, secret
+    from adapters.places.projection import Projection, secret
 
     path = Path(f"{journal}-secret")
     try:
@@ -101,7 +101,7 @@ def project(daemon: "Daemon", journal: str) -> None:
 
 def tear_down() -> int:
     """Remove from the kernel what is marked ours, and say what it was. The exit code."""
-    from adapters.netns import teardown
+    from adapters.places.netns import teardown
 
     if os.geteuid():
         print("pvdd: only root may remove namespaces; run it as root", file=sys.stderr)

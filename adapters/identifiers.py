@@ -7,7 +7,7 @@ The same arguments give the same identifier, on every machine and after every re
 from hashlib import blake2b
 from typing import Final
 
-from pvdcore.addresses import IDGEN_RETRIES, IID_BITS
+from pvdcore.host.addresses import IDGEN_RETRIES, IID_BITS
 from pvdcore.prefixes import network
 
 SECRET_OCTETS_MIN: Final = 16  # RFC 7217 §5: at least 128 bits

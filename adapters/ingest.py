@@ -4,10 +4,10 @@ Law: `translate` is total and pure. Whatever the octets, it answers with the eve
 they are a message for us that breaks a rule, or with () if they are none of ours; it never raises, blocks, logs or
 remembers. `Translator` is the same function with a memory, and `wanted` a guess at it that only errs towards yes.
 
-      link layer ─ IPv6 ─ extension headers ─┬─ ICMPv6 133..137 ── wire/nd, wire/ra
-            │                                └─ UDP to 546, 547 ── wire/dhcp6
-            └───── IPv4 ── UDP to 67, 68 ───────────────────────── wire/dhcp4
-            └───── ARP ───────────────────────────────────────────── wire/arp
+      link layer ─ IPv6 ─ extension headers ─┬─ ICMPv6 133..137 ── wire/neighbor/
+            │                                └─ UDP to 546, 547 ── wire/dhcp/
+            └───── IPv4 ── UDP to 67, 68 ───────────────────────── wire/dhcp/
+            └───── ARP ───────────────────────────────────────────── wire/carrier/arp
       netlink capture ─ NETLINK_ROUTE ──────────────────────────── wire/rtnl, any number of events
 
 What a capture cut (snap length) is `truncated-capture` once it is known to be for us, before anything else is checked,
@@ -16,11 +16,13 @@ and () if too little is left to know.
 
 from typing import Final
 
-from adapters.wire import arp, dhcp4, dhcp6, rtnl
+from adapters.wire import rtnl
+from adapters.wire.carrier import arp
+from adapters.wire.carrier.ethernet import link_layer, tagged_link
+from adapters.wire.carrier.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
 from adapters.wire.cursor import Malformed
-from adapters.wire.ethernet import link_layer, tagged_link
-from adapters.wire.ip import EXTENSIONS, ICMPV6, UDP, address4, address6, extensions, sum4, sum6
-from adapters.wire.nd import MESSAGES, read_message
+from adapters.wire.dhcp import dhcp4, dhcp6
+from adapters.wire.neighbor.nd import MESSAGES, read_message
 from events.codec import AnyEvent
 from events.dhcp import Dhcp4MessageSeen
 from events.frames import ETHERNET, LINUX_SLL2, NETLINK, Frame, FrameRejected, Note

@@ -19,11 +19,11 @@ from typing import IO, Final, Protocol
 
 import msgspec
 
-from adapters.capture import Captures
 from adapters.clock import Alarm, Clock
 from adapters.ingest import Translator
-from adapters.kernel import Heard, Kernel
-from adapters.solicitor import Solicitor
+from adapters.sockets.capture import Captures
+from adapters.sockets.kernel import Heard, Kernel
+from adapters.sockets.solicitor import Solicitor
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent
 from events.frames import NETLINK, Frame, FramesLost, FramesRefused
@@ -31,10 +31,10 @@ from events.ids import Instant, LinkId
 from events.operator import PolicySet
 from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionEnded, SessionStarted
-from pvdcore.audit import state_at
-from pvdcore.bounds import Bounds
 from pvdcore.engine import Engine
+from pvdcore.past.audit import state_at
 from pvdcore.policy import DEFAULT, Value
+from pvdcore.routers.bounds import Bounds
 from pvdcore.state import Host, State
 
 DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"

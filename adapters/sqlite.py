@@ -31,7 +31,16 @@ from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
 from events.record import Provenance, Record, Step, heard
-from pvdcore.journal import GENESIS, UNKNOWN_HEAD, Like, event_digest, frame_digest, link_hash, missing, read_change
+from pvdcore.past.journal import (
+    GENESIS,
+    UNKNOWN_HEAD,
+    Like,
+    event_digest,
+    frame_digest,
+    link_hash,
+    missing,
+    read_change,
+)
 from pvdcore.state import Change
 
 APPLICATION: Final = 0x50764421  # "PvD!", how file(1) and we know a journal from another SQLite file

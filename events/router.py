@@ -4,7 +4,7 @@ Law: every field is what stood on the wire; what it means for a PvD is decided e
 `None` is infinity (0xffffffff). Addresses are inet_ntop text, prefixes `ADDRESS/LEN` with host bits cleared.
 
 An option does not know where it stands: it knows its `length` in octets and stands in order, so its offset is a sum
-(see `pvdcore.audit`). That way the same option bytes are the same object wherever they appear.
+(see `pvdcore.past.audit`). That way the same option bytes are the same object wherever they appear.
 """
 
 from typing import Union

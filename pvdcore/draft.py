@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
-from pvdcore import deadlines, findings
+from pvdcore import deadlines
+from pvdcore.checks import findings
+from pvdcore.routers.words import Plan, Speaker, Words, recounted
 from pvdcore.state import Cell, Connection, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
-from pvdcore.words import Plan, Speaker, Words, recounted
 
 GrantKey = tuple[LinkId, HostId, str, str]
 
@@ -127,8 +128,8 @@ Settled = tuple[Connection, Settings | None, Link | None]
 class Draft:
     """Steps, each at its instant. at: the instant; seq: the record folded (in `advance`: the last one).
 
-    steady: by router, what stands for the words (pvdcore/words.py) whose repetition moves two fields and nothing else,
-    as long as it stands here.
+    steady: by router, what stands for the words (pvdcore/routers/words.py) whose repetition moves two fields and
+    nothing else, as long as it stands here.
     """
 
     def __init__(self, state: State) -> None:

@@ -12,11 +12,13 @@ from events.frames import Frame
 from events.ids import SECOND, Instant
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
-from pvdcore import deadlines, revised, snapshot
+from pvdcore import deadlines
+from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.reduce import Fold
+from pvdcore.routers import revised
+from pvdcore.routers.words import Slack, Speaker, Words
 from pvdcore.state import EMPTY, Change, State
-from pvdcore.words import Slack, Speaker, Words
 
 CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
 CHECKPOINT_LEAST: Final = 10_000  # records of any kind: a snapshot costs as much as some thousands

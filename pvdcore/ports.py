@@ -69,7 +69,7 @@ class Journal(Protocol):
         """Lines of history in time order, of one PvD or of all; since: those of this record and later ones."""
 
     def head(self) -> str:
-        """The hash of the chain at the last record, in hexadecimal (pvdcore/journal.py)."""
+        """The hash of the chain at the last record, in hexadecimal (pvdcore/past/journal.py)."""
 
     def save_snapshot(self, seq: Seq, state: bytes) -> int:
         """Keep a State as of `seq`: the octets it takes. A cache: dropping all changes no answer."""
@@ -91,7 +91,7 @@ class Journal(Protocol):
 
         Every record, event body and frame against its hash, every number and every body that must be there. head: a
         hash noted earlier, in hexadecimal; some record must have it, else the journal was cut, or written anew.
-        Folding again is not done here (pvdcore/audit.py).
+        Folding again is not done here (pvdcore/past/audit.py).
         """
 
     def close(self) -> None:

@@ -46,31 +46,18 @@ from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFet
 from events.record import Record, Step
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import (
-    advertised,
-    autoconf,
-    believed,
-    conflicts,
-    connections,
-    deadlines,
-    info,
-    leases4,
-    leases6,
-    links,
-    membership,
-    neighbors,
-    placing,
-    pvds,
-    revised,
-    settings,
-    v6only,
-    visits,
-)
+from pvdcore import deadlines
+from pvdcore.domains import info, pvds, visits
 from pvdcore.draft import Draft, Touch
+from pvdcore.host import autoconf, believed, links, neighbors
+from pvdcore.leases import conflicts, leases4, leases6, membership, v6only
 from pvdcore.policy import DEFAULT, Policy
+from pvdcore.profiles import connections, settings
+from pvdcore.projections import placing
+from pvdcore.routers import advertised, revised
+from pvdcore.routers.words import Words
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
-from pvdcore.words import Words
 
 NOTED: Final = frozenset((RouterAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen))
 HEARD: Final = (RouterAdvertised, NeighborAdvertised, Dhcp4MessageSeen, Dhcp6MessageSeen)

@@ -19,9 +19,9 @@ from events.link import AddressSeen, NeighborSeen, NetnsSeen, RouteSeen, RuleSee
 from events.operator import PropertyRule, Settings
 from events.ops import Op, User
 from events.router import RaHeader, RouterAdvertised
-from pvdcore.inquiry import Inquiry, Network, Place
-from pvdcore.intent import Intent
+from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import DEFAULT, Policy
+from pvdcore.profiles.intent import Intent
 
 FOLLOWS: Final[Instant] = -1
 """In `Held.heard_at`: as its Origin. (`Held.because` is then the Origin's too.)"""
@@ -337,7 +337,7 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """Settings activated on a link; what became of it stays (pvdcore/connections.py has the phases).
+    """Settings activated on a link; what became of it stays (pvdcore/profiles/connections.py has the phases).
 
     epoch: the attachment it is for. since: of the phase. pvds: those on that attachment, sorted. closing: it was ended,
     and is closed when nobody is inside its own PvD. waits_until: how long others than the expected PvD may come first,
@@ -372,7 +372,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 Mark = tuple[str, str]
-"""(kind, text): something by which a network is known again (pvdcore/visits.py)."""
+"""(kind, text): something by which a network is known again (pvdcore/domains/visits.py)."""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -432,7 +432,7 @@ Heap = tuple[int, Instant, tuple[str, ...], "Heap", "Heap"] | None
 
 
 Sighting = Union[AddressSeen, RouteSeen, RuleSeen, NeighborSeen, NetnsSeen]  # noqa: UP007 - read by msgspec
-"""What the kernel was last seen to have of one thing (pvdcore/believed.py)."""
+"""What the kernel was last seen to have of one thing (pvdcore/host/believed.py)."""
 
 
 class State(msgspec.Struct, frozen=True):

@@ -359,7 +359,7 @@ def _hush() -> None:
 
 
 def _complain(text: str) -> None:
-    from replay.tables import escape
+    from replay.shown.tables import escape
 
     print(f"pvdctl: {escape(text)}", file=sys.stderr)
 

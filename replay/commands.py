@@ -15,30 +15,30 @@ from typing import IO, Any, Final
 
 import msgspec
 
-import replay.report as report
-import replay.text as text
+import replay.shown.report as report
+import replay.shown.text as text
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import encode, kind
 from events.frames import Frame
 from events.ids import Instant, PvdId, Seq
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
-from pvdcore import audit
-from pvdcore.addresses import UnknownIid
-from pvdcore.desired import desired
-from pvdcore.plan import Have
-from pvdcore.plan import plan as make_plan
-from pvdcore.properties import Property, matches, properties
+from pvdcore.domains.properties import Property, matches, properties
+from pvdcore.host.addresses import UnknownIid
+from pvdcore.past import audit
+from pvdcore.projections.desired import desired
+from pvdcore.projections.plan import Have
+from pvdcore.projections.plan import plan as make_plan
 from pvdcore.state import Change, Pvd, State
-from replay.captures import PcapngWriter, named
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, NOT_RUNNING, USAGE, Stop
+from replay.files.captures import PcapngWriter, named
 from replay.follow import Follower
 from replay.redecode import redecode
-from replay.report import SCHEMA_VERSION
 from replay.rerun import Carried
+from replay.shown.report import SCHEMA_VERSION
+from replay.shown.tables import Printer
+from replay.shown.times import rfc3339
 from replay.sources import DEFAULT_JOURNAL, Source, damage, fold, from_journal, open_source, refused, resolve, span
-from replay.tables import Printer
-from replay.times import rfc3339
 
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
 
@@ -90,7 +90,7 @@ def _end(source: Source, code: int = DONE) -> int:
 
 def replay(args: argparse.Namespace) -> int:
     if args.dissect:
-        from replay.dissect import dissect
+        from replay.shown.dissect import dissect
 
         return dissect(args)
     if args.separate:
@@ -625,7 +625,7 @@ def _export_anonymized(
     """The same with everything mapped. What can't be mapped is left out, and records behind it move up."""
     from secrets import token_bytes
 
-    from replay.anonymize import Anonymizer
+    from replay.files.anonymize import Anonymizer
 
     maps = Anonymizer(token_bytes(32) if args.key is None else args.key.encode())
     before: tuple[object, ...] | None = None
@@ -666,8 +666,8 @@ def _carried(record: Record) -> bytes:
 
 
 def schema(args: argparse.Namespace) -> int:
-    from replay.schema import kinds
-    from replay.schema import text as schema_text
+    from replay.shown.schema import kinds
+    from replay.shown.schema import text as schema_text
 
     if args.kind is None:
         print("\n".join(kinds()))
@@ -679,7 +679,7 @@ def schema(args: argparse.Namespace) -> int:
 
 
 def explain(args: argparse.Namespace) -> int:
-    import replay.explain as told
+    import replay.shown.explain as told
 
     found = told.rows()
     if args.code is not None:
@@ -695,7 +695,7 @@ def explain(args: argparse.Namespace) -> int:
 
 
 def advertise(args: argparse.Namespace) -> int:
-    from replay.advertise import run as run_advertise
+    from replay.live.advertise import run as run_advertise
 
     return run_advertise(args)
 
@@ -704,7 +704,7 @@ def advertise(args: argparse.Namespace) -> int:
 
 
 def monitor(args: argparse.Namespace) -> int:
-    from replay.ask import monitor as from_daemon
+    from replay.live.ask import monitor as from_daemon
 
     try:
         return from_daemon(args, _coloured(args))
@@ -719,13 +719,13 @@ def monitor(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> int:
-    import replay.ask as ask
+    import replay.live.ask as ask
 
     return {"wait": ask.wait, "call": ask.call}.get(args.command, ask.command)(args)
 
 
 def exec_(args: argparse.Namespace) -> int:
-    from replay.ask import netns_of, run_inside
+    from replay.live.ask import netns_of, run_inside
 
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     if not words:
@@ -736,7 +736,7 @@ def exec_(args: argparse.Namespace) -> int:
 
 
 def doctor(args: argparse.Namespace) -> int:
-    from replay.doctor import GOOD, examine
+    from replay.live.doctor import GOOD, examine
 
     journal = args.journal or os.environ.get("PVD_JOURNAL") or DEFAULT_JOURNAL
     found = examine(journal, args.control)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from adapters.sqlite import SqliteJournal
 from events.ids import Instant
 from events.record import Record
-from pvdcore.audit import change_key
+from pvdcore.past.audit import change_key
 from pvdcore.reduce import advance, next_deadline, reduce
 from pvdcore.state import Change
 from replay.sources import Source

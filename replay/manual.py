@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from adapters.config import DEFAULT_CONFIG, TABLES
 from adapters.daemon import parser as pvdd
+from adapters.running.config import DEFAULT_CONFIG, TABLES
 from replay.cli import parser as pvdctl
 from replay.completion import helps, subcommands
 

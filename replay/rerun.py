@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from adapters.ingest import Translator, translate, wanted
-from adapters.wire import lifetimes
-from adapters.wire.lifetimes import ICMPV6_AT, Outline, soonest
+from adapters.wire.neighbor import lifetimes
+from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.codec import AnyEvent, decode
 from events.frames import Frame, FrameRejected
 from events.ids import Instant, LinkId
@@ -21,14 +21,14 @@ from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
-from pvdcore.audit import state_digest, without_collector
 from pvdcore.engine import Engine
+from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
+from pvdcore.routers.words import Slack, Words
 from pvdcore.state import State
-from pvdcore.words import Slack, Words
-from replay.captures import Capture, Custom, Packet, merge, named, open_capture
+from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost

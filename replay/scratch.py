@@ -24,7 +24,7 @@ from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
 from events.ids import NEVER, Instant, LinkId, PvdId, Seq
 from events.record import Provenance, Record, Step
-from pvdcore.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
+from pvdcore.past.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
 from pvdcore.state import Change
 
 BLOCK: Final = 1 << 15  # records of a block: 1 MiB in memory, and as much for each block that is read back

@@ -17,16 +17,16 @@ from msgspec.structs import replace
 
 from adapters.sqlite import JournalError, SqliteJournal
 from events.ids import Instant, PvdId, Seq
-from pvdcore import audit
+from pvdcore.past import audit
 from pvdcore.policy import PolicyError, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import advance
 from pvdcore.state import Change, State
-from replay.captures import CaptureError, linktype_name
 from replay.endings import FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
+from replay.files.captures import CaptureError, linktype_name
 from replay.rerun import CaptureFacts, Run, rerun
-from replay.tables import escape
-from replay.times import SeqPoint, TimeError, parse
+from replay.shown.tables import escape
+from replay.shown.times import SeqPoint, TimeError, parse
 
 DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
 CANDIDATES_MAX: Final = 8

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pvdcore import engine
-from pvdcore.invariants import check
+from pvdcore.checks.invariants import check
 from pvdcore.reduce import Fold
 
 NO_SKIP = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
@@ -96,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind each record that an engine folds in this process, pvdcore/invariants.py has nothing to object to."""
+    """Behind each record that an engine folds in this process, checks/invariants.py has nothing to object to."""
 
     class Sound(Fold):
         def step(self, seq: int, *what: Any) -> None:

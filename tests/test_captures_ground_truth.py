@@ -16,8 +16,8 @@ import pytest
 
 import events.router as router
 from adapters.ingest import Translator
-from adapters.wire.ethernet import link_layer
-from adapters.wire.ra_header import read_header
+from adapters.wire.carrier.ethernet import link_layer
+from adapters.wire.neighbor.ra_header import read_header
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import ETHERNET, LINUX_SLL, Frame, FrameRejected
 from events.link import ArpSeen
@@ -40,7 +40,7 @@ from events.router import (
     RouterSolicited,
     UnknownOption,
 )
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 
 CAPTURES = Path(__file__).parent / "captures"
 TRUTHS = sorted(CAPTURES.glob("*.json"))

@@ -14,8 +14,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from events.ids import NEVER, SECOND, Instant, PvdId, Seq
-from pvdcore import view
-from pvdcore.contents import members
+from pvdcore.domains import view
+from pvdcore.domains.contents import members
 from pvdcore.state import Change, Content, Instance, Origin, Pvd, State, because, until
 from replay.rerun import Run, rerun
 

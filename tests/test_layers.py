@@ -118,6 +118,20 @@ def test_a_clock_or_a_socket_breaks_purity(copy: Path) -> None:
         assert f"{tree}.planted_{name} -> {name}" in said
 
 
+# --- the entries at the top ----------------------------------------------------------------------------------
+
+ENTRIES = {"pyproject.toml", *TREES, "tests", "README.md", "LICENSE", "Makefile", "docs"}
+
+
+def test_nothing_but_the_fixed_entries_stands_at_the_top() -> None:
+    """What git would carry: the six of the house, four beside them, and dot-files."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    tops = {path.split("/")[0] for path in listed}
+    assert {name for name in tops if not name.startswith(".")} == ENTRIES
+    assert not any(path.endswith(".py") for path in listed if path.startswith("docs/")), "docs/ holds no code"
+
+
 # --- the names -----------------------------------------------------------------------------------------------
 
 

@@ -23,16 +23,16 @@ from events.ids import SECOND, Instant
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
 from events.record import Record
-from pvdcore import snapshot
-from pvdcore.audit import state_at
+from pvdcore.checks.invariants import check
 from pvdcore.engine import Engine
-from pvdcore.invariants import check
-from pvdcore.journal import MemoryJournal
+from pvdcore.past import snapshot
+from pvdcore.past.audit import state_at
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
 from pvdcore.reduce import advance, next_deadline, reduce
+from pvdcore.routers.words import Words
 from pvdcore.state import EMPTY, Change, State
-from pvdcore.words import Words
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 from replay.rerun import _Driver, rerun
 from replay.scratch import ScratchJournal
 from tests.bench.inputs import KINDS, checksum, router_advertisement, write

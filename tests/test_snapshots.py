@@ -11,8 +11,9 @@ import pytest
 
 from adapters.sqlite import SqliteJournal
 from events.ids import SECOND
-from pvdcore import engine, snapshot
-from pvdcore.audit import chronicle, state_at, verify, why
+from pvdcore import engine
+from pvdcore.past import snapshot
+from pvdcore.past.audit import chronicle, state_at, verify, why
 from pvdcore.reduce import reduce
 from pvdcore.state import EMPTY
 from replay.rerun import rerun

@@ -19,7 +19,7 @@ from events.frames import ETHERNET, FrameRejected
 from events.ids import SECOND
 from events.link import LinkGone
 from events.record import Provenance, Record
-from pvdcore.journal import event_digest, frame_digest
+from pvdcore.past.journal import event_digest, frame_digest
 
 START = 1_700_000_000 * SECOND
 RECORDS = 12

@@ -14,7 +14,7 @@ import re
 import tomllib
 from typing import Any, Final
 
-from adapters.config import key_lines
+from adapters.running.config import key_lines
 from adapters.settings.vocabulary import INVALID, LISTS, SCALARS, Maker, Rejected, decoded
 from events.operator import Settings, SettingsRejected
 

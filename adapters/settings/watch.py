@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from adapters.settings.folders import FOLDERS, Reading, believed, differences, kept, read
 from events.codec import AnyEvent
-from pvdcore.checkpoints import rollback
-from pvdcore.connections import autoconnect
 from pvdcore.ports import Journal
+from pvdcore.profiles.checkpoints import rollback
+from pvdcore.profiles.connections import autoconnect
 from pvdcore.state import State
 
 SETTLE_S: Final = 0.1  # an editor writes, renames and syncs: one reading for all of it

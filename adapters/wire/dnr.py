@@ -20,7 +20,7 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from adapters.wire.ip import address4, address6
+from adapters.wire.carrier.ip import address4, address6
 from adapters.wire.names import BadName, read_name
 from events.router import ServiceParam
 

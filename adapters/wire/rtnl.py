@@ -25,9 +25,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from adapters.wire.carrier.ip import address4, address6
 from adapters.wire.cursor import Malformed, lifetime
-from adapters.wire.ip import address4, address6
-from adapters.wire.options import RA_CODES, place, read_options, remembering
+from adapters.wire.neighbor.options import RA_CODES, place, read_options, remembering
 from events.codec import AnyEvent
 from events.ids import LinkId
 from events.link import (

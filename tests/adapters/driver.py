@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from adapters.client import Client
-from adapters.control import Control
+from adapters.running.client import Client
+from adapters.running.control import Control
 from events.codec import AnyEvent
 from events.ids import SECOND, Instant
 from pvdcore.engine import Engine
-from pvdcore.journal import MemoryJournal
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.ports import Journal
 from pvdcore.state import State
 

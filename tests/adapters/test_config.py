@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.config import POLICY, TABLES, Config, ConfigError, LinkRule, listen_address, parse, read
+from adapters.running.config import POLICY, TABLES, Config, ConfigError, LinkRule, listen_address, parse, read
 from events.operator import PropertyRule
 from pvdcore.policy import KNOBS
 

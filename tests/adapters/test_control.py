@@ -17,15 +17,15 @@ import msgspec
 import pytest
 from asyncvarlink.serviceinterface import VarlinkServiceInterface
 
-import adapters.control as control
-from adapters.client import Client, NotRunning, Refused
-from adapters.config import ConfigError
-from adapters.control import CONTROL_TEXT, INTERFACE, METHODS, SERVICE, TEXTS
+import adapters.running.control as control
+from adapters.running.client import Client, NotRunning, Refused
+from adapters.running.config import ConfigError
+from adapters.running.control import CONTROL_TEXT, INTERFACE, METHODS, SERVICE, TEXTS
 from events.ids import SECOND
 from events.link import LinkSeen
 from events.operator import PropertiesSet, PropertyRule, Settings, SettingsLoaded
 from events.session import RequestRefused
-from pvdcore.journal import read_change
+from pvdcore.past.journal import read_change
 from pvdcore.state import Change
 from tests.adapters.driver import START, Running
 from tests.sim.build import R1, R2, dns, pio, pvd, ra

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.capture import EXTENSION_HEADERS, attach, program
 from adapters.ingest import translate
+from adapters.sockets.capture import EXTENSION_HEADERS, attach, program
 from events.frames import ETHERNET, RAW, Frame
 from events.link import ArpSeen
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 from tests.wire.packets import DISCOVER, SOLICIT, arp, ethernet, header, ipv4, ipv6, sealed, udp, udp6
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.logs import HOUR, Story, logger
-from adapters.metrics import Exporter, Metrics
-from adapters.notify import Notifier
+from adapters.running.logs import HOUR, Story, logger
+from adapters.running.metrics import Exporter, Metrics
+from adapters.running.notify import Notifier
 from events.frames import FrameRejected
 from pvdcore.state import State
 from replay.manual import pages

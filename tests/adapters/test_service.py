@@ -6,9 +6,9 @@ import json
 import socket
 from pathlib import Path
 
-from adapters.config import parse, read
-from adapters.logs import logger
-from adapters.service import Hook, Service
+from adapters.running.config import parse, read
+from adapters.running.logs import logger
+from adapters.running.service import Hook, Service
 from tests.adapters.driver import Driver
 
 

@@ -26,7 +26,7 @@ from events.frames import ETHERNET, Frame
 from events.ids import SECOND
 from events.link import LinkGone
 from events.record import Provenance, Record
-from pvdcore.audit import state_at
+from pvdcore.past.audit import state_at
 from tests.bench import curve
 from tests.bench.inputs import CLIENTS, KINDS, LINKS, ROUTERS, router_advertisement, write
 
@@ -66,7 +66,7 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
     "a": "the DHCP of a link's clients makes a version in every PvD that the lease belongs to: fold it once a link",
-    "b": "reading and folding an RA that differs is Python throughout: compile adapters/wire/options.py (mypyc)",
+    "b": "reading and folding an RA that differs is Python throughout: compile wire/neighbor/options.py (mypyc)",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay itself comes first; then the chain, whose canonical JSON is formatted and hashed a record",
     "journal b": "an event body, three times its frame, is written and hashed each time: name bodies by their frame",

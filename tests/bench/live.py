@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters.netlink import Rtnl
-from adapters.netns import inside
-from pvdcore.desired import place_name
+from adapters.places.netns import inside
+from adapters.sockets.netlink import Rtnl
+from pvdcore.projections.desired import place_name
 from tests.live.lab import Host, Lab
 from tests.wire.packets import pio, rdnss
 

@@ -22,7 +22,7 @@ from events.ids import NEVER, SECOND
 from events.link import LinkGone, LinkSeen
 from events.record import Provenance, Record
 from events.session import SessionStarted, UnknownEvent
-from pvdcore.journal import GENESIS, Like, MemoryJournal, frame_digest, link_hash
+from pvdcore.past.journal import GENESIS, Like, MemoryJournal, frame_digest, link_hash
 from pvdcore.ports import Journal
 from pvdcore.state import Change
 from replay.scratch import ScratchJournal

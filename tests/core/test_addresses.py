@@ -4,19 +4,19 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from adapters.wire.options import prefix_information
+from adapters.wire.neighbor.options import prefix_information
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, DadFailed, LinkSeen
 from events.router import IgnoredOption, NeighborAdvertised, NeighborSolicited
-from pvdcore.addresses import (
+from pvdcore.host.addresses import (
     IDGEN_DELAY_MS,
     MAX_DESYNC_S,
     usable,
     wanted_at,
     wanted_identifiers,
 )
-from pvdcore.snapshot import decode, digest, encode
+from pvdcore.past.snapshot import decode, digest, encode
 from tests.sim.build import R1, R2, START, Story, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 X, Y, I1 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::1"
@@ -203,7 +203,7 @@ def test_an_address_keeps_its_ends_over_a_restart() -> None:
 def test_an_address_that_slaac_and_dhcp_gave_lives_while_one_does() -> None:
     told = Story().hear(ra(R1, pio(P, HOUR, HOUR), m=True)).chooses()
     told.asks6("REQUEST", ia_na(ia_address(A, 2 * HOUR, 2 * HOUR)))
-    from pvdcore.desired import desired
+    from pvdcore.projections.desired import desired
 
     def ends() -> list[float]:
         places = desired(told.state, host=next(iter(told.state.grants))[1]).places

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from events.router import NdOption, RouterAdvertised
-from pvdcore.desired import desired
+from pvdcore.domains.view import items
 from pvdcore.policy import check
+from pvdcore.projections.desired import desired
 from pvdcore.state import State
-from pvdcore.view import items
 from replay.rerun import rerun
 from tests.sim.build import R1, R2, R3, Story, addresses, container, dns, header, mtu, pio, portal, pvd, ra, rio, search
 

@@ -7,8 +7,8 @@ import pytest
 from events.frames import FramesRefused
 from events.ids import SECOND
 from events.router import EncryptedDns, NdOption
-from pvdcore.bucket import PASS, REFUSE, SAMPLE, admit, due, opened, tallied
 from pvdcore.policy import BY_NAME, DEFAULT, Policy
+from pvdcore.routers.bucket import PASS, REFUSE, SAMPLE, admit, due, opened, tallied
 from pvdcore.state import State
 from tests.sim.build import R1, R2, R3, START, Story, dhcp6, dns, pio, pref64, pvd, ra, rio, search
 

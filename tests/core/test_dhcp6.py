@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.dhcp import Dhcp6MessageSeen, DhcpOption, IaPrefix, Relay
-from pvdcore.desired import desired
+from pvdcore.projections.desired import desired
 from tests.sim.build import (
     DUID,
     R1,

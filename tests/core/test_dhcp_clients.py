@@ -4,10 +4,10 @@ import pytest
 
 from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix, Suboptions
 from events.ids import NEVER, SECOND
-from pvdcore.desired import desired
-from pvdcore.leases4 import manner
-from pvdcore.leases6 import MAX_RT_S, max_rt_s
-from pvdcore.plan import Have, plan
+from pvdcore.leases.leases4 import manner
+from pvdcore.leases.leases6 import MAX_RT_S, max_rt_s
+from pvdcore.projections.desired import desired
+from pvdcore.projections.plan import Have, plan
 from pvdcore.state import Client
 from tests.sim.build import (
     CLIENT,

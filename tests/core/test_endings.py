@@ -9,7 +9,7 @@ import pytest
 
 from events.pvdinfo import AdditionalInformation, PvdInfoFetched
 from events.router import EncryptedDns, RouterAdvertised
-from pvdcore.desired import desired
+from pvdcore.projections.desired import desired
 from tests.sim.build import (
     CLIENT,
     R1,

@@ -17,7 +17,7 @@ from events.operator import ConnectionOpened, Settings, SettingsLoaded, Settings
 from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
-from pvdcore.findings import BY_CODE, CATALOGUE, SEVERITIES
+from pvdcore.checks.findings import BY_CODE, CATALOGUE, SEVERITIES
 from pvdcore.reduce import reduce
 from pvdcore.state import State
 from tests.core.dhcp_tales import TALES
@@ -313,7 +313,7 @@ def test_a_row_of_the_catalogue_is_whole(kind: object) -> None:
 
 def test_no_code_is_found_that_is_not_in_the_catalogue() -> None:
     used: set[str] = set()
-    for path in (ROOT / "pvdcore").glob("*.py"):
+    for path in (ROOT / "pvdcore").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
                 first = node.args[0]

@@ -9,11 +9,11 @@ from adapters.ingest import Translator
 from events.frames import NETLINK, Frame
 from events.ids import NEVER, SECOND, Instant
 from events.link import AttachEnded, LinkGone, LinkSeen
+from pvdcore.domains.view import items
 from pvdcore.engine import Engine
-from pvdcore.journal import MemoryJournal
-from pvdcore.snapshot import digest
+from pvdcore.past.journal import MemoryJournal
+from pvdcore.past.snapshot import digest
 from pvdcore.state import until
-from pvdcore.view import items
 from tests.fuzz.targets import frame4
 from tests.sim.build import R1, START, Story
 from tests.wire import dhcp_octets as dhcp

@@ -11,9 +11,9 @@ from events.ids import NEVER, SECOND
 from events.pvdinfo import AdditionalInformation, PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NdOption, RouterAdvertised
 from events.session import SessionStarted
-from pvdcore import snapshot
-from pvdcore.inquiry import Inquiry, Want, wanted
-from pvdcore.invariants import check
+from pvdcore.checks.invariants import check
+from pvdcore.domains.inquiry import Inquiry, Want, wanted
+from pvdcore.past import snapshot
 from pvdcore.reduce import advance
 from tests.sim.build import R1, R2, START, Story, pio, pvd, ra
 

@@ -3,9 +3,9 @@
 import pytest
 
 from events.router import EncryptedDns, NdOption
-from pvdcore.desired import desired
+from pvdcore.past.snapshot import decode, encode
+from pvdcore.projections.desired import desired
 from pvdcore.reduce import next_deadline
-from pvdcore.snapshot import decode, encode
 from tests.sim.build import (
     R1,
     R2,

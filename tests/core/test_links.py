@@ -15,7 +15,7 @@ from events.operator import (
 )
 from events.session import SessionStarted
 from pvdcore.engine import Engine
-from pvdcore.journal import MemoryJournal
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
 from tests.sim.build import R1, R2, Story, dhcp4, dns, lease4, pio, pvd, ra
 

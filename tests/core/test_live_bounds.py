@@ -8,7 +8,7 @@ from events.codec import AnyEvent
 from events.frames import FrameRejected
 from events.ids import MILLISECOND, SECOND
 from events.link import LinkSeen
-from pvdcore.bounds import Bounds
+from pvdcore.routers.bounds import Bounds
 from tests.sim.build import R1, START, Story, dhcp4, pio, ra
 
 FLOOD_MS = 10_000

@@ -7,8 +7,8 @@ import pytest
 
 from events.ids import SECOND
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
-from pvdcore.desired import desired
-from pvdcore.view import items, origins
+from pvdcore.domains.view import items, origins
+from pvdcore.projections.desired import desired
 from tests.sim.build import (
     CLIENT,
     OTHER,

@@ -4,8 +4,8 @@ import pytest
 
 from events.ids import SECOND
 from events.link import AttachStarted, LinkGone, LinkSeen
-from pvdcore import snapshot
-from pvdcore.desired import desired
+from pvdcore.past import snapshot
+from pvdcore.projections.desired import desired
 from pvdcore.reduce import advance, next_deadline
 from tests.sim.build import (
     CLIENT,

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import pytest
 
 from events.dhcp import Codes
-from pvdcore.contents import Source
-from pvdcore.desired import desired
-from pvdcore.portals import Portal, literal
-from pvdcore.portals import state as says
+from pvdcore.domains.contents import Source
+from pvdcore.domains.portals import Portal, literal
+from pvdcore.domains.portals import state as says
+from pvdcore.projections.desired import desired
 from pvdcore.state import Held
-from replay.report import state_document
-from replay.tables import Printer
-from replay.text import status
+from replay.shown.report import state_document
+from replay.shown.tables import Printer
+from replay.shown.text import status
 from tests.sim.build import CLIENT, R1, R2, Story, addresses, dhcp4, lease4, portal, pvd, ra, text
 
 X, Y, HOME = "fqdn:x.example.", "fqdn:y.example.", "if:e0/1"

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import replay.report as report
+import replay.shown.report as report
 from adapters.ingest import translate
 from events.codec import AnyEvent
 from events.ids import SECOND
@@ -18,13 +18,13 @@ from events.link import AddressSeen, DadFailed
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
 from events.record import Provenance, Record
 from events.router import IgnoredOption, MifContainer, RouterAdvertised
-from pvdcore.addresses import wanted_identifiers
-from pvdcore.desired import desired
-from pvdcore.plan import Have, plan
+from pvdcore.domains.pvds import KINDS
+from pvdcore.host.addresses import wanted_identifiers
+from pvdcore.past.snapshot import encode
 from pvdcore.policy import DEFAULT
-from pvdcore.pvds import KINDS
+from pvdcore.projections.desired import desired
+from pvdcore.projections.plan import Have, plan
 from pvdcore.reduce import reduce
-from pvdcore.snapshot import encode
 from pvdcore.state import State
 from tests.sim import build
 from tests.sim.build import CLIENT, R1, R2, START, Story, container, dns, mtu, pio, pvd, ra, rio
@@ -86,7 +86,7 @@ def test_pvds_are_made_by_a_pure_function_and_not_by_objects() -> None:
     first, second = reduce(told.state, record), reduce(told.state, record)
     assert encode(first) == encode(second) and Y in first.pvds
     assert encode(told.state) == before and Y not in told.state.pvds, "the State it was given is as it was"
-    for path in CORE.glob("*.py"):
+    for path in CORE.rglob("*.py"):
         names: set[str] = set()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

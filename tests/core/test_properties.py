@@ -3,8 +3,8 @@
 import pytest
 
 from events.operator import PropertiesSet, PropertyRule
-from pvdcore import snapshot
-from pvdcore.properties import Property, matches, properties
+from pvdcore.domains.properties import Property, matches, properties
+from pvdcore.past import snapshot
 from tests.sim.build import R1, R2, Story, pio, pvd, ra
 
 IPTV, VOICE = "fqdn:iptv.example.", "fqdn:voice.example."

@@ -5,9 +5,9 @@ import pytest
 from events.identifiers import IdentifierChosen
 from events.link import NeighborSeen
 from events.router import NeighborAdvertised, Redirected, RedirectedHeader, RouterAdvertised, RouterSolicited
-from pvdcore.desired import Place, desired
 from pvdcore.prefixes import interface
-from pvdcore.selection import Hop, Source, announcers, begin, choose_source, may_probe, next_hop, order
+from pvdcore.projections.desired import Place, desired
+from pvdcore.projections.selection import Hop, Source, announcers, begin, choose_source, may_probe, next_hop, order
 from tests.sim.build import CLIENT, R1, R2, R3, Story, dhcp6, header, ia_address, ia_na, ignored, mtu, pio, pvd, ra, rio
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
@@ -234,7 +234,7 @@ def sources(*addresses: tuple[str, int, bool]) -> tuple[Story, Place]:
     """A place with these addresses: (address, preferred for so long, temporary)."""
     from msgspec.structs import replace
 
-    from pvdcore.desired import WantedAddress
+    from pvdcore.projections.desired import WantedAddress
 
     told = Story().hear(x(R1, pio(P)), x(R2, pio(Q))).at(10)
     now = told.state.now
@@ -301,7 +301,7 @@ def test_destinations_stand_in_the_order_of_rfc_6724() -> None:
 @pytest.mark.covers("rfc:N15")
 @pytest.mark.parametrize(("said", "taken"), [(1280, 1280), (1500, 1500), (1501, 0), (65535, 0)])
 def test_an_mtu_is_taken_up_to_that_of_the_link(said: int, taken: int) -> None:
-    from adapters.wire.options import mtu as read_mtu
+    from adapters.wire.neighbor.options import mtu as read_mtu
     from events.link import LinkSeen
     from events.router import IgnoredOption
 

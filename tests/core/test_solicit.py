@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from events.ids import MILLISECOND, NEVER, SECOND
-from pvdcore.solicit import DELAY_MAX_MS, MRT, RAND_PERMILLE, Solicitation, answered, sent, start
+from pvdcore.host.solicit import DELAY_MAX_MS, MRT, RAND_PERMILLE, Solicitation, answered, sent, start
 
 
 def gaps(one: Solicitation, number: int, rand: int) -> list[float]:

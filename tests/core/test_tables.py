@@ -6,9 +6,9 @@ from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, LinkSeen
 from events.ops import Outcome, RouteAdd, RouteDelete, RuleAdd, RuleDelete
-from pvdcore.model import ModelKernel
-from pvdcore.plan import steer
-from pvdcore.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, Steering, number, ours, steering
+from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.plan import steer
+from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, Steering, number, ours, steering
 from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra, rio
 
 X = "fqdn:x.example."

@@ -4,7 +4,7 @@ import pytest
 
 from events.dhcp import Codes, DhcpOption
 from events.ids import SECOND
-from pvdcore import snapshot
+from pvdcore.past import snapshot
 from tests.sim.build import CLIENT, START, Story, addresses, dhcp4, lease4, number, pref64, ra
 
 HOME = "if:e0/1"

@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.pvdinfo import PvdInfoFailed
-from pvdcore import snapshot
+from pvdcore.domains.visits import earlier
+from pvdcore.past import snapshot
 from pvdcore.state import Likeness
-from pvdcore.visits import earlier
 from tests.sim.build import R1, R2, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
 
 HOME, CAFE = "02:00:00:00:01:01", "02:00:00:00:02:02"

@@ -12,11 +12,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from adapters.ingest import translate
-from adapters.wire.ethernet import link_layer
-from adapters.wire.ip import UDP
+from adapters.wire.carrier.ethernet import link_layer
+from adapters.wire.carrier.ip import UDP
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import Frame
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 from tests.fuzz.targets import ETHERNET_CHOICE
 from tests.wire import packets as p
 from tests.wire.hostile_json import JSON

@@ -20,9 +20,9 @@ from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import ETHERNET, NETLINK, Frame, FrameRejected
 from events.ids import NEVER
 from events.router import RouterAdvertised
-from replay.captures import Capture, CaptureError
-from replay.octets import Octets
-from replay.walk import READABLE
+from replay.files.captures import Capture, CaptureError
+from replay.files.octets import Octets
+from replay.files.walk import READABLE
 from tests.wire import packets as p
 from tests.wire import strategies
 from tests.wire.oracle.agreement import dhcp_disagreements, disagreements

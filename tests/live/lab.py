@@ -30,7 +30,7 @@ from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent, encode
 from events.record import Record
 from events.session import SessionStarted
-from pvdcore import audit
+from pvdcore.past import audit
 from pvdcore.state import State
 from tests.wire.packets import ethernet, header, ipv6, sealed
 

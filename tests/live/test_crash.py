@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.netns import Netns, teardown
+from adapters.places.netns import Netns, teardown
 from adapters.sqlite import SqliteJournal
 from events.ops import NetnsDelete, Op, PlanApplied, PlanMade, RouteAdd
-from pvdcore.plan import op_key
+from pvdcore.projections.plan import op_key
 from tests.live.sandbox import sandboxed, sh
 from tests.live.test_settle import NX, R1, X, addresses, ending, full, live, routes
 from tests.live.told import Told, seen, veth

@@ -11,7 +11,7 @@ from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FramesLost, FramesRefused
 from events.link import LinkSeen
 from events.router import Rdnss, RouterAdvertised, RouterSolicited
-from pvdcore.bounds import BOUNDS
+from pvdcore.routers.bounds import BOUNDS
 from tests.live.lab import Daemon, Lab, advertisement
 from tests.wire.packets import ethernet, ipv6, name, pio, pvd, rdnss, sealed
 

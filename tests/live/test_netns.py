@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-import adapters.resolv as resolv
-from adapters.netlink import PROTOCOL, Rtnl, rule
-from adapters.netns import Netns
-from adapters.netns import inside as within
+import adapters.places.resolv as resolv
+from adapters.places.netns import Netns
+from adapters.places.netns import inside as within
+from adapters.sockets.netlink import PROTOCOL, Rtnl, rule
 from events.ops import (
     AddressAdd,
     AddressDelete,
@@ -32,7 +32,7 @@ from events.ops import (
     RouteAdd,
     RouteDelete,
 )
-from pvdcore.plan import METRICS, Look
+from pvdcore.projections.plan import METRICS, Look
 from tests.live.sandbox import sandboxed, sh
 
 N = "pvd-0011223344"

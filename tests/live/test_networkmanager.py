@@ -15,7 +15,7 @@ import pytest
 
 from adapters.settings.folders import read
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
-from pvdcore.desired import desired
+from pvdcore.projections.desired import desired
 from tests.sim.build import Story
 
 ROOT = Path(__file__).parent.parent / "settings" / "root"

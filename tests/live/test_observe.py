@@ -7,7 +7,7 @@ import pytest
 from events.dhcp import Dhcp4MessageSeen
 from events.ids import SECOND
 from events.router import RouterAdvertised, RouterSolicited
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 from tests.live.lab import Host, Lab, Program, until
 from tests.wire.packets import DISCOVER, ethernet, ipv4, name, pio, pvd, rdnss, udp
 

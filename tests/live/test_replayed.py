@@ -13,7 +13,7 @@ import pytest
 from adapters.sqlite import SqliteJournal
 from events.link import AttachStarted, LinkSeen
 from events.router import RouterAdvertised
-from pvdcore import audit, snapshot
+from pvdcore.past import audit, snapshot
 from pvdcore.state import State, until
 from replay.rerun import rerun
 from tests.live.lab import ROOT, Lab

@@ -13,7 +13,7 @@ from events.ids import SECOND
 from events.link import AttachStarted
 from events.router import RouterAdvertised
 from events.session import SessionEnded, SessionStarted
-from pvdcore import audit
+from pvdcore.past import audit
 from tests.live.lab import Daemon, Host, Lab, Wire, until
 from tests.wire.packets import pio, rdnss
 
@@ -119,7 +119,7 @@ def test_another_boot_attaches_all_links_anew(lab: Lab) -> None:
 LAUNCH = (
     "import asyncio, sys, time; from adapters.clock import Clock;"
     "from adapters.live import Daemon, Options, SqliteJournal;"
-    "from pvdcore.audit import state_at; j = SqliteJournal(sys.argv[1]); floor = state_at(j).now; j.close();"
+    "from pvdcore.past.audit import state_at; j = SqliteJournal(sys.argv[1]); floor = state_at(j).now; j.close();"
     "shift = int(sys.argv[2]); clock = Clock(floor=floor, wall=lambda: time.time_ns() + shift);"
     "asyncio.run(Daemon(Options(journal=sys.argv[1]), clock=clock).run_until_stopped())"
 )

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from adapters.helper import Helper
-from adapters.projection import Projection
+from adapters.places.helper import Helper
+from adapters.places.projection import Projection
 from events.codec import AnyEvent
 from events.ids import Instant
 from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Record
-from pvdcore.audit import state_at
+from pvdcore.checks.invariants import check
 from pvdcore.engine import Engine
-from pvdcore.invariants import check
-from pvdcore.journal import MemoryJournal
+from pvdcore.past.audit import state_at
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT, Value
 from pvdcore.ports import Journal
 from pvdcore.state import Instance, State

@@ -24,11 +24,11 @@ from events.router import (
     RaHeader,
     RouterAdvertised,
 )
+from pvdcore.domains.view import items
 from pvdcore.reduce import advance
 from pvdcore.state import State
-from pvdcore.view import items
-from replay.advertise import described, frame
-from replay.compose import advertisement, name, option
+from replay.live.advertise import described, frame
+from replay.live.compose import advertisement, name, option
 from replay.rerun import rerun
 from tests.sim.build import Story
 from tests.wire import packets as p

@@ -17,10 +17,10 @@ import replay.cli as cli
 from adapters.ingest import translate
 from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame
-from pvdcore import audit
+from pvdcore.past import audit
 from pvdcore.state import State
-from replay.anonymize import Anonymizer
-from replay.captures import Custom, open_capture
+from replay.files.anonymize import Anonymizer
+from replay.files.captures import Custom, open_capture
 from replay.rerun import rerun
 
 CAPTURES = Path(__file__).parent.parent / "captures"

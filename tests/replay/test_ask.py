@@ -12,14 +12,14 @@ import pytest
 from immutables import Map
 
 import replay.cli as cli
-from adapters.config import ConfigError
+from adapters.running.config import ConfigError
 from adapters.sqlite import SqliteJournal
 from events.link import LinkSeen
 from events.operator import Settings, SettingsLoaded
 from pvdcore.state import Instance, Placement, Pvd, State
-from replay.ask import enter, netns_of
-from replay.doctor import CHECKS, GOOD, LACKING
 from replay.endings import Stop
+from replay.live.ask import enter, netns_of
+from replay.live.doctor import CHECKS, GOOD, LACKING
 from tests.adapters.driver import Running
 from tests.sim.build import R1, R2, dns, pio, pvd, ra
 
@@ -222,7 +222,7 @@ def test_exec_names_no_namespace_for_what_is_unknown_or_not_placed() -> None:
 INSIDE = """
 import sys
 sys.path.insert(0, {root!r})
-from replay.ask import run_inside
+from replay.live.ask import run_inside
 from replay.endings import Stop
 try:
     run_inside({netns!r}, {words!r})

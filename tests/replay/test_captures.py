@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from adapters.ingest import translate, wanted
 from events.frames import ETHERNET, IPV6, LINUX_SLL, LINUX_SLL2, NETLINK, RAW, Frame
 from events.ids import NEVER, SECOND
-from replay.captures import (
+from replay.files.captures import (
     Capture,
     CaptureError,
     Custom,
@@ -36,8 +36,8 @@ from replay.captures import (
     named,
     open_capture,
 )
-from replay.octets import WINDOW_FIRST
-from replay.pcapng import INTERFACES_MAX
+from replay.files.octets import WINDOW_FIRST
+from replay.files.pcapng import INTERFACES_MAX
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 FILES = sorted(CAPTURES.glob("*.pcap*"))
@@ -791,8 +791,8 @@ def sized(count: int, seed: int) -> list[bytes]:
 def test_what_is_read_does_not_depend_on_the_window(
     reading: Callable[..., Read], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, kind: str
 ) -> None:
-    monkeypatch.setattr("replay.octets.WINDOW", window)
-    monkeypatch.setattr("replay.octets.WINDOW_FIRST", min(window, WINDOW_FIRST))
+    monkeypatch.setattr("replay.files.octets.WINDOW", window)
+    monkeypatch.setattr("replay.files.octets.WINDOW_FIRST", min(window, WINDOW_FIRST))
     whole = [*sized(400, 3), bytes(300_000), *sized(400, 5), FRAME]
     if kind == "pcap":
         content = pcap(*(record(data, T0 + n * 1000) for n, data in enumerate(whole)), snaplen=400_000)

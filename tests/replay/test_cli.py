@@ -21,9 +21,9 @@ import pytest
 
 import replay.cli as cli
 import replay.completion as completion
-from replay.captures import PcapngWriter
 from replay.commands import COMMANDS
-from replay.report import DOCUMENTS
+from replay.files.captures import PcapngWriter
+from replay.shown.report import DOCUMENTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURES = ROOT / "tests" / "captures"
@@ -647,7 +647,7 @@ def test_another_events_package_is_named_and_not_a_traceback(tmp_path: Path) -> 
 
 
 def test_a_link_named_by_the_capture_is_printed_safely(ctl: Ctl, tmp_path: Path) -> None:
-    from replay.captures import open_capture
+    from replay.files.captures import open_capture
 
     written = BytesIO()
     writer = PcapngWriter(written)

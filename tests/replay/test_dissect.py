@@ -12,9 +12,9 @@ import pytest
 
 from adapters.ingest import translate
 from events.frames import NETLINK, Frame, FrameRejected
-from replay.captures import open_capture
 from replay.cli import main
-from replay.dissect import lines
+from replay.files.captures import open_capture
+from replay.shown.dissect import lines
 from tests.wire import hostile_netlink as netlink
 from tests.wire import packets as p
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
-from pvdcore.findings import BY_CODE
+from pvdcore.checks.findings import BY_CODE
 from replay.cli import main
-from replay.explain import markdown, rows
-from replay.report import ExplainDocument
+from replay.shown.explain import markdown, rows
+from replay.shown.report import ExplainDocument
 
 ROOT = Path(__file__).parent.parent.parent
 CAPTURES = ROOT / "tests" / "captures"

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from immutables import Map
 
-import replay.report as report
-import replay.schema as schema
-import replay.text as text
+import replay.shown.report as report
+import replay.shown.schema as schema
+import replay.shown.text as text
 from events.ids import NEVER, SECOND
 from events.operator import Settings
 from events.pvdinfo import AdditionalInformation
 from events.router import RaHeader, RouterAdvertised
-from pvdcore import view
-from pvdcore.inquiry import Inquiry, Object
+from pvdcore.domains import view
+from pvdcore.domains.inquiry import Inquiry, Object
 from pvdcore.state import Connection, Finding, Grant, Held, Instance, Link, Origin, Pvd, Rejected, State
-from replay.tables import Printer, escape, escape_json
+from replay.shown.tables import Printer, escape, escape_json
 from tests.sim.build import Story, pio, ra
 
 ROOT = Path(__file__).resolve().parent.parent.parent

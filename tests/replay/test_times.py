@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from events.ids import NEVER, SECOND
-from replay.times import SeqPoint, TimeError, age, parse, rfc3339, shown
+from replay.shown.times import SeqPoint, TimeError, age, parse, rfc3339, shown
 
 NOW = parse("2026-03-01T14:05:02.5Z", 0)
 

@@ -1,7 +1,7 @@
 """Events in a few words, and a Story: an engine with a memory journal and virtual time.
 
 Law: builders say only what a test is about; everything else is what an ordinary router or server would say. A Story
-checks all invariants (pvdcore/invariants.py) after every record and every wake-up.
+checks all invariants (pvdcore/checks/invariants.py) after every record and every wake-up.
 """
 
 from collections.abc import Iterator
@@ -48,16 +48,16 @@ from events.router import (
     RouterAdvertised,
     TargetLinkLayerAddress,
 )
-from pvdcore.addresses import wanted_identifiers
-from pvdcore.audit import Answer, why
-from pvdcore.desired import desired
+from pvdcore.checks.invariants import check
+from pvdcore.domains.view import items
 from pvdcore.engine import Engine
-from pvdcore.invariants import check
-from pvdcore.journal import MemoryJournal
+from pvdcore.host.addresses import wanted_identifiers
+from pvdcore.past.audit import Answer, why
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT, Value
+from pvdcore.projections.desired import desired
 from pvdcore.reduce import reduce
 from pvdcore.state import Change, Finding, Held, Instance, Origin, Pvd, State, until
-from pvdcore.view import items
 
 START = 1_700_000_000 * SECOND
 R1, R2, R3 = "fe80::1", "fe80::2", "fe80::3"

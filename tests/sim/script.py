@@ -22,11 +22,11 @@ from collections.abc import Callable
 from events.dhcp import DhcpOption
 from events.ids import NEVER, SECOND, Instant
 from events.router import NdOption
-from pvdcore.desired import desired
-from pvdcore.plan import Have, plan
+from pvdcore.domains.view import items, versions
 from pvdcore.policy import check
+from pvdcore.projections.desired import desired
+from pvdcore.projections.plan import Have, plan
 from pvdcore.state import Change, Content, until
-from pvdcore.view import items, versions
 from tests.sim import build
 from tests.sim.build import START, Story
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.wire import dhcp4, dhcp6
+from adapters.wire.dhcp import dhcp4, dhcp6
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 
 BEFORE4 = bytes(range(42))  # Ethernet, IPv4 and UDP headers stand here in a frame; their content is not looked at

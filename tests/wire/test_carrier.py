@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from adapters.ingest import Translator, translate, wanted
-from adapters.wire.ethernet import link_layer
+from adapters.wire.carrier.ethernet import link_layer
 from events.base import Event
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import (

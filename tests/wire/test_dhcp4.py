@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
-from adapters.wire import dhcp4
 from adapters.wire.cursor import Malformed
+from adapters.wire.dhcp import dhcp4
 from adapters.wire.rules import DHCP_REASONS, REASONS, RULES
 from events.dhcp import (
     Addresses,

@@ -25,8 +25,8 @@ from scapy.layers.dhcp6 import (
     DHCP6OptStatusCode,
 )
 
-from adapters.wire import dhcp6
 from adapters.wire.cursor import Malformed
+from adapters.wire.dhcp import dhcp6
 from adapters.wire.rules import DHCP_REASONS, REASONS, RULES
 from events.dhcp import (
     Addresses,

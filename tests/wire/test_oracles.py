@@ -47,7 +47,7 @@ from events.router import (
     RouteInformation,
     RouterAdvertised,
 )
-from replay.captures import open_capture
+from replay.files.captures import open_capture
 from tests.fuzz.targets import frame4, frame6
 from tests.wire import packets as p
 from tests.wire import strategies as draws

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.ingest import translate
 from adapters.wire.cursor import Malformed
-from adapters.wire.pvd_option import pvd_option
+from adapters.wire.neighbor.pvd_option import pvd_option
 from events.frames import FrameRejected
 from events.router import (
     IgnoredOption,

@@ -8,7 +8,7 @@ import adapters.wire.cursor
 from adapters.wire.rules import NOTES, REASONS, RULES
 
 WIRE = Path(adapters.wire.cursor.__file__).parent
-SOURCES = [*sorted(WIRE.glob("*.py")), WIRE.parent / "ingest.py"]
+SOURCES = [*sorted(WIRE.rglob("*.py")), WIRE.parent / "ingest.py"]
 ND_SOURCES = ("options.py", "pvd_option.py", "ra.py", "nd.py")
 
 

@@ -1,0 +1,398 @@
+"""Settling: bring what stands in the kernel to what the State wants, place by place, whatever made the two differ.
+
+Law: level, not edge. Nobody tells this file what to write; it is told that something may have changed, compares, and
+writes the difference. A plan is durable before it is applied, and what became of it is written down after the kernel
+was looked at again. A place is busy with one plan at a time and waits for no other place. An operation that failed is
+left alone until its instant has come and holds up nothing else. What the kernel has is known from the last look; a
+notice (a doorbell, a file, a new helper) only makes that knowledge void.
+
+    idle ── may have changed ──> looking ──> planned ── durable ──> applying ──> idle
+              (known: no look)              PlanMade                PlanApplied
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Final, Protocol
+
+from adapters.places.helper import Answer, Rang, UsersLeft
+from events.codec import AnyEvent
+from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
+from events.link import DadFailed
+from events.ops import NetnsAdd, NetnsDelete, Op, Outcome, PlaceUsed, PlanApplied, PlanMade
+from pvdcore import phases
+from pvdcore.profiles.connections import held_down
+from pvdcore.projections import placing
+from pvdcore.projections.desired import Place, place_name
+from pvdcore.projections.placing import BACKOFF_FIRST, Key
+from pvdcore.projections.plan import FOUNDATIONS, LAZY_EIGHTHS, TOLERANCE, Standing, op_key, place_ops, standing
+from pvdcore.state import Failing, Link, Placement, State
+
+PROJECTION: Final = "netns"
+REFRESH_EACH: Final[Instant] = 1 * SECOND  # how often repeated announcements are compared with what the kernel counts
+LOOK_EACH: Final[Instant] = (
+    100 * MILLISECOND
+)  # a place that somebody changes all the time is not looked at all the time
+IDLE, LOOKING, PLANNED, APPLYING = "idle", "looking", "planned", "applying"
+
+
+class Places(Protocol):
+    """Who looks and writes: the helper, or a test's. An answer comes later, or at once."""
+
+    def list_places(self, done: Callable[[Answer], None]) -> None: ...
+    def look(self, netns: str, done: Callable[[Answer], None]) -> None: ...
+    def apply(self, netns: str, ops: tuple[Op, ...], done: Callable[[Answer], None]) -> None: ...
+
+
+class Session(Protocol):
+    """What a session gives: adapters/daemon.py's, or a test's."""
+
+    @property
+    def state(self) -> State: ...
+    def now(self) -> Instant: ...
+    def submit(self, event: AnyEvent) -> None: ...
+
+
+class Spot:
+    """One place, wanted or standing."""
+
+    def __init__(self, key: Key, name: str) -> None:
+        self.key = key
+        self.name = name
+        self.have: Standing | None = None  # what stands there; None: nothing
+        self.known = False  # whether `have` is to be believed
+        self.stale = False  # whether it is to be looked at when `wake_at` comes
+        self.busy = IDLE
+        self.dirty = True
+        self.kept = False  # whether it only stands for those inside, of whose end we shall hear
+        self.ops: tuple[Op, ...] = ()
+        self.place: Place | None = None
+        self.quiet_until: Instant = 0  # a repeat heard before this is not written
+        self.wake_at: Instant = NEVER  # compare again then, whatever is heard
+        self.looked_at: Instant = 0
+
+
+class Settler:
+    """All places of one host. Call `changed` after each durable batch, `tick` when `wake_at` has come."""
+
+    def __init__(self, session: Session, places: Places) -> None:
+        self._session = session
+        self._places = places
+        self._spots: dict[str, Spot] = {}
+        self._before: State | None = None
+        self._listed = False
+        self._asked = False
+        self._refresh_at: Instant = NEVER
+        self._planned: list[Spot] = []
+        self._dirty: dict[str, Spot] = {}
+        self._names: dict[PvdId, set[str]] = {}
+        self._alarms: list[tuple[Instant, str]] = []
+        self.on_alarm: Callable[[Instant], None] = lambda at: None
+
+    # What happens
+
+    def begin(self) -> None:
+        """The helper runs (again): what it knew, and what we believed of it, is void. All places are listed."""
+        self._listed = False
+        for spot in self._spots.values():
+            spot.known = spot.kept = False
+            if spot.busy in (LOOKING, APPLYING):
+                spot.busy = IDLE
+        if not self._asked:
+            self._asked = True
+            self._places.list_places(self._was_listed)
+
+    def changed(self, state: State) -> None:
+        """Something was written down: plans are durable now, and what is wanted may be another."""
+        planned, self._planned = self._planned, []
+        for spot in planned:
+            self._apply(spot)
+        self._compare(state)
+        self._work()
+
+    def tick(self) -> None:
+        """An instant has come at which something is to be looked after."""
+        now = self._session.now()
+        if now >= self._refresh_at:
+            self._refresh_at = NEVER
+            for spot in self._spots.values():
+                if spot.quiet_until <= now and spot.place is not None:
+                    self._soil(spot)
+        while self._alarms and self._alarms[0][0] <= now:
+            spot_ = self._spots.get(heappop(self._alarms)[1])
+            if spot_ is not None and spot_.wake_at <= now:
+                spot_.wake_at = NEVER
+                if spot_.stale:
+                    spot_.known = spot_.stale = False
+                self._soil(spot_)
+        self._work()
+
+    def wake_at(self) -> Instant:
+        """When `tick` has something to do; NEVER if nothing."""
+        return min(self._refresh_at, self._alarms[0][0] if self._alarms else NEVER)
+
+    def _wake(self, spot: Spot, at: Instant) -> None:
+        if at < spot.wake_at:
+            spot.wake_at = at
+            heappush(self._alarms, (at, spot.name))
+            self.on_alarm(at)
+
+    def notice(self, said: Rang | UsersLeft) -> None:
+        """Somebody changed something, or left."""
+        spot = self._spots.get(said.netns)
+        if spot is None:
+            return
+        now = self._session.now()
+        if isinstance(said, UsersLeft):
+            spot.kept = False
+            self._wake(spot, now)
+        else:
+            self._failed(said.netns, said.dad_failed)
+            spot.stale = True
+            self._wake(spot, max(now, spot.looked_at + LOOK_EACH))
+        self.tick()
+
+    def settled(self) -> bool:
+        """Whether nothing is under way and nothing is known to be wrong."""
+        return self._listed and all(one.busy == IDLE and not one.dirty for one in self._spots.values())
+
+    # What is wanted
+
+    def _compare(self, state: State) -> None:
+        """Find the instances that may want something else than before."""
+        before, self._before = self._before, state
+        if before is None:
+            for pvd in state.pvds:
+                self._soil_pvd(state, pvd)
+            return
+        if state.pvds is not before.pvds:
+            for pvd, found in state.pvds.items():
+                if before.pvds.get(pvd) is not found:
+                    self._soil_pvd(state, pvd)
+        if state.policy is not before.policy:
+            for spot in self._spots.values():
+                self._soil(spot)
+        if state.links is not before.links:
+            for name, link in state.links.items():
+                if _host_side(link) != _host_side(before.links.get(name)):
+                    self._soil_link(name)
+        if state.connections is not before.connections or state.intent is not before.intent:
+            for name in state.links:
+                if held_down(state, name) != held_down(before, name):
+                    self._soil_link(name)
+        if state.host is not before.host:
+            for key, chosen in state.host.identifiers.items():
+                known = before.host.identifiers.get(key)
+                if known is not chosen:
+                    old = set(known or ())
+                    for pvd in {one.pvd for one in chosen if one not in old} - {""}:
+                        self._soil_pvd(state, pvd)
+        if state.speakers is not before.speakers and self._refresh_at == NEVER:
+            self._refresh_at = self._session.now() + REFRESH_EACH
+            self.on_alarm(self._refresh_at)
+
+    def _soil_pvd(self, state: State, pvd: PvdId) -> None:
+        names = self._names.setdefault(pvd, set())
+        for key in placing.cells(state, pvd):
+            name = place_name(*key)
+            if name not in self._spots:
+                spot = self._add(key, name)
+                spot.known = self._listed  # what is not listed and was not made since is not there
+        for name in sorted(names):
+            if name in self._spots:
+                self._soil(self._spots[name])
+
+    def _add(self, key: Key, name: str) -> Spot:
+        self._spots[name] = spot = Spot(key, name)
+        self._names.setdefault(key[0], set()).add(name)
+        return spot
+
+    def _soil_link(self, link: LinkId) -> None:
+        for spot in self._spots.values():
+            if spot.key[1] == link:
+                self._soil(spot)
+
+    def _soil(self, spot: Spot) -> None:
+        spot.dirty = True
+        self._dirty[spot.name] = spot
+
+    def _work(self) -> None:
+        if not self._listed:
+            return
+        for name in list(self._dirty):
+            spot = self._dirty[name]
+            if spot.busy == IDLE:
+                del self._dirty[name]
+                spot.dirty = False
+                self._settle(spot)
+
+    def _settle(self, spot: Spot) -> None:
+        now = self._session.now()
+        if not spot.known:
+            spot.busy = LOOKING
+            self._places.look(spot.name, lambda answer: self._looked(spot, answer))
+            return
+        state = self._session.state
+        spot.place = placing.wanted(state, spot.key)
+        spot.kept = spot.kept and spot.place is None
+        if spot.place is None:
+            ops = self._ending(state, spot, now)
+        else:
+            missing = place_ops(spot.place, spot.have, now, lazy=True)
+            if not missing and _placement(state, spot.key)[0] is None:  # it stood already: we ended before we said so
+                self._say(spot, ())
+            ops = tuple(self._due(state, spot, missing, now))
+            self._plan_ahead(spot, now)
+        if not ops:
+            return
+        spot.ops = ops
+        spot.busy = PLANNED
+        self._planned.append(spot)
+        pvd, link, epoch = spot.key
+        self._session.submit(PlanMade(projection=PROJECTION, pvd=pvd, ops=ops, link=link, epoch=epoch))
+
+    def _ending(self, state: State, spot: Spot, now: Instant) -> tuple[Op, ...]:
+        """What is to go: all of it, unless somebody is inside, and then when they have left or have had their time."""
+        placement, ended_at = _lingering(state, spot.key)
+        if spot.have is None and placement is None:
+            del self._spots[spot.name]
+            self._names[spot.key[0]].discard(spot.name)
+            return ()
+        most = state.policy.number("linger_max_s") if spot.kept else 0
+        force = most > 0 and placement is not None and now >= ended_at + most * SECOND
+        if spot.kept and not force:
+            if most:
+                self._wake(spot, ended_at + most * SECOND)
+            return ()
+        return (NetnsDelete(spot.name, force),)
+
+    def _due(self, state: State, spot: Spot, ops: list[Op], now: Instant) -> list[Op]:
+        """Without what failed and whose time has not come; nothing at all where what carries the rest failed."""
+        later = {op_key(one.op): one.retry_at for one in _failing(state, spot.key) if one.retry_at > now}
+        if not later:
+            return ops
+        self._wake(spot, min(later.values()))
+        if any(isinstance(op, FOUNDATIONS) and op_key(op) in later for op in ops):
+            return [op for op in ops if isinstance(op, NetnsAdd) and op_key(op) not in later]
+        return [op for op in ops if op_key(op) not in later]
+
+    def _plan_ahead(self, spot: Spot, now: Instant) -> None:
+        """Until when repeats cost nothing, and when to compare although nothing was heard."""
+        place, have = spot.place, spot.have
+        if place is None or have is None:
+            return
+        pairs = []
+        for address in place.addresses:
+            known = have.addresses.get(address.address)
+            if known is not None:
+                pairs += [(known[0], address.until), (known[1], address.preferred_until)]
+        ends = {key[:2]: end for key, end in have.routes.items()}
+        pairs += [(ends.get((one.destination, one.via), NEVER), one.until) for one in place.routes]
+        finite = [(known, until) for known, until in pairs if NEVER not in (known, until)]
+        quiet = (max(known - LAZY_EIGHTHS * (until - now) // 8, now) for known, until in finite)
+        spot.quiet_until = min(quiet, default=NEVER)
+        # The kernel ends it before we would have: by then it must be written again, or have ended here, too.
+        behind = min((known for known, until in finite if until - known > TOLERANCE), default=NEVER)
+        if behind != NEVER:
+            self._wake(spot, max(now + TOLERANCE, behind - TOLERANCE))
+
+    # What was answered
+
+    def _was_listed(self, answer: Answer) -> None:
+        self._asked = False
+        if answer.error:
+            return  # it ended, and `begin` comes again
+        now = self._session.now()
+        self._listed = True
+        for name, look in answer.looks.items():
+            spot = self._spots.get(name)
+            if spot is None:  # of a PvD that has ended, or of a journal that is no more
+                spot = self._add((look.mark, "", 0), name)
+            spot.have, spot.known, spot.looked_at = standing(look, now), True, now
+        for name, spot in self._spots.items():
+            if name not in answer.looks:
+                spot.have, spot.known = None, True
+            self._soil(spot)
+        self._work()
+
+    def _looked(self, spot: Spot, answer: Answer) -> None:
+        spot.busy = IDLE
+        if answer.error:
+            self._wake(spot, self._session.now() + BACKOFF_FIRST)
+            return
+        self._see(spot, answer)
+        self._soil(spot)
+        self._work()
+
+    def _see(self, spot: Spot, answer: Answer) -> None:
+        look = answer.looks.get(spot.name)
+        now = self._session.now()
+        spot.have = standing(look, now) if look is not None else None
+        spot.known, spot.looked_at = True, now
+        if look is not None:
+            self._failed(spot.name, look.dad_failed)
+
+    def _apply(self, spot: Spot) -> None:
+        spot.busy = APPLYING
+        self._places.apply(spot.name, spot.ops, lambda answer: self._applied(spot, answer))
+
+    def _applied(self, spot: Spot, answer: Answer) -> None:
+        spot.busy = IDLE
+        pvd, link, epoch = spot.key
+        if answer.error:  # whether it was done, a look will tell
+            spot.known = False
+            self._wake(spot, self._session.now() + BACKOFF_FIRST)
+            return
+        self._see(spot, answer)
+        if answer.users:
+            spot.kept = True
+            self._soil(spot)
+            placement, _ = _lingering(self._session.state, spot.key)
+            if placement is not None and placement.users != answer.users:
+                used = PlaceUsed(projection=PROJECTION, pvd=pvd, link=link, epoch=epoch, users=answer.users)
+                self._session.submit(used)
+            self._work()
+            return
+        now = self._session.now()
+        left: tuple[Op, ...] = ()
+        if spot.place is not None and not any(one.error for one in answer.outcomes):
+            left = tuple(place_ops(spot.place, spot.have, now, lazy=True))
+        self._say(spot, answer.outcomes, left)
+        self._soil(spot)
+
+    def _say(self, spot: Spot, outcomes: tuple[Outcome, ...], left: tuple[Op, ...] = ()) -> None:
+        pvd, link, epoch = spot.key
+        self._session.submit(
+            PlanApplied(projection=PROJECTION, pvd=pvd, outcomes=outcomes, link=link, epoch=epoch, left=left)
+        )
+
+    def _failed(self, name: str, addresses: tuple[str, ...]) -> None:
+        """Detection failed in a place: the next identifier is wanted (RFC 7217 §6), and the address goes."""
+        spot = self._spots.get(name)
+        if spot is None or not spot.key[1]:
+            return
+        for address in addresses:
+            place = placing.wanted(self._session.state, spot.key)
+            if place is not None and any(one.address == address for one in place.addresses):
+                self._session.submit(DadFailed(link=spot.key[1], address=address))
+
+
+def _host_side(link: Link | None) -> tuple[object, ...]:
+    return (link.ifindex, link.name, link.mtu, link.up, link.attached, link.epoch, link.kind) if link else ()
+
+
+def _failing(state: State, key: Key) -> tuple[Failing, ...]:
+    placement = _placement(state, key)[0]
+    return placement.failed if placement is not None else ()
+
+
+def _lingering(state: State, key: Key) -> tuple[Placement | None, Instant]:
+    placement, phase, since = _placement(state, key)
+    return (placement, since) if phase == phases.LINGERING else (None, 0)
+
+
+def _placement(state: State, key: Key) -> tuple[Placement | None, str, Instant]:
+    pvd = state.pvds.get(key[0])
+    for cell, instance in pvd.cells.items() if pvd is not None else ():
+        if cell[:2] == key[1:] and instance.placement is not None:
+            return instance.placement, instance.phase, instance.placement.ended_at
+    return None, "", 0

@@ -1,0 +1,61 @@
+"""What the operator says of PvDs: `internet`, `free`, any word; by globs on the PvD, a prefix it holds, or its link.
+
+Law: nothing is stored with a PvD. Rules come in a record (PropertiesSet) and are asked when somebody reads, so that a
+PvD that comes later, or gets another prefix, has what is said of it from that instant on.
+
+A value is equal only to one of its own type, and a PvD without a property never matches a question for it: `free` does
+not match `not free`, and nothing matches what nobody said (prior_art.md 6.4, bug 21).
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from events.ids import PvdId
+from events.operator import PropertyRule
+from pvdcore.domains import view
+from pvdcore.state import State
+
+Property = str | int | float | bool
+
+
+def properties(state: State, pvd: PvdId) -> dict[str, Property]:
+    """The properties of a PvD, by name in order; {} for one that no rule speaks of. KeyError if it was never held."""
+    cells = [cell for cell, _ in state.pvds[pvd].instances]
+    links = sorted({cell[0] for cell in cells})
+    prefixes: list[str] | None = None
+    found: dict[str, Property] = {}
+    for rule in state.properties:
+        if rule.pvd and not fnmatchcase(pvd, rule.pvd):
+            continue
+        if rule.link and not any(fnmatchcase(link, rule.link) for link in links):
+            continue
+        if rule.prefix:
+            if prefixes is None:
+                prefixes = [
+                    held.key for cell in cells for _, held in view.items(state, pvd, cell) if held.kind == "prefix"
+                ]
+            if not any(_covers(rule, prefix) for prefix in prefixes):
+                continue
+        found.update(rule.values)
+    return dict(sorted(found.items()))
+
+
+def matches(has: Mapping[str, Property], wanted: Mapping[str, Property]) -> bool:
+    """Whether all that is wanted is there, with that value and of that type."""
+    return all(name in has and type(has[name]) is type(one) and has[name] == one for name, one in wanted.items())
+
+
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """A prefix, or `None` for a glob. Host bits count as nothing."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _covers(rule: PropertyRule, prefix: str) -> bool:
+    wide, narrow = network(rule.prefix), network(prefix)
+    if wide is None or narrow is None:
+        return fnmatchcase(prefix, rule.prefix)
+    return wide.version == narrow.version and narrow.subnet_of(wide)  # type: ignore[arg-type] # versions agree

@@ -1,0 +1,237 @@
+"""PvDs and their instances at the end of a step: what is new, what changed, what ended.
+
+Law: a version is made here or nowhere: when an instance's content differs from what it was, once a step, dated at the
+step's instant. An instance lives while something contributes to it.
+"""
+
+from msgspec.structs import replace
+
+from events.ids import Instant, LinkId, PvdId
+from pvdcore import phases
+from pvdcore.domains import portals
+from pvdcore.domains.contents import Source, content, members
+from pvdcore.domains.inquiry import informed
+from pvdcore.draft import Draft, Touch
+from pvdcore.state import Cell, Change, Content, Instance, Origin, Placement, Pvd
+
+RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
+
+KINDS = {
+    "fqdn": ("explicit", "ra"),
+    "uuid": ("explicit", "mif"),
+    "ra": ("implicit", "ra"),
+    "if": ("implicit", "link"),
+    "dhcp4": ("implicit", "dhcp4"),
+    "dhcp6": ("implicit", "dhcp6"),
+    "static": ("implicit", "static"),
+    "vpn": ("implicit", "vpn"),
+}
+
+
+def settle(draft: Draft) -> None:
+    """Bring every touched instance up to date, in the order of their keys."""
+    said: Said = {}
+    for pvd, cell in sorted(draft.touched):
+        _settle(draft, pvd, cell, draft.touched[pvd, cell], said)
+    draft.touched.clear()
+    draft.speaking.clear()
+    draft.regroup.clear()
+    draft.match.clear()
+    draft.ownerless.clear()
+
+
+Said = dict[tuple[int, ...], tuple[Content, ...]]
+"""The content that contributions (their ids, alive as long as the step) give: leases that a link's many implicit PvDs
+share are put together once a step."""
+
+
+def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -> None:
+    link, epoch, host = cell
+    pvd = draft.pvds.get(name)
+    before = pvd.cells.get(cell) if pvd is not None else None
+    origins: tuple[str, ...] = ()
+    found: list[Source] = []
+    own: list[tuple[str, str, str]] = []
+    for key in draft.grants_of(link, host):  # of this host's own instance: what a profile itself configures
+        grant = draft.grants.get((link, *key))
+        if grant is not None and name in grant.owners and grant.epoch == epoch:
+            own.append(key)
+            found.append(grant)
+    grants = tuple(own)
+    if not host:
+        speakers: list[str] = []
+        for speaker in draft.speakers_of(name, cell):
+            for origin in draft.speakers.get((link, speaker), ()):
+                if origin.pvd == name and origin.epoch == epoch:
+                    speakers.append(speaker)
+                    found.append(origin)
+        origins = tuple(speakers)
+    if before is None and not found:
+        return
+    ids = tuple([id(one) for one in found])
+    said = shared.get(ids)
+    if said is None:
+        said = shared[ids] = content(found)
+    if not host:
+        said = (*said, *informed(draft, name, link, epoch, host))
+    old = before.content if before else ()
+    made = before is None or said != old
+    version = (before.version if before else 0) + made
+    phase_before = before.phase if before else phases.UNBORN
+    # What stands in the kernel is there until a record says that it went: somebody may be inside.
+    stands = before is not None and before.placement is not None and phase_before in (phases.PLACED, phases.LINGERING)
+    phase = phases.step(phase_before, "heard" if found else "ended-in-use" if stands else "ended")
+    after = Instance(
+        link,
+        epoch,
+        host,
+        phase,
+        before.since if before else draft.at,
+        version,
+        said,
+        origins,
+        grants,
+        _placement(draft, before, phase),
+    )
+    if pvd is None:
+        kind, source = KINDS[name.split(":", 1)[0]]
+        pvd = Pvd(name, name.split(":", 1)[1], kind, source, first_seen=draft.at)
+    if made or phase != phase_before:
+        added, removed, changed = difference(old, said)
+        draft.changes.append(
+            Change(
+                pvd=name,
+                link=link,
+                epoch=epoch,
+                host=host,
+                at=draft.at,
+                because=touch.because,
+                cause=touch.cause,
+                version=version if made else 0,
+                phase_before=phase_before,
+                phase=phase,
+                added=added,
+                removed=removed,
+                changed=changed,
+                seq=draft.seq,
+            )
+        )
+    _compare(draft, name, link, [one for one in found if isinstance(one, Origin)])
+    _portals(draft, name, cell, found, said)
+    if phase == phases.GONE:
+        heard = max(pvd.last_seen, _last_heard(draft, name, before))
+        cells = pvd.cells.delete(cell) if cell in pvd.cells else pvd.cells
+        pvd = replace(pvd, versions=pvd.versions + version, last_seen=heard)
+    else:
+        cells = pvd.cells.set(cell, after)
+    if phase == phase_before:
+        furthest = pvd.phase
+    elif before is None:
+        furthest = phases.furthest([pvd.phase, phase]) if pvd.cells else phase
+    else:
+        furthest = phases.furthest([one.phase for one in cells.values()])
+    pvd = replace(
+        flagged(found, pvd),
+        cells=cells,
+        phase=furthest,
+        ended=None if cells else draft.at,
+        recent=(*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent,
+    )
+    draft.put_pvd(pvd)
+    # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
+    if (before is None or phase == phases.GONE) and not (host and (link, epoch, "") in cells):
+        draft.list_pvd(pvd, link)
+
+
+def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:
+    if before is None or before.placement is None or phase == before.phase:
+        return before.placement if before is not None else None
+    return replace(before.placement, users=(), ended_at=draft.at if phase == phases.LINGERING else 0)
+
+
+def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> None:
+    """Routers of one PvD that disagree where RFC 4861 §6.2.7 wants it logged. 0 is "unspecified", no disagreement."""
+    if len(origins) < 2:
+        return
+    values: dict[str, set[int]] = {}
+    for origin in origins:
+        header = origin.header
+        said = {"M": int(header.managed) + 1, "O": int(header.other_config) + 1, "hop limit": header.hop_limit}
+        said |= {"reachable time": header.reachable_ms, "retransmission timer": header.retrans_ms}
+        mtu = next((held.value[0] for held in origin.held if held.kind == "mtu"), 0)
+        said["MTU"] = mtu if isinstance(mtu, int) else 0
+        for name, value in said.items():
+            if value:
+                values.setdefault(name, set()).add(value)
+    differing = sorted(name for name, several in values.items() if len(several) > 1)
+    if differing:
+        draft.find("ra-inconsistent", link=link, pvd=id, what=", ".join(differing))
+
+
+def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source], said: tuple[Content, ...]) -> None:
+    """Captive portals that differ by who or which protocol says them (RFC 8910 §3), those that all hosts share too."""
+    link, epoch, host = cell
+    everyone = draft.instance(id, (link, epoch, "")) if host else None
+    if not (_has_portal(said) or (everyone is not None and _has_portal(everyone.content))):
+        return
+    both = [*found, *(members(draft, id, everyone) if everyone else ())]
+    uris: dict[str, str] = {}
+    for source in both:
+        for held in source.held:
+            if held.kind == "captive_portal":
+                by = source.speaker if isinstance(source, Origin) else source.rule
+                uris.setdefault(str(held.value[0]), by)
+    for uri, by in sorted(uris.items()):
+        if portals.literal(uri):
+            draft.find("capport-literal", link=link, pvd=id, uri=uri, by=by)
+    if len(uris) > 1:
+        what = ", ".join(f"{uri} by {by}" for uri, by in sorted(uris.items()))
+        draft.find("capport-differs", link=link, pvd=id, what=what)
+
+
+def _has_portal(said: tuple[Content, ...]) -> bool:
+    """Content stands sorted by kind, but for the flags behind it: few items come before a portal."""
+    for kind, _, _ in said:
+        if kind >= "captive_portal":
+            return kind == "captive_portal"
+    return False
+
+
+def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
+    """When an instance that ends was last heard of."""
+    if before is None:
+        return draft.at
+    return max((one.heard_at for one in members(draft.before, id, before)), default=before.since)
+
+
+def flagged(found: list[Source], pvd: Pvd) -> Pvd:
+    """H, delay and sequence of the router that spoke last, L of any (standards.md C.2)."""
+    spoken = [one for one in found if isinstance(one, Origin)]
+    if not spoken:
+        return pvd
+    last = max(spoken, key=lambda one: (one.heard_at, one.speaker))
+    legacy = any(one.legacy for one in spoken)
+    return replace(pvd, http=last.http, legacy=legacy, delay=last.delay, sequence=last.sequence)
+
+
+def difference(
+    old: tuple[Content, ...], new: tuple[Content, ...]
+) -> tuple[tuple[Content, ...], tuple[Content, ...], tuple[tuple[Content, Content], ...]]:
+    """What was added, removed and changed between two contents. A new order of use is a change of `KIND order`."""
+    if not old:
+        return new, (), ()
+    before = {(kind, key): value for kind, key, value in old}
+    after = {(kind, key): value for kind, key, value in new}
+    added = tuple(item for item in new if item[:2] not in before)
+    removed = tuple(item for item in old if item[:2] not in after)
+    changed = [
+        ((*slot, before[slot]), (*slot, after[slot]))
+        for slot in before
+        if slot in after and before[slot] != after[slot]
+    ]
+    for kind in ("dns", "search", "encrypted_dns", "pref64"):
+        was = tuple(key for one, key, _ in old if one == kind and (one, key) in after)
+        now = tuple(key for one, key, _ in new if one == kind and (one, key) in before)
+        if was != now:
+            changed.append(((kind, "order", was), (kind, "order", now)))
+    return added, removed, tuple(changed)

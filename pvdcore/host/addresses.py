@@ -1,0 +1,242 @@
+"""Addresses of this host: how they are formed, how long they live, which identifiers are still wanted for them.
+
+Law: pure arithmetic over a State. Secrets, draws and hardware addresses come in as events (events/identifiers.py); the
+slice that folds them is pvdcore/host/autoconf.py.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+from typing import Final
+
+import msgspec
+
+from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId, Seq, deadline
+from pvdcore.domains.contents import heard_at
+from pvdcore.policy import Policy
+from pvdcore.prefixes import network
+from pvdcore.state import Held, Identifier, Origin, State, because, counted_from, until
+
+IID_BITS: Final = 64  # RFC 4291 §2.5.1; of link types that say otherwise in the table below
+IID_BITS_OF: Final[dict[str, int]] = {}  # by Link.kind: all that RFC 2464, 2467, 4944, 5072 … define use 64
+LINK_LOCAL: Final = "fe80::/64"
+TWO_HOURS: Final[Instant] = 7200 * SECOND  # RFC 4862 §5.5.3 e
+IDGEN_RETRIES: Final = 3  # RFC 7217 §7, and TEMP_IDGEN_RETRIES of RFC 8981 §3.8
+IDGEN_DELAY_MS: Final = 1000  # RFC 7217 §7: the next identifier after a random time up to this
+TEMP_VALID_S: Final = 172_800  # RFC 8981 §3.8
+TEMP_PREFERRED_S: Final = 86_400  # RFC 8981 §3.8
+MAX_DESYNC_S: Final = TEMP_PREFERRED_S * 4 // 10  # RFC 8981 §3.8
+DAD_TRANSMITS: Final = 1  # RFC 4862 §5.1 DupAddrDetectTransmits
+RETRANS_MS: Final = 1000  # RFC 4861 §10 RETRANS_TIMER
+
+TENTATIVE, DAD_FAILED, OPTIMISTIC = 0x40, 0x08, 0x04  # IFA_F_*, uapi linux/if_addr.h
+
+
+class UnknownIid(ValueError):
+    """An interface identifier that can't be formed; the message says what is needed."""
+
+
+class WantedIdentifier(msgspec.Struct, frozen=True, order=True):
+    """An identifier to choose, and to say in an IdentifierChosen.
+
+    delay_ms_max: it is to be said after a random time up to this (RFC 7217 §6); 0: at once.
+    """
+
+    link: LinkId
+    epoch: int
+    pvd: PvdId
+    prefix: str
+    kind: str
+    dad_counter: int = 0
+    generation: int = 0
+    delay_ms_max: int = 0
+
+
+def eui64(mac: str) -> int:
+    """The modified EUI-64 interface identifier of a MAC (RFC 4291 §2.5.1, appendix A). Raises UnknownIid."""
+    octets = mac.split(":")
+    if len(octets) != 6:
+        raise UnknownIid(f"{mac!r} is no MAC address to make an interface identifier of; give --host MAC")
+    number = int("".join([*octets[:3], "ff", "fe", *octets[3:]]), 16)
+    return number ^ (1 << 57)
+
+
+def slaac(prefix: str, iid: int) -> str:
+    """The address of an autonomous prefix and an interface identifier, with its length (RFC 4862 §5.5.3)."""
+    base = network(prefix)
+    return f"{base.network_address + iid}/{base.prefixlen}"
+
+
+def forms(state_policy: Policy, prefix: Held, link_kind: str = "") -> bool:
+    """Whether a prefix forms addresses: autonomous, of the length that the link's identifiers leave (RFC 4862 §5.5.3).
+
+    With `honor_p`, a prefix that prefers delegation forms none (RFC 9762).
+    """
+    autonomous, delegating = bool(prefix.value[1]), bool(prefix.value[2])
+    if not autonomous or (delegating and state_policy.on("honor_p")):
+        return False
+    wanted = network(prefix.key)
+    return wanted.version == 6 and wanted.prefixlen + IID_BITS_OF.get(link_kind, IID_BITS) == wanted.max_prefixlen
+
+
+def floor(ends: Instant, at: Instant, valid_s: int | None) -> Instant:
+    """The instant before which an address does not end that ended at `ends`, when `valid_s` is announced at `at`.
+
+    RFC 4862 §5.5.3 e: more than two hours, or more than what is left, is taken; else what is left, at most two hours,
+    stays. 0 where the announcement is taken as it is.
+    """
+    if valid_s is None or valid_s * SECOND > TWO_HOURS or deadline(at, valid_s) > ends:
+        return 0
+    return min(ends, at + TWO_HOURS)
+
+
+def preferred_until(source: Origin, held: Held) -> Instant:
+    """When an autoconfigured address is deprecated: as announced; a temporary one by its own limit at the latest."""
+    ends = deadline(counted_from(source, held), held.preferred_s)
+    if held.value[1] == "temporary":
+        assert isinstance(held.value[2], int)
+        ends = min(ends, held.cap - (TEMP_VALID_S - TEMP_PREFERRED_S + held.value[2]) * SECOND)
+    return min(ends, until(source, held))
+
+
+def cap(chosen: Identifier) -> Instant:
+    """When an address ends at the latest (RFC 8981 §3.4: of its creation, never of a later RA)."""
+    return deadline(chosen.chosen_at, TEMP_VALID_S) if chosen.kind == "temporary" else NEVER
+
+
+def regen_advance(state: State, link: LinkId) -> Instant:
+    """How long before a temporary address is deprecated the next one is made (RFC 8981 §3.8)."""
+    retrans = max(
+        (
+            origin.header.retrans_ms
+            for speaker in state.links[link].speakers
+            for origin in state.speakers.get((link, speaker), ())
+        ),
+        default=0,
+    )
+    transmits = 0 if state.policy.word("dad") == "off" else DAD_TRANSMITS
+    return 2 * SECOND + 3 * transmits * (retrans or RETRANS_MS) * MILLISECOND
+
+
+def announcers(state: State) -> dict[tuple[LinkId, str], tuple[Origin, Held]]:
+    """By link and prefix, the last RA that held it: an address formed of it is of that PvD (RFC 8801 §3.4)."""
+    last: dict[tuple[LinkId, str], tuple[tuple[Instant, Seq, PvdId], Origin, Held]] = {}
+    for (link, _), origins in state.speakers.items():
+        for origin in origins:
+            for held in origin.held:
+                if held.kind == "prefix":
+                    said = (heard_at(origin, held), because(origin, held), origin.pvd)
+                    known = last.get((link, held.key))
+                    if known is None or known[0] < said:
+                        last[link, held.key] = (said, origin, held)
+    return {key: (origin, held) for key, (_, origin, held) in last.items()}
+
+
+def wanted_identifiers(state: State) -> tuple[WantedIdentifier, ...]:
+    """The identifiers that are to be chosen now, sorted."""
+    return tuple(sorted(one for due, one in _wanted(state) if due <= state.now))
+
+
+def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
+    """Of those wanted now, the ones that one PvD's instances give rise to; temporary ones are not among them."""
+    kind = state.policy.word("identifier")
+    found = state.pvds.get(pvd)
+    if kind == "none" or found is None:
+        return
+    for (link, epoch, host), instance in found.instances:
+        if host or link in state.host.off or state.links[link].epoch != epoch:
+            continue
+        prefixes = {
+            held.key
+            for speaker in instance.origins
+            for origin in state.speakers.get((link, speaker), ())
+            for held in origin.held
+            if origin.pvd == pvd and held.kind == "prefix" and forms(state.policy, held, state.links[link].kind)
+        }
+        asks = [WantedIdentifier(link, epoch, "", prefix, kind) for prefix in sorted(prefixes)]
+        if state.policy.word("projection") == "netns":
+            asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
+        for ask in asks:
+            chosen = state.host.identifiers.get((link, ask.prefix), ())
+            mine = [one for one in chosen if one.kind == kind and one.pvd == ask.pvd]
+            yield from (one for _, one in _stable(state, ask, mine))
+
+
+def wanted_at(state: State) -> Instant:
+    """When the next identifier is wanted if nothing is heard until then; NEVER if none."""
+    return min((due for due, _ in _wanted(state)), default=NEVER)
+
+
+def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
+    kind = state.policy.word("identifier")
+    for (link, prefix), (origin, held) in sorted(announcers(state).items(), key=lambda one: one[0]):
+        if not forms(state.policy, held, state.links[link].kind) or link in state.host.off:
+            continue
+        chosen = state.host.identifiers.get((link, prefix), ())
+        if kind != "none":
+            ask = WantedIdentifier(link, origin.epoch, "", prefix, kind)
+            yield from _stable(state, ask, [one for one in chosen if one.kind == kind])
+        if state.policy.on("temporary"):
+            yield from _temporary(state, origin, held, [one for one in chosen if one.kind == "temporary"])
+    if state.policy.word("projection") != "netns" or kind == "none":
+        return
+    for id in sorted(state.pvds):
+        for (link, epoch, host), _ in state.pvds[id].instances:
+            if not host and link not in state.host.off:
+                chosen = state.host.identifiers.get((link, LINK_LOCAL), ())
+                ask = WantedIdentifier(link, epoch, id, LINK_LOCAL, kind)
+                yield from _stable(state, ask, [one for one in chosen if one.pvd == id and one.kind == kind])
+
+
+def _stable(
+    state: State, ask: WantedIdentifier, chosen: list[Identifier]
+) -> Iterator[tuple[Instant, WantedIdentifier]]:
+    if not chosen:
+        yield state.now, ask
+    elif chosen[0].phase == "duplicate":  # no other algorithm takes its place (RFC 7217 §6)
+        counter = chosen[0].dad_counter + 1
+        yield state.now, msgspec.structs.replace(ask, dad_counter=counter, delay_ms_max=IDGEN_DELAY_MS)
+
+
+def _temporary(
+    state: State, origin: Origin, prefix: Held, chosen: list[Identifier]
+) -> Iterator[tuple[Instant, WantedIdentifier]]:
+    """One whose preferred lifetime outlasts the time it takes to make the next (RFC 8981 §3.4, §3.5)."""
+    last = max(chosen, key=lambda one: one.generation, default=None)
+    advance = regen_advance(state, origin.link)
+    if last is not None and last.phase == "given-up":
+        return
+    due = state.now
+    generation = last.generation + 1 if last else 0
+    if last is not None and last.phase != "duplicate":
+        own = deadline(last.chosen_at, TEMP_PREFERRED_S - last.desync_s)
+        due = max(due, own - advance)  # one that the network deprecated is not followed by another
+    preferred = deadline(counted_from(origin, prefix), prefix.preferred_s)
+    if preferred - advance > due:
+        counter = last.dad_counter + 1 if last is not None and last.phase == "duplicate" else 0
+        yield due, WantedIdentifier(origin.link, origin.epoch, "", prefix.key, "temporary", counter, generation)
+
+
+def usable(state: State, link: LinkId, address: str) -> bool:
+    """Whether an address of this host may be used: it stands on the link and is not tentative (RFC 4862 §5.4).
+
+    `dad=optimistic` uses it as soon as it stands there (RFC 4429); with `dad=off` there is nothing to wait for.
+    """
+    how = state.policy.word("dad")
+    if how == "off":
+        return True
+    sighted = state.host.sighted.get((link, address.split("/")[0]))
+    if sighted is None or sighted.flags & DAD_FAILED:
+        return False
+    return how == "optimistic" or not sighted.flags & TENTATIVE
+
+
+def text_of(prefix: str, iid: str) -> str:
+    """An address, without length, of a prefix and an identifier in hexadecimal. Raises UnknownIid."""
+    base = network(prefix)
+    try:
+        number = int(iid, 16)
+    except ValueError as error:
+        raise UnknownIid(f"{iid!r} is no interface identifier in hexadecimal") from error
+    if base.version != 6 or number >> (128 - base.prefixlen):
+        raise UnknownIid(f"{iid!r} does not fit behind {prefix}")
+    return str(IPv6Address(int(base.network_address) | number))

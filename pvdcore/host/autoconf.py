@@ -1,0 +1,358 @@
+"""What this host autoconfigures, as the fold keeps it: an address lives in the contribution that announces its prefix.
+
+Law: an address is a Held item beside the prefix it is formed of, so that a refresh carries it along at no cost, it
+lapses by the same heap, and it makes versions like everything else. It moves to the PvD of the last RA that held its
+prefix (RFC 8801 §3.4), and it keeps its PvD alive until it ends.
+"""
+
+from typing import Any, Final
+
+from immutables import Map
+from msgspec.structs import replace
+
+from events.identifiers import IdentifierChosen
+from events.ids import NEVER, SECOND, LinkId
+from events.link import AddressGone, AddressSeen, DadFailed
+from events.router import NeighborAdvertised, NeighborSolicited
+from pvdcore.domains.contents import heard_at
+from pvdcore.draft import Draft, Touch
+from pvdcore.host.addresses import (
+    DAD_FAILED,
+    IDGEN_RETRIES,
+    LINK_LOCAL,
+    MAX_DESYNC_S,
+    TENTATIVE,
+    TWO_HOURS,
+    UnknownIid,
+    cap,
+    eui64,
+    floor,
+    forms,
+    text_of,
+)
+from pvdcore.leases import leases6
+from pvdcore.prefixes import interface, network
+from pvdcore.state import (
+    SILENT,
+    Held,
+    Host,
+    Identifier,
+    Link,
+    Origin,
+    Sighted,
+    because,
+    until,
+)
+
+LIVE: Final = ("tentative", "assigned")
+
+
+def chosen(draft: Draft, event: IdentifierChosen) -> None:
+    """An identifier was chosen: the address of it is formed, if the prefix is still announced."""
+    link = draft.links.get(event.link)
+    if link is None or not link.attached or link.epoch != event.epoch or event.link in draft.host.off:
+        return
+    try:
+        address = text_of(event.prefix, event.iid)
+    except UnknownIid:
+        return  # what fits no prefix forms nothing
+    known = draft.host.identifiers.get((event.link, event.prefix), ())
+    before = next((one for one in known if _slot(one) == (event.pvd, event.kind, event.generation)), None)
+    if event.kind == "temporary":  # each failed one was a generation of its own
+        last = max((one for one in known if one.kind == "temporary"), key=lambda one: one.generation, default=None)
+        before = before or (last if last is not None and last.phase == "duplicate" else None)
+    one = Identifier(
+        prefix=event.prefix,
+        kind=event.kind,
+        address=address,
+        epoch=event.epoch,
+        chosen_at=draft.at,
+        because=draft.seq,
+        pvd=event.pvd,
+        phase="assigned" if draft.policy.word("dad") == "off" else "tentative",
+        dad_counter=event.dad_counter,
+        generation=event.generation,
+        failures=before.failures if before is not None else 0,
+        desync_s=min(event.desync_s, MAX_DESYNC_S),
+        mac=event.mac,
+    )
+    if before is not None and before.phase in LIVE:
+        _drop(draft, event.link, before.address, "replaced")
+    _put(draft, event.link, event.prefix, (*(other for other in known if _slot(other) != _slot(one)), one))
+    if event.prefix != LINK_LOCAL:
+        _form(draft, link, one)
+
+
+def _slot(one: Identifier) -> tuple[str, str, int]:
+    return one.pvd, one.kind, one.generation
+
+
+def _put(draft: Draft, link: LinkId, prefix: str, all_: tuple[Identifier, ...]) -> None:
+    listed = tuple(sorted(all_, key=_slot))
+    draft.host = replace(draft.host, identifiers=draft.host.identifiers.set((link, prefix), listed))
+
+
+def _form(draft: Draft, link: Link, one: Identifier) -> None:
+    """Put an address beside its prefix, with all routers of the PvD that announced it last."""
+    speakers = sorted(draft.announcing(link.id).get(one.prefix, ()))
+    spoken = [origin for speaker in speakers for origin in draft.speakers.get((link.id, speaker), ())]
+    last = max(
+        (
+            (heard_at(origin, held), because(origin, held), origin.pvd, origin.epoch)
+            for origin in spoken
+            for held in origin.held
+            if (held.kind, held.key) == ("prefix", one.prefix)
+        ),
+        default=None,
+    )
+    if last is None or last[3] != one.epoch:
+        return
+    for speaker in speakers:
+        for origin in draft.speakers.get((link.id, speaker), ()):
+            if origin.pvd != last[2]:
+                continue
+            prefix = next((held for held in origin.held if (held.kind, held.key) == ("prefix", one.prefix)), None)
+            if prefix is None or not forms(draft.policy, prefix, link.kind):
+                continue
+            address = _held(one, prefix)
+            address = replace(address, since=because(origin, prefix), because=prefix.because, heard_at=prefix.heard_at)
+            put = replace(origin, held=(*origin.held, address))
+            if until(put, address) > draft.at:
+                draft.put_origin(replace(put, event=SILENT) if _short(prefix) else put, "formed")
+
+
+def _held(one: Identifier, prefix: Held) -> Held:
+    width = network(one.prefix).prefixlen
+    value = ("slaac", one.kind, one.desync_s) if one.kind == "temporary" else ("slaac", one.kind)
+    return Held(
+        "address", f"{one.address}/{width}", value, prefix.lifetime_s, 0, preferred_s=prefix.preferred_s, cap=cap(one)
+    )
+
+
+def follow(
+    draft: Draft,
+    link: Link,
+    mine: tuple[str, str],
+    said: dict[str, Held],
+    after: dict[tuple[str, str], Held],
+) -> tuple[set[tuple[str, str]], bool]:
+    """Take an RA's prefixes to the addresses formed of them. mine: speaker and PvD that the RA speaks as.
+
+    `after` is what will be held of the RA's router for its PvD. Returns the addresses the RA carried, and whether its
+    repeats must be weighed anew because routers differ over a lifetime of at most two hours (RFC 4862 §5.5.3 e).
+    """
+    carried: set[tuple[str, str]] = set()
+    unsteady = False
+    for prefix in said.values():
+        for one in draft.host.identifiers.get((link.id, prefix.key), ()):
+            if one.phase not in LIVE or not forms(draft.policy, prefix, link.kind):
+                continue
+            new = _held(one, prefix)
+            slot = (new.kind, new.key)
+            standing = _standing(draft, link, slot)
+            ends = _ends(standing)
+            if ends > draft.at and draft.policy.on("two_hour_rule"):
+                new = replace(new, floor=floor(ends, draft.at, prefix.lifetime_s))
+            old = next((held for source, held in standing if (source.speaker, source.pvd) == mine), None)
+            new = replace(new, since=old.since if old else draft.seq)
+            for source, held in standing:
+                if source.pvd != mine[1]:
+                    _leave(draft, source, held)
+                elif source.speaker != mine[0] and held.lifetime_s != prefix.lifetime_s:
+                    unsteady = unsteady or _short(prefix)
+                    if _short(held):
+                        draft.put_origin(replace(source, event=SILENT), "announced", news=False)
+            after.pop(slot, None)
+            if max(draft.at + (prefix.lifetime_s or 0) * SECOND, new.floor) > draft.at or prefix.lifetime_s is None:
+                if new.cap > draft.at:
+                    after[slot] = new
+            carried.add(slot)
+    return carried, unsteady
+
+
+def _short(held: Held) -> bool:
+    return held.lifetime_s is not None and held.lifetime_s * SECOND <= TWO_HOURS
+
+
+def _standing(draft: Draft, link: Link, slot: tuple[str, str]) -> list[tuple[Origin, Held]]:
+    """Who carries an address now."""
+    return [
+        (origin, held)
+        for speaker in link.speakers
+        for origin in draft.speakers.get((link.id, speaker), ())
+        for held in origin.held
+        if (held.kind, held.key) == slot
+    ]
+
+
+def _ends(standing: list[tuple[Origin, Held]]) -> int:
+    """When an address ends: the one heard last says it; 0 for an address that is not there."""
+    if not standing:
+        return 0
+    return until(*max(standing, key=lambda one: (heard_at(*one), one[0].speaker)))
+
+
+def _leave(draft: Draft, origin: Origin, held: Held, cause: str = "moved") -> None:
+    """An address leaves one contribution; a repeat of the same words is news then."""
+    left = tuple(one for one in origin.held if one is not held)
+    if any(not one.fixed for one in left):
+        draft.put_origin(replace(origin, held=left, event=SILENT), cause)
+    else:
+        draft.drop_origin(origin, cause, draft.seq)
+        draft.regroup.setdefault(origin.link, Touch(cause, draft.seq))
+    touched = draft.touched.get((origin.pvd, (origin.link, origin.epoch, "")))
+    if touched is not None:
+        touched.because = draft.seq
+
+
+def _drop(draft: Draft, link: LinkId, address: str, cause: str) -> None:
+    known = draft.links[link]
+    for speaker in known.speakers:
+        for origin in draft.speakers.get((link, speaker), ()):
+            for held in origin.held:
+                if held.kind == "address" and held.key.split("/")[0] == address:
+                    _leave(draft, origin, held, cause)
+
+
+# What the host's kernel says
+
+
+def seen(draft: Draft, event: AddressSeen) -> None:
+    """The kernel has an address: what it says of it counts, whatever we would have made it (standards.md S09)."""
+    address = str(interface(event.address).ip)
+    key = (event.link, address)
+    ends = event.valid_until
+    preferred = event.preferred_until
+    if ends is None:
+        ends = NEVER if event.valid_s is None else draft.at + event.valid_s * SECOND
+    if preferred is None:
+        preferred = NEVER if event.preferred_s is None else draft.at + event.preferred_s * SECOND
+    width = network(event.address).prefixlen
+    sighted = Sighted(width, event.flags, event.origin, ends, preferred, draft.seq)
+    draft.host = replace(draft.host, sighted=draft.host.sighted.set(key, sighted))
+    if event.flags & DAD_FAILED:
+        _duplicate(draft, event.link, address)
+    elif not event.flags & TENTATIVE:
+        _phase(draft, event.link, address, "assigned")
+
+
+def unseen(draft: Draft, event: AddressGone) -> None:
+    """The kernel has an address no more."""
+    key = (event.link, str(interface(event.address).ip))
+    if key in draft.host.sighted:
+        draft.host = replace(draft.host, sighted=draft.host.sighted.delete(key))
+
+
+# Duplicate address detection
+
+
+def failed(draft: Draft, event: DadFailed) -> None:
+    """Detection failed for an address of ours (RFC 4862 §5.4.5)."""
+    _duplicate(draft, event.link, str(interface(event.address).ip))
+
+
+def advertised(draft: Draft, event: NeighborAdvertised) -> None:
+    """Any advertisement for a tentative address is a neighbour that has it (RFC 4862 §5.4.4)."""
+    if _tentative(draft, event.link, event.target) is not None:
+        _duplicate(draft, event.link, event.target)
+
+
+def solicited(draft: Draft, event: NeighborSolicited) -> None:
+    """A probe for a tentative address, from `::` and not our own: both lose it (RFC 4862 §5.4.3)."""
+    one = _tentative(draft, event.link, event.target)
+    if one is None or event.source != "::":
+        return
+    if event.mac and event.mac in (one.mac, draft.links[event.link].mac):
+        return  # our own, looped back
+    _duplicate(draft, event.link, event.target)
+
+
+def _tentative(draft: Draft, link: LinkId, address: str) -> Identifier | None:
+    found = _find(draft, link, address)
+    return found[1] if found is not None and found[1].phase == "tentative" else None
+
+
+def _find(draft: Draft, link: LinkId, address: str) -> tuple[str, Identifier] | None:
+    for (where, prefix), all_ in draft.host.identifiers.items():
+        if where == link:
+            for one in all_:
+                if one.address == address and one.phase in LIVE:
+                    return prefix, one
+    return None
+
+
+def _phase(draft: Draft, link: LinkId, address: str, phase: str, failures: int = 0) -> Identifier | None:
+    found = _find(draft, link, address)
+    if found is None:
+        return None
+    prefix, one = found
+    after = replace(one, phase=phase, failures=failures)
+    if after != one:
+        _put(draft, link, prefix, tuple(after if x is one else x for x in draft.host.identifiers[link, prefix]))
+    return after
+
+
+def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
+    """The address goes; another identifier is tried, by the same algorithm, and at some time no more (RFC 7217 §6)."""
+    known = draft.links.get(link)
+    if known is None:
+        return
+    leases6.duplicate(draft, link, address)
+    if _of_hardware(known, address):
+        _disable(draft, known, address)
+        return
+    found = _find(draft, link, address)
+    if found is None:
+        return
+    one = found[1]
+    failures = one.failures + 1
+    tries = IDGEN_RETRIES + (one.kind != "temporary")  # RFC 7217 retries so often; RFC 8981 §3.4 tries so often
+    last = one.kind == "eui64" or failures >= tries  # a hardware address has no next identifier
+    _phase(draft, link, address, "given-up" if last else "duplicate", failures)
+    draft.find("duplicate-address", link=link, address=address)
+    if last:
+        draft.find("address-conflict", link=link, prefix=one.prefix)
+    _drop(draft, link, address, "duplicate")
+
+
+def _of_hardware(link: Link, address: str) -> bool:
+    try:
+        return address == text_of(LINK_LOCAL, f"{eui64(link.mac):x}")
+    except UnknownIid:
+        return False
+
+
+def _disable(draft: Draft, link: Link, address: str) -> None:
+    """The link-local address made of the hardware address is somebody else's: so may the hardware address be."""
+    draft.find("ipv6-off", link=link.id, address=address)
+    for speaker in link.speakers:
+        for origin in draft.speakers.get((link.id, speaker), ()):
+            draft.drop_origin(origin, "duplicate", draft.seq)
+    for key in draft.link(link.id).grants:
+        if key[1] != "dhcp4":
+            draft.drop_grant(draft.grants[(link.id, *key)], "duplicate", draft.seq)
+    draft.regroup.setdefault(link.id, Touch("duplicate", draft.seq))
+    draft.host = replace(draft.host, off=draft.host.off.set(link.id, draft.seq))
+
+
+def forget(draft: Draft, link: LinkId) -> None:
+    """The attachment ended: its identifiers, neighbours and detours with it.
+
+    Temporary addresses are made anew on the next (RFC 8981 §3.6), stable ones come out the same (RFC 7217 §5). What the
+    kernel lists stays listed until the kernel says otherwise.
+    """
+    host = draft.host
+    draft.host = Host(
+        identifiers=_without(host.identifiers, link),
+        sighted=host.sighted,
+        neighbors=_without(host.neighbors, link),
+        detours=_without(host.detours, link),
+        off=host.off.delete(link) if link in host.off else host.off,
+    )
+
+
+def _without(held: Map[Any, Any], link: LinkId) -> Map[Any, Any]:
+    for key in sorted(held):
+        if key[0] == link:
+            held = held.delete(key)
+    return held

@@ -1,0 +1,254 @@
+"""How the host should look: each PvD instance as one place of its own, derived from the State alone.
+
+Law: a wish, computed anew each time and never stored. Everything in it says until when it holds and which record it
+comes from; nothing in it is a deed. What one host adds (its addresses, its leases) is put into the shared instance of
+the PvD that owns it.
+"""
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.router import RaHeader
+from pvdcore.domains.contents import Source, members, merged
+from pvdcore.domains.portals import Portal, portal
+from pvdcore.host.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
+from pvdcore.host.addresses import preferred_until as deprecated
+from pvdcore.prefixes import network
+from pvdcore.profiles.connections import held_down
+from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
+
+LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
+
+
+class WantedAddress(msgspec.Struct, frozen=True, order=True):
+    """An address the instance should have. until, preferred_until: NEVER for infinity."""
+
+    address: str
+    until: Instant
+    preferred_until: Instant
+    because: Seq
+    origin: str
+    temporary: bool = False
+
+
+class WantedRoute(msgspec.Struct, frozen=True):
+    """A route. via: `None` for on-link. preference: `high`, `medium`, `low` (RFC 4191 §2.1)."""
+
+    destination: str
+    via: str | None
+    preference: str
+    until: Instant
+    because: Seq
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`.
+
+    reachable_ms, retrans_ms: as the router heard last has them, 0 if none said (RFC 4861 §6.3.4); the kernel draws its
+    ReachableTime from the first by itself.
+    portal: what the network says of a captive portal to this host; nothing is written for it.
+    """
+
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    host: HostId
+    netns: str
+    device: str
+    mtu: int
+    hop_limit: int
+    addresses: tuple[WantedAddress, ...]
+    routes: tuple[WantedRoute, ...]
+    servers: tuple[str, ...]
+    search: tuple[str, ...]
+    parent: str = ""
+    mac: str = ""
+    dad: str = "wait"
+    reachable_ms: int = 0
+    retrans_ms: int = 0
+    portal: Portal | None = None
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """All places, sorted by PvD, link and epoch."""
+
+    at: Instant
+    places: tuple[Place, ...]
+
+
+def place_name(pvd: PvdId, link: LinkId, epoch: int) -> str:
+    """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
+    digest = blake2b(f"{pvd}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
+    return f"pvd-{digest}"[:LINK_NAME_MAX]
+
+
+def place_mac(netns: str) -> str:
+    """The MAC of a place's device: derived from its name, locally administered, so that a restart finds the same."""
+    digest = netns.removeprefix("pvd-")
+    return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
+
+
+def desired(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
+    """What the host should have at `state.now`.
+
+    host: whose leases count, by DHCP id or MAC (`None`: nobody's). iid: `eui64` forms addresses of that MAC for the
+    autonomous prefixes; `None` forms none. Raises UnknownIid.
+    """
+    number = None
+    if iid is not None:
+        if iid != "eui64":
+            raise UnknownIid(f"interface identifiers are made by eui64, not {iid!r}")
+        number = eui64(_mac(state, host))
+    places = []
+    last = {key: origin.pvd for key, (origin, _) in announcers(state).items()}
+    leases = _placed(state, host)
+    for pvd in sorted(state.pvds):
+        cells: dict[tuple[LinkId, int], list[Source]] = {}
+        for (link, epoch, whose), instance in state.pvds[pvd].instances:
+            found = list(_counting(state, pvd, instance, host)) if whose else members(state, pvd, instance)
+            if found:
+                cells.setdefault((link, epoch), []).extend(found)
+        for grant in leases.get(pvd, ()):
+            cells.setdefault((grant.link, grant.epoch), []).append(grant)
+        for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
+            if held_down(state, link):
+                continue  # the operator closed what was open there
+            places.append(place_of(state, pvd, link, epoch, found, number, host or "", last))
+    return Desired(state.now, tuple(places))
+
+
+def _mac(state: State, host: HostId | None) -> str:
+    for grant in state.grants.values():
+        if host and host in (grant.host, grant.mac):
+            return grant.mac or host
+    return host or ""
+
+
+def _counting(state: State, pvd: PvdId, instance: Instance, host: HostId | None) -> Iterator[Grant]:
+    """What DHCP gave `host` beside its leases, in each PvD that it belongs to."""
+    for source in members(state, pvd, instance):
+        if isinstance(source, Grant) and source.rule == "dhcp6-info" and host and host in (source.host, source.mac):
+            yield source
+
+
+def _placed(state: State, host: HostId | None) -> dict[PvdId, list[Grant]]:
+    """The leases of `host` by the one PvD each is placed in, which need no longer be an owner (membership)."""
+    found: dict[PvdId, list[Grant]] = {}
+    for key in sorted(state.grants):
+        grant = state.grants[key]
+        if grant.placed and host and host in (grant.host, grant.mac):
+            found.setdefault(grant.placed, []).append(grant)
+    return found
+
+
+def place_of(
+    state: State,
+    pvd: PvdId,
+    link: LinkId,
+    epoch: int,
+    found: list[Source],
+    iid: int | None,
+    host: HostId,
+    last: dict[tuple[LinkId, str], PvdId],
+) -> Place:
+    """One place out of its contributions. iid: as a number, `None` where addresses are chosen already; last: the PvD
+    of each prefix's last announcer, of use with an iid only."""
+    name = place_name(pvd, link, epoch)
+    addresses: list[WantedAddress] = []
+    routes: list[WantedRoute] = []
+    servers: list[str] = []
+    search: list[str] = []
+    mtu = hop_limit = 0
+    items = merged(found)
+    rio = state.policy.on("rio")  # off: a host of type B, which knows header preferences only (RFC 4191 §3.1)
+    overridden = {held.value[1] for _, held in items if rio and held.kind == "route" and held.value[0] == "::/0"}
+    for source, held in items:
+        ends, record = until(source, held), because(source, held)
+        match held.kind:
+            case "address" if held.value[0] != "slaac" or iid is None:
+                preferred = _preferred(source, held)
+                short_lived = held.value[1:2] == ("temporary",)
+                addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0]), short_lived))
+            case "prefix":
+                if held.value[0]:
+                    routes.append(WantedRoute(held.key, None, "medium", ends, record))
+                mine = last.get((link, held.key)) == pvd
+                if mine and iid is not None and forms(state.policy, held, state.links[link].kind):
+                    address = slaac(held.key, iid)
+                    addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
+            case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
+                routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record))
+            case "route" if isinstance(source, Grant) or rio:
+                via = held.value[1]
+                routes.append(
+                    WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
+                )
+            case "dns":
+                servers.append(f"{held.key}%{name}" if held.key.startswith("fe80:") else held.key)
+            case "search":
+                search.append(held.key)
+            case "mtu":
+                mtu = held.value[0] if isinstance(held.value[0], int) else 0
+            case "hop_limit":
+                hop_limit = held.value[0] if isinstance(held.value[0], int) else 0
+            case _:
+                pass
+    for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
+        if one.pvd == pvd and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
+            addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
+    return Place(
+        pvd=pvd,
+        link=link,
+        epoch=epoch,
+        host=host,
+        netns=name,
+        device=name,
+        mtu=mtu,
+        hop_limit=hop_limit,
+        addresses=tuple(sorted(_united(addresses))),
+        routes=tuple(sorted(routes, key=_order)),
+        servers=tuple(servers),
+        search=tuple(search),
+        parent=state.links[link].name or link,
+        mac=place_mac(name),
+        dad=str(state.policy.values.get("dad", "optimistic")),
+        reachable_ms=_newest(found, lambda header: header.reachable_ms),
+        retrans_ms=_newest(found, lambda header: header.retrans_ms),
+        portal=portal(found, state.policy),
+    )
+
+
+def _newest(found: list[Source], of: Callable[[RaHeader], int]) -> int:
+    """The value of the router heard last that gives one: 0 is "unspecified" (RFC 4861 §6.3.4)."""
+    said = [(one.heard_at, one.speaker, of(one.header)) for one in found if isinstance(one, Origin)]
+    return max((one for one in said if one[2]), default=(0, "", 0))[2]
+
+
+def _united(addresses: list[WantedAddress]) -> list[WantedAddress]:
+    """An address that two gave lives while one does (RFC 4862 §5.6)."""
+    longest: dict[str, WantedAddress] = {}
+    for one in addresses:
+        bare = one.address.split("/")[0]
+        known = longest.get(bare, one)
+        longest[bare] = max(known, one, key=lambda each: (each.until, each.preferred_until, each.because))
+    return list(longest.values())
+
+
+PREFERENCES: Final = ("high", "medium", "low")
+
+
+def _order(route: WantedRoute) -> tuple[int, str, int, str]:
+    version = network(route.destination).version
+    return (version, route.destination, PREFERENCES.index(route.preference), route.via or "")
+
+
+def _preferred(source: Source, held: Held) -> Instant:
+    if held.kind == "address" and held.value[0] == "slaac" and isinstance(source, Origin):
+        return deprecated(source, held)
+    if held.preferred_s is None:
+        return until(source, held) if held.kind != "prefix" else NEVER
+    return deadline(counted_from(source, held), held.preferred_s)

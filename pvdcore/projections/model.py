@@ -1,0 +1,119 @@
+"""A kernel made of dictionaries: what a plan would leave behind, without a host.
+
+Law: it accepts what Linux accepts and refuses what Linux refuses, with the kernel's words; it never expires anything by
+itself, since nobody tells it the time but the operations.
+"""
+
+from msgspec.structs import replace
+
+from events.ids import NEVER, SECOND, Instant
+from events.ops import (
+    AddressAdd,
+    AddressDelete,
+    LinkAdd,
+    LinkDelete,
+    LinkSet,
+    NetnsAdd,
+    NetnsDelete,
+    Op,
+    Outcome,
+    ResolverWrite,
+    RouteAdd,
+    RouteDelete,
+    RuleAdd,
+    RuleDelete,
+)
+from pvdcore.projections.plan import Have, RuleKey, Standing, TableKey
+
+
+class ModelKernel:
+    """Namespaces in memory. at: the instant from which the seconds of an operation count."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, Standing] = {}
+        self._tables: dict[TableKey, tuple[str, Instant]] = {}
+        self._rules: frozenset[RuleKey] = frozenset()
+        self.writes = 0
+
+    def observe(self) -> Have:
+        """The host as it is."""
+        return Have(dict(self._namespaces), dict(self._tables), self._rules)
+
+    def apply(self, op: Op, at: Instant) -> Outcome:
+        """Do one operation."""
+        error = self._apply(op, at)
+        self.writes += not error
+        return Outcome(op, error)
+
+    def _apply(self, op: Op, at: Instant) -> str:
+        if not op.netns:
+            return self._steer(op, at)
+        known = self._namespaces.get(op.netns)
+        if isinstance(op, NetnsAdd):
+            if known is not None:
+                return "EEXIST"
+            self._namespaces[op.netns] = Standing()
+            return ""
+        if known is None:
+            return "ENOENT"
+        if isinstance(op, NetnsDelete):
+            del self._namespaces[op.netns]
+            return ""
+        after = self._change(known, op, at)
+        if isinstance(after, str):
+            return after
+        self._namespaces[op.netns] = after
+        return ""
+
+    def _steer(self, op: Op, at: Instant) -> str:
+        """The first namespace: routes in tables, and rules."""
+        match op:
+            case RouteAdd():
+                entry = (op.preference, _ends(op.expires_s, at))
+                self._tables[op.table, op.destination, op.via, op.metric] = entry
+                return ""
+            case RouteDelete():
+                gone = self._tables.pop((op.table, op.destination, op.via, op.metric), None)
+                return "" if gone is not None else "ESRCH"
+            case RuleAdd() | RuleDelete():
+                key = (op.priority, op.source, op.table)
+                if (key in self._rules) == isinstance(op, RuleAdd):
+                    return "EEXIST" if isinstance(op, RuleAdd) else "ENOENT"
+                self._rules = self._rules ^ {key}
+                return ""
+            case _:
+                return "EOPNOTSUPP"
+
+    def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
+        match op:
+            case LinkAdd():
+                return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
+            case LinkSet() if known.device != op.name:
+                return "ENODEV"
+            case LinkSet():
+                return replace(known, up=True, mtu=op.mtu or known.mtu, hop_limit=op.hop_limit or known.hop_limit)
+            case LinkDelete():
+                return Standing(servers=known.servers, search=known.search) if known.device == op.name else "ENODEV"
+            case ResolverWrite():
+                return replace(known, servers=op.servers, search=op.search)
+            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if known.device != op.link:
+                return "ENODEV"
+            case AddressAdd():
+                ends = (_ends(op.valid_s, at), _ends(op.preferred_s, at))
+                return replace(known, addresses={**known.addresses, op.address: ends})
+            case AddressDelete():
+                left = {one: ends for one, ends in known.addresses.items() if one != op.address}
+                return "EADDRNOTAVAIL" if left == known.addresses else replace(known, addresses=left)
+            case RouteAdd():
+                key = (op.destination, op.via, op.metric)
+                return replace(known, routes={**known.routes, key: _ends(op.expires_s, at)})
+            case RouteDelete():
+                one = (op.destination, op.via, op.metric)
+                left_ = {key: ends for key, ends in known.routes.items() if key != one}
+                return "ESRCH" if left_ == known.routes else replace(known, routes=left_)
+            case _:
+                return "EOPNOTSUPP"
+
+
+def _ends(seconds: int | None, at: Instant) -> Instant:
+    return NEVER if seconds is None else at + seconds * SECOND

@@ -1,0 +1,249 @@
+"""The difference between how the host should look and how it looks, as operations in an order that works.
+
+Law: what is right already is not written again; what is not ours is not touched (`owned`). Names of namespaces come
+from `desired.place_name`, so that what is left of an earlier run is found again.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from events.ids import NEVER, SECOND, Instant
+from events.ops import (
+    AddressAdd,
+    AddressDelete,
+    LinkAdd,
+    LinkSet,
+    NetnsAdd,
+    NetnsDelete,
+    Op,
+    ResolverWrite,
+    RouteAdd,
+    RouteDelete,
+    RuleAdd,
+    RuleDelete,
+)
+from pvdcore.projections.desired import Desired, Place, WantedRoute
+from pvdcore.projections.tables import Steering, ours
+
+TOLERANCE: Final[Instant] = 2 * SECOND  # kernels count lifetimes in whole seconds from when they were told
+
+METRICS: Final = {"high": 512, "medium": 1024, "low": 1536}
+"""Where the metrics of a preference begin (RFC 4191 §2.1). Each router has one of its own: of equal ones the kernel
+makes one equal-cost route with one end, whatever their preferences."""
+METRICS_EACH: Final = 512  # as many routers as one destination may have of one preference (policy routes_max)
+
+HOP_LIMIT: Final = 64  # of a new link (IPV6_DEFAULT_HOPLIMIT)
+LAZY_EIGHTHS: Final = 7
+"""A repeated announcement is written again when less than so much of its lifetime is left in the kernel: a router that
+repeats itself each second costs nothing, and what the kernel shows is never more than an eighth behind."""
+
+RouteKey = tuple[str, str | None, int]
+"""Destination, router (`None`: on-link), metric."""
+
+FOUNDATIONS: Final = (NetnsAdd, LinkAdd)
+"""What everything else in a place stands on."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """One namespace as it is. The instants at which things end: (valid, preferred) by address, and by route."""
+
+    device: str = ""
+    mtu: int = 0
+    up: bool = True
+    hop_limit: int = HOP_LIMIT
+    addresses: dict[str, tuple[Instant, Instant]] = {}
+    routes: dict[RouteKey, Instant] = {}
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
+class Look(msgspec.Struct, frozen=True, array_like=True):
+    """One namespace of ours as the kernel tells it: what is left of lifetimes in seconds, `None` for ever.
+
+    mark: the PvD that it says it is of. addresses: (address, valid, preferred). dad_failed: addresses that somebody
+    else has (RFC 4862 §5.4.5). routes: (destination, router, metric, expiry). What does not carry our protocol number
+    is not in here.
+    """
+
+    mark: str = ""
+    device: str = ""
+    mtu: int = 0
+    up: bool = True
+    hop_limit: int = HOP_LIMIT
+    addresses: tuple[tuple[str, int | None, int | None], ...] = ()
+    dad_failed: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str | None, int, int | None], ...] = ()
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
+def standing(look: Look, at: Instant) -> Standing:
+    """A look as of the instant it was taken."""
+    return Standing(
+        device=look.device,
+        mtu=look.mtu,
+        up=look.up,
+        hop_limit=look.hop_limit,
+        addresses={one: (_ends(valid, at), _ends(preferred, at)) for one, valid, preferred in look.addresses}
+        | {one: (at, at) for one in look.dad_failed},
+        routes={(to, via, metric): _ends(expires, at) for to, via, metric, expires in look.routes},
+        servers=look.servers,
+        search=look.search,
+    )
+
+
+TableKey = tuple[int, str, str | None, int]
+RuleKey = tuple[int, str, int]
+
+
+class Have(msgspec.Struct, frozen=True):
+    """The host as it is: namespaces by name; of the first namespace, routes by (table, destination, via, metric) with
+    preference and end, and rules as (priority, source, table)."""
+
+    namespaces: dict[str, Standing] = {}
+    tables: dict[TableKey, tuple[str, Instant]] = {}
+    rules: frozenset[RuleKey] = frozenset()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Operations in order, each with the place it is for (None: what is to go)."""
+
+    ops: tuple[tuple[Op, Place | None], ...] = ()
+
+
+def plan(want: Desired, have: Have, owned: frozenset[str] = frozenset()) -> Plan:
+    """What to do. owned: namespaces that carry our mark; only those are ever deleted."""
+    ops: list[tuple[Op, Place | None]] = []
+    for place in want.places:
+        ops += [(op, place) for op in place_ops(place, have.namespaces.get(place.netns), want.at)]
+    wanted = {place.netns for place in want.places}
+    for name in sorted(set(have.namespaces) & owned - wanted):
+        ops.append((NetnsDelete(name), None))
+    return Plan(tuple(ops))
+
+
+def seconds(ends: Instant, at: Instant) -> int | None:
+    """What is left of a lifetime, in whole seconds; `None` for ever."""
+    return None if ends == NEVER else max(0, (ends - at) // SECOND)
+
+
+def _ends(left_s: int | None, at: Instant) -> Instant:
+    return NEVER if left_s is None else at + left_s * SECOND
+
+
+def _same(known: Instant, wanted: Instant, at: Instant, lazy: bool) -> bool:
+    """Whether the kernel has the right end. lazy: also if it ends sooner, but not much sooner, than it should."""
+    if known == wanted:
+        return True
+    if NEVER in (known, wanted):
+        return False
+    if abs(known - wanted) <= TOLERANCE:
+        return True
+    return lazy and wanted > known and 8 * (known - at) >= LAZY_EIGHTHS * (wanted - at)
+
+
+def place_ops(place: Place, stands: Standing | None, at: Instant, *, lazy: bool = False) -> list[Op]:
+    """What to do in one place. stands: `None` if there is no such namespace. lazy: see LAZY_EIGHTHS."""
+    ops: list[Op] = []
+    netns, device = place.netns, place.device
+    if stands is None:
+        ops.append(NetnsAdd(netns, place.pvd))
+        stands = Standing()
+    if not stands.device:
+        ops.append(LinkAdd(netns, device, place.parent or place.link, place.mtu, place.mac))
+        stands = replace(stands, mtu=place.mtu, up=True, hop_limit=HOP_LIMIT, addresses={}, routes={})
+    mtu = place.mtu if place.mtu != stands.mtu else 0
+    hop_limit = place.hop_limit if place.hop_limit != stands.hop_limit else 0
+    if mtu or hop_limit or not stands.up:
+        ops.append(LinkSet(netns, device, mtu, hop_limit))
+    for address in place.addresses:
+        known = stands.addresses.get(address.address)
+        wanted = (address.until, address.preferred_until)
+        if known is None or not all(_same(*pair, at, lazy) for pair in zip(known, wanted, strict=True)):
+            left, preferred = seconds(address.until, at), seconds(address.preferred_until, at)
+            ops.append(AddressAdd(netns, device, address.address, left, preferred, place.dad))
+    named = {address.address for address in place.addresses}
+    ops += [AddressDelete(netns, device, one) for one in sorted(set(stands.addresses) - named)]
+    ops += _routes(place, stands, at, lazy)
+    if (place.servers, place.search) != (stands.servers, stands.search):
+        ops.append(ResolverWrite(netns, place.servers, place.search))
+    return ops
+
+
+def _routes(place: Place, stands: Standing, at: Instant, lazy: bool) -> list[Op]:
+    ops: list[Op] = []
+    kept: set[RouteKey] = set()
+    # A gateway must be reachable before a route through it: what is on-link comes first.
+    for route in sorted(place.routes, key=lambda one: one.via is not None):
+        metric = _metric(route, {*stands.routes, *kept})
+        key = (route.destination, route.via, metric)
+        kept.add(key)
+        end = stands.routes.get(key)
+        # IPv4 routes have no end in the kernel: they go when theirs has come.
+        if end is not None and (_same(end, route.until, at, lazy) or ":" not in route.destination):
+            continue
+        if end == NEVER:  # which the kernel does not take back (ip6_fib.c, fib6_add_rt2node)
+            ops.append(RouteDelete(place.netns, place.device, *key))
+        left = seconds(route.until, at)
+        # The word itself, not one like it: msgspec leaves a default out by identity; the same plan is the same bytes.
+        word = next(one for one in METRICS if one == route.preference)
+        ops.append(RouteAdd(place.netns, place.device, *key[:2], word, metric, left))
+    # After the new ones: a router that changed its preference is at no instant without a route.
+    stale = sorted((one for one in stands.routes if one not in kept), key=lambda one: (one[0], one[1] or "", one[2]))
+    return [*ops, *(RouteDelete(place.netns, place.device, *key) for key in stale)]
+
+
+def _metric(route: WantedRoute, taken: set[RouteKey]) -> int:
+    """The metric that a route has already, else the first that is free for its destination and preference."""
+    band = range(METRICS[route.preference], METRICS[route.preference] + METRICS_EACH)
+    of = {metric: via for destination, via, metric in taken if destination == route.destination and metric in band}
+    known = [metric for metric, via in of.items() if via == route.via]
+    return min(known) if known else next((metric for metric in band if metric not in of), band[-1])
+
+
+def op_key(op: Op) -> tuple[str, ...]:
+    """What an operation is about: a later one about the same thing takes its place."""
+    what = type(op).__name__
+    match op:
+        case AddressAdd() | AddressDelete():
+            return (what, op.address)
+        case RouteAdd() | RouteDelete():
+            return (what, op.destination, op.via or "")
+        case _:
+            return (what,)
+
+
+def steer(want: Steering, have: Have) -> Plan:
+    """What to do for the projection `tables`: routes before the rules that lead to them, and the other way round when
+    they go, so that no packet meets an empty table. What is in no table of ours is not touched."""
+    ops: list[Op] = []
+    routes: set[TableKey] = set()
+    for table in want.tables:
+        for route in sorted(table.routes, key=lambda one: one.via is not None):
+            key = (table.number, route.destination, route.via, route.metric)
+            routes.add(key)
+            known = have.tables.get(key)
+            if known is None or known[0] != route.preference or not _same(known[1], route.until, want.at, False):
+                left = seconds(route.until, want.at)
+                ops.append(
+                    RouteAdd(
+                        "",
+                        route.link,
+                        route.destination,
+                        route.via,
+                        route.preference,
+                        route.metric,
+                        left,
+                        table.number,
+                        route.kind,
+                    )
+                )
+    rules = {(rule.priority, rule.source, rule.table) for rule in want.rules}
+    ops += [RuleAdd("", *key) for key in sorted(rules - have.rules)]
+    ops += [RuleDelete("", *key) for key in sorted(have.rules - rules) if ours(key[2])]
+    stale = [key for key in have.tables if key not in routes and ours(key[0])]
+    for number, destination, via, metric in sorted(stale, key=lambda one: (one[0], one[1], one[2] or "", one[3])):
+        ops.append(RouteDelete("", "", destination, via, metric, number))
+    return Plan(tuple((op, None) for op in ops))

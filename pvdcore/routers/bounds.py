@@ -1,0 +1,100 @@
+"""How much of what is sent to us is written down: token buckets for live input (standards.md D.3); those of new routers
+are in pvdcore/routers/bucket.py.
+
+Law: whoever is known never shares a bucket with strangers. A router that is held, and this host's own DHCP exchange,
+are refused only where they speak faster than anything means. What is refused is counted, and a few samples of it are
+kept, so that the history says what happened in a few lines. Captures are read whole: this is for live input only, and
+the journal of it replays exactly.
+"""
+
+from typing import Final
+
+import msgspec
+
+from events.codec import AnyEvent
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
+from events.frames import FrameRejected
+from events.ids import SECOND, Instant, LinkId
+from events.link import ArpSeen
+from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
+from pvdcore.routers.bucket import PASS, Gate, admit, opened
+from pvdcore.routers.bucket import RULE as STRANGERS
+from pvdcore.state import State
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """So many at once, and one more each `every`."""
+
+    at_once: int
+    every: Instant
+
+
+BOUNDS: Final = {
+    "flood-ra": Bound(
+        100, SECOND // 20
+    ),  # routers that are new; a link has two or three, a reboot of all shows at once
+    "flood-ra-full": Bound(10, 10 * SECOND),  # the table of routers is full: samples, six a minute
+    "flood-ra-repeats": Bound(20, SECOND // 2),  # a held router that says the same again: RFC 4861 allows one in 3 s
+    "flood-ra-changes": Bound(200, SECOND // 50),  # a held router that says something else each time, or somebody as it
+    "flood-dhcp": Bound(200, SECOND // 50),  # other hosts' exchanges: a classroom that boots
+    "flood-nd": Bound(50, SECOND // 5),
+    "flood-arp": Bound(50, SECOND // 5),
+    "flood-rejected": Bound(20, 10 * SECOND),  # malformed: samples
+}
+BUCKETS_MAX: Final = 4096  # links times rules, and a bucket for each router held: the oldest is forgotten
+
+_KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
+    ((Dhcp4MessageSeen, Dhcp6MessageSeen), "flood-dhcp"),
+    ((RouterSolicited, NeighborSolicited, NeighborAdvertised, Redirected), "flood-nd"),
+    (ArpSeen, "flood-arp"),
+    (FrameRejected, "flood-rejected"),
+)
+
+
+class Bounds:
+    """The buckets of one session. Same events at the same instants, same answers."""
+
+    def __init__(self) -> None:
+        self._full_at: dict[tuple[str, LinkId, str], Instant] = {}
+        self._gates: dict[LinkId, Gate] = {}
+
+    def refuses(self, event: AnyEvent, at: Instant, state: State) -> str:
+        """The rule that keeps an event out of the journal; "" if none does."""
+        link: LinkId = getattr(event, "link", "")
+        if isinstance(event, RouterAdvertised):
+            rule, whose = _router(event, state)
+            if rule == STRANGERS:
+                gate = self._gates.get(link) or opened(link, at, state.policy)
+                self._gates[link], word = admit(gate, state, event.router, at)
+                return "" if word == PASS else rule
+        else:
+            rule = next((rule for kinds, rule in _KINDS if isinstance(event, kinds)), "")
+            whose = ""
+            known = state.links.get(link)
+            if not rule or (known is not None and known.mac and getattr(event, "mac", "") == known.mac):
+                return ""
+            if isinstance(event, Dhcp4MessageSeen) and known is not None and event.chaddr == known.mac:
+                return ""
+        return "" if self._takes((rule, link, whose), at) else rule
+
+    def _takes(self, name: tuple[str, LinkId, str], at: Instant) -> bool:
+        """Whether the bucket has a token. It is kept as the instant at which it is full again."""
+        bound = BOUNDS[name[0]]
+        full_at = max(self._full_at.get(name, at), at) + bound.every
+        if full_at - at > bound.at_once * bound.every:
+            return False
+        if name not in self._full_at and len(self._full_at) >= BUCKETS_MAX:
+            del self._full_at[next(iter(self._full_at))]
+        self._full_at[name] = full_at
+        return True
+
+
+def _router(event: RouterAdvertised, state: State) -> tuple[str, str]:
+    origins = state.speakers.get((event.link, event.router), ())
+    if origins:
+        repeats = all(origin.event is event or origin.event == event for origin in origins)
+        return ("flood-ra-repeats" if repeats else "flood-ra-changes"), event.router
+    link = state.links.get(event.link)
+    if link is not None and len(link.speakers) >= state.policy.number("routers_per_link_max"):
+        return "flood-ra-full", ""
+    return STRANGERS, ""

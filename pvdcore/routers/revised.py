@@ -1,0 +1,154 @@
+"""A Router Advertisement that differs from its router's last one in lifetimes only (providers count them down).
+
+Law: nothing here does what advertised.py beside it would not do: it says whether the long way would change nothing but
+lifetimes and instants, without a finding, and then changes those. What it cannot see at once is left to the long way.
+
+A Plan is made when the long way found nothing to remark. It knows where each option's items stand in what the origin
+holds, and falls with anything that is put into or taken from the origin by another way (`Draft.stir`).
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from events.ids import LinkId, deadline
+from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
+from pvdcore import deadlines
+from pvdcore.domains.contents import LIFE
+from pvdcore.draft import Draft
+from pvdcore.routers.words import Plan, Slack, Speaker, recounted
+from pvdcore.state import FOLLOWS, Held, Origin
+
+
+def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
+    """Remember how to take the next words of a router, if its last ones, `event`, are all of one PvD and plain."""
+    key = (event.link, event.router)
+    origins = draft.speakers.get(key)
+    if len(origins) != 1 or origins[0].event is not event or not _alone(draft, origins[0]):
+        return
+    places = {(held.kind, held.key): place for place, held in enumerate(origins[0].held)}
+    slots = [(held.kind, held.key) for held in said if held.lifetime_s != 0 or held.fixed]
+    carried = {(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS}
+    if len(set(slots)) != len(slots) or set(slots) != carried or (LIFE, LIFE) in places:
+        return
+    draft.plans[key] = Plan(tuple([_places(event, option, places) for option in event.options]))
+
+
+def _alone(draft: Draft, origin: Origin) -> bool:
+    """Whether no other router speaks of the PvD: where several do, the newest value counts (N14)."""
+    if origin.pvd.startswith("ra:"):
+        return True
+    instance = draft.instance(origin.pvd, (origin.link, origin.epoch, ""))
+    return instance is None or len(instance.origins) < 2
+
+
+def _places(event: RouterAdvertised, option: object, places: dict[tuple[str, str], int]) -> tuple[int, ...]:
+    """Where the items of a lasting option stand; () if one of them does not."""
+    match option:
+        case PrefixInformation():
+            slots = [("prefix", option.prefix)]
+        case RouteInformation():
+            slots = [("route", f"{option.prefix} via {event.router}")]
+        case Rdnss():
+            slots = [("dns", address) for address in option.addresses]
+        case Dnssl():
+            slots = [("search", name) for name in option.names]
+        case _:
+            return ()
+    return tuple(places[slot] for slot in slots) if all(slot in places for slot in slots) else ()
+
+
+def revise(draft: Draft, event: RouterAdvertised) -> bool:
+    """Whether an RA changed lifetimes only; then they are changed. False: nothing was done."""
+    key = (event.link, event.router)
+    known = draft.plans.get(key)
+    if known is None or draft.host.identifiers or event.link in draft.host.off:
+        return False
+    (origin,) = draft.speakers.get(key)
+    last = origin.event
+    before, after = last.options, event.options
+    if len(before) != len(after) or event.mac != last.mac or event.notes != last.notes:
+        return False
+    if event.header is not last.header and event.header != last.header:
+        return False
+    link = draft.links[event.link]
+    if link.contested or not link.attached:
+        return False
+    at, queued = draft.at, origin.queued
+    for number, one in enumerate(after):
+        old = before[number]
+        if old is one:
+            continue
+        if type(one) is PrefixInformation and type(old) is PrefixInformation:
+            if (
+                not _same_prefix(old, one)
+                or old.valid_s == 0
+                or _elsewhere(draft, event.link, one.prefix, event.router)
+            ):
+                return False
+            lifetime = one.valid_s
+        elif type(one) is RouteInformation and type(old) is RouteInformation:
+            if old.prefix != one.prefix or old.preference != one.preference:
+                return False
+            lifetime = one.lifetime_s
+        elif type(one) is Rdnss and type(old) is Rdnss:
+            if old.addresses != one.addresses:
+                return False
+            lifetime = one.lifetime_s
+        elif type(one) is Dnssl and type(old) is Dnssl:
+            if old.names != one.names:
+                return False
+            lifetime = one.lifetime_s
+        elif old == one:
+            continue
+        else:
+            return False
+        if lifetime == 0 or not known.places[number]:
+            return False
+        ends = deadline(at, lifetime)
+        if ends < queued:
+            queued = ends
+    if queued != origin.queued:
+        draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
+        origin = replace(origin, queued=queued)
+    draft.speakers.set(key, (recounted(origin, event, known.places, at, draft.seq),))
+    draft.steady[key] = event
+    return True
+
+
+def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
+    """What the router of `event`, its last words, may change of them without being looked at: see `revise`."""
+    known = draft.plans.get(key)
+    link = draft.links.get(event.link)
+    if known is None or link is None or link.contested or not link.attached:
+        return None
+    if draft.host.identifiers or event.link in draft.host.off:
+        return None
+    (origin,) = draft.speakers.get(key)
+    if origin.event is not event:
+        return None
+    free = tuple(
+        [
+            bool(places) and not (type(one) is PrefixInformation and _watched(draft, event, one))
+            for places, one in zip(known.places, event.options, strict=True)
+        ]
+    )
+    return Slack(key, known, draft.host, origin.queued, free)
+
+
+def _watched(draft: Draft, event: RouterAdvertised, one: PrefixInformation) -> bool:
+    return one.valid_s == 0 or _elsewhere(draft, event.link, one.prefix, event.router)
+
+
+def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:
+    return (
+        old.prefix == one.prefix
+        and old.on_link == one.on_link
+        and old.autonomous == one.autonomous
+        and old.pd_preferred == one.pd_preferred
+    )
+
+
+def _elsewhere(draft: Draft, link: LinkId, prefix: str, router: str) -> bool:
+    """Whether another router of the link announces a prefix: how their lifetimes compare is for remarks.py."""
+    return any(speaker != router for speaker in draft.announcing(link).get(prefix, ()))
