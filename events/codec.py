@@ -49,6 +49,7 @@ from events.ops import PlaceUsed, PlanApplied, PlanMade
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
 from events.session import RequestRefused, SessionEnded, SessionStarted, UnknownEvent
+from events.vpn import VpnConnected, VpnEnded
 
 SCHEMA: Final = 1
 
@@ -91,6 +92,8 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     CheckpointRolledBack,
     PvdPinned,
     PvdUnpinned,
+    VpnConnected,
+    VpnEnded,
     PolicySet,
     PvdInfoDrawn,
     PvdInfoAsked,

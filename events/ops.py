@@ -35,6 +35,15 @@ class LinkAdd(Part, frozen=True, tag="link-add", gc=False):
     mac: str = ""
 
 
+class LinkMove(Part, frozen=True, tag="link-move", gc=False):
+    """Move a link of the first namespace into `netns`, and bring it up there: addresses and routes don't go along. It
+    comes back with NetnsDelete. mtu 0 = as it is."""
+
+    netns: str
+    name: str
+    mtu: int = 0
+
+
 class LinkSet(Part, frozen=True, tag="link-set", gc=False):
     """Bring a link of ours up and change it. mtu, hop_limit: 0 leaves it as it is."""
 
@@ -132,6 +141,7 @@ Op = Union[  # noqa: UP007 - one name for all operations, read by msgspec
     NetnsAdd,
     NetnsDelete,
     LinkAdd,
+    LinkMove,
     LinkDelete,
     LinkSet,
     AddressAdd,

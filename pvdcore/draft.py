@@ -148,6 +148,7 @@ class Draft:
         self.settings = state.settings
         self.connections = state.connections
         self.intent = state.intent
+        self.vpns = state.vpns
         self.visits = state.visits
         self.findings = state.findings
         self.rejected = state.rejected
@@ -192,6 +193,7 @@ class Draft:
             settings=self.settings,
             connections=self.connections,
             intent=self.intent,
+            vpns=self.vpns,
             visits=self.visits,
             findings=self.findings,
             rejected=self.rejected,

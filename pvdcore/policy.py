@@ -58,6 +58,7 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("info_age_max_s", 2_592_000, ("rfc:P117",), "how old information may get whatever its `expires` says"),
     Knob("autoconnect", "own", ("feat:B1",), "whose profiles we activate ourselves", ("own", "all", "none")),
     Knob("expected_wait_s", 5, ("problem:6",), "how long an expected PvD may come after others, before that is told"),
+    Knob("vpn_tunnel", "leave", ("feat:C5",), "where a tunnel stands: where its client made it", ("leave", "move")),
     Knob("linger_max_s", 0, ("feat:L5",), "how long processes keep the place of an ended PvD; 0: while they run"),
     Knob("projection", "none", ("acc:AM4",), "what is written to the host", ("none", "netns", "tables")),
 )

@@ -46,13 +46,14 @@ from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFet
 from events.record import Record, Step
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
 from events.session import SessionStarted
+from events.vpn import VpnConnected, VpnEnded
 from pvdcore import deadlines
 from pvdcore.domains import info, pvds, visits
 from pvdcore.draft import Draft, Touch
 from pvdcore.host import autoconf, believed, links, neighbors
 from pvdcore.leases import conflicts, leases4, leases6, membership, v6only
 from pvdcore.policy import DEFAULT, Policy
-from pvdcore.profiles import connections, settings
+from pvdcore.profiles import connections, settings, vpns
 from pvdcore.projections import placing
 from pvdcore.routers import advertised, revised
 from pvdcore.routers.words import Words
@@ -327,5 +328,7 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     PlaceUsed: placing.used,
     PvdPinned: _pin,
     PvdUnpinned: _pin,
+    VpnConnected: vpns.connected,
+    VpnEnded: vpns.ended,
 }
 """Which slice folds which event. An event without one is evidence only: it is kept and changes nothing."""

@@ -19,6 +19,7 @@ from events.link import AddressSeen, NeighborSeen, NetnsSeen, RouteSeen, RuleSee
 from events.operator import PropertyRule, Settings
 from events.ops import Op, User
 from events.router import RaHeader, RouterAdvertised
+from events.vpn import VpnConnected
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.profiles.intent import Intent
@@ -41,7 +42,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     """Something a speaker said that still holds.
 
     kind: `router`, `prefix`, `route`, `dns`, `search`, `encrypted_dns`, `pref64`, `mtu`, `captive_portal`, `hop_limit`,
-    `address`, `lease`, `ntp`, `hostname`. key: names it among its kind. value: its content.
+    `address`, `lease`, `ntp`, `hostname`, `vpn`, `excluded`. key: names it among its kind. value: its content.
     lifetime_s, preferred_s: as announced, `None` for infinity; fixed: has no lifetime of its own, lives as its origin.
     floor, cap: an address ends no sooner (RFC 4862 §5.5.3 e) and no later (RFC 8981 §3.4), whatever is announced.
     since: the first record that carried it. order: its place among what one message said.
@@ -360,6 +361,17 @@ class Connection(msgspec.Struct, frozen=True):
     waits_until: Instant = NEVER
 
 
+class Vpn(msgspec.Struct, frozen=True):
+    """What a VPN's client said last, when and by which record. link: the tunnel's, "" while it is not there. inside: it
+    stands in the namespace of its PvD (pvdcore/profiles/vpns.py)."""
+
+    said: VpnConnected
+    at: Instant
+    because: Seq
+    link: LinkId = ""
+    inside: bool = False
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something the network's administrator wants to hear about. count: how often it was seen; because: first."""
 
@@ -450,6 +462,7 @@ class State(msgspec.Struct, frozen=True):
     settings: Map[str, Settings] = Map()
     connections: Map[str, Connection] = Map()
     intent: Intent = Intent()
+    vpns: Map[str, Vpn] = Map()
     visits: Map[tuple[LinkId, int], Visit] = Map()
     findings: Map[tuple[str, str, str], Finding] = Map()
     rejected: Map[str, Rejected] = Map()

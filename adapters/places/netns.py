@@ -35,6 +35,7 @@ from adapters.sockets.netlink import (
     address_add,
     address_delete,
     link_delete,
+    link_move,
     link_set,
     macvlan_add,
     route,
@@ -44,6 +45,7 @@ from events.ops import (
     AddressDelete,
     LinkAdd,
     LinkDelete,
+    LinkMove,
     LinkSet,
     NetnsAdd,
     NetnsDelete,
@@ -60,6 +62,7 @@ from pvdcore.projections.plan import METRICS, Look
 
 NETNS = Path("/run/netns")  # where iproute2 looks for names (ip-netns(8))
 PREFIX: Final = "pvd-"
+OWN_KIND: Final = "macvlan"  # of the links that we make; one of another kind was moved here
 MARK: Final = "pvd:"
 ALIAS_OCTETS_MAX: Final = 255  # IFALIASZ - 1 (linux/if.h)
 SPARES: Final = 2  # an RA seldom brings more PvDs at once, and a spare costs 50-200 KiB of kernel memory
@@ -326,6 +329,8 @@ class Netns:
             return resolv.write(op.netns, op.servers, op.search)
         if isinstance(op, LinkAdd):
             return self._link(op, room)
+        if isinstance(op, LinkMove):
+            return self._move(op, room)
         device = room.rtnl.link(op.name if isinstance(op, (LinkDelete, LinkSet)) else op.link)
         if device is None:
             return "ENODEV"
@@ -385,8 +390,11 @@ class Netns:
             if not op.force:
                 return "EBUSY"
             device = room.device()
-            if device is not None:  # else they would keep it for as long as they run
+            if device is not None and device.kind == OWN_KIND:  # else they would keep it for as long as they run
                 room.rtnl.do(link_delete(device.index))
+        wrong = self._give_back(room)
+        if wrong:
+            return wrong
         self.forget(op.netns)
         path = os.fsencode(NETNS / op.netns)
         if _libc.umount2(path, _MNT_DETACH) and ctypes.get_errno() != errno.EINVAL:
@@ -419,6 +427,31 @@ class Netns:
             return "EEXIST"
         # The mark comes last: a link without it, in a namespace with it, is one that a crash left half made.
         return room.rtnl.do(link_set(there.index, up=True, alias=room.mark() and MARK + op.netns))
+
+    def _move(self, op: LinkMove, room: Room) -> str:
+        there = room.rtnl.link(op.name)
+        if there is None:
+            here = self._rtnl.link(op.name)
+            if here is None:
+                return "ENODEV: the tunnel is gone"
+            wrong = self._rtnl.do(link_move(here.index, room.fd, alias=MARK + op.netns))
+            if wrong:
+                return wrong
+            there = room.rtnl.link(op.name)
+            if there is None:
+                return "ENODEV"
+        return room.rtnl.do(link_set(there.index, up=True, mtu=op.mtu))
+
+    def _give_back(self, room: Room) -> str:
+        """A link that was moved here goes back where it came from; else it would end with its namespace."""
+        device = room.device()
+        if device is None or device.kind == OWN_KIND:
+            return ""
+        home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return room.rtnl.do(link_move(device.index, home, alias=""))
+        finally:
+            os.close(home)
 
 
 def teardown() -> list[str]:

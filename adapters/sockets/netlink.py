@@ -111,6 +111,11 @@ def link_set(index: int, *, up: bool | None = None, mtu: int = 0, alias: str | N
     return Request(NEWLINK, 0, body)
 
 
+def link_move(index: int, netns_fd: int, *, alias: str) -> Request:
+    """Move a link into another namespace, and give it an alias there. Its addresses and routes stay behind."""
+    return Request(NEWLINK, 0, struct.pack("=BxHiII", 0, 0, index, 0, 0) + number(28, netns_fd) + text(20, alias))
+
+
 def link_delete(index: int) -> Request:
     """Delete a link."""
     return Request(DELLINK, 0, struct.pack("=BxHiII", 0, 0, index, 0, 0))

@@ -536,6 +536,14 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "Correct the line; `pvdctl settings` shows which files are refused.",
         "the documentation of the profile's format",
     ),
+    Kind(
+        "vpn-ignored",
+        "notice",
+        "{client} says more of {pvd} than is supported here: {what}",
+        "What the VPN wants by these does not happen inside its PvD.",
+        "Leave them out, or do by other means what they are for.",
+        "a bound of this program",
+    ),
     # The records themselves.
     Kind(
         "time-jump",

@@ -10,7 +10,7 @@ from events.ids import NEVER, Instant
 from pvdcore import phases
 from pvdcore.domains.contents import LIFE, content, members
 from pvdcore.domains.inquiry import informed
-from pvdcore.profiles import connections
+from pvdcore.profiles import connections, vpns
 from pvdcore.state import Cell, Grant, Heap, Instance, Origin, Pvd, State, because, until
 
 
@@ -171,6 +171,9 @@ def _intent(state: State) -> Iterator[str]:
             for one in state.connections.values()
         ):
             yield f"{key[3]} is configured on {key[0]} without a connection"
+    tunnels = {(one.link, vpns.pvd_of(name)) for name, one in state.vpns.items() if one.link}
+    for link, pvd in sorted(tunnels ^ {(key[0], key[3]) for key in state.grants if key[2] == vpns.RULE}):
+        yield f"{pvd} is up on {link} without its data, or the other way about"
     for id in sorted(set(state.settings) ^ set(state.intent.known)):
         yield f"profile {id} is known without a record, or the other way about"
 

@@ -24,7 +24,7 @@ KINDS = {
     "dhcp4": ("implicit", "dhcp4"),
     "dhcp6": ("implicit", "dhcp6"),
     "static": ("implicit", "static"),
-    "vpn": ("implicit", "vpn"),
+    "vpn": ("explicit", "vpn"),  # by a name of this host's own
 }
 
 

@@ -153,7 +153,7 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
             if origin.pvd == pvd and held.kind == "prefix" and forms(state.policy, held, state.links[link].kind)
         }
         asks = [WantedIdentifier(link, epoch, "", prefix, kind) for prefix in sorted(prefixes)]
-        if state.policy.word("projection") == "netns":
+        if state.policy.word("projection") == "netns" and not _told(pvd):
             asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
         for ask in asks:
             chosen = state.host.identifiers.get((link, ask.prefix), ())
@@ -181,10 +181,15 @@ def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
         return
     for id in sorted(state.pvds):
         for (link, epoch, host), _ in state.pvds[id].instances:
-            if not host and link not in state.host.off:
+            if not host and link not in state.host.off and not _told(id):
                 chosen = state.host.identifiers.get((link, LINK_LOCAL), ())
                 ask = WantedIdentifier(link, epoch, id, LINK_LOCAL, kind)
                 yield from _stable(state, ask, [one for one in chosen if one.pvd == id and one.kind == kind])
+
+
+def _told(pvd: PvdId) -> bool:
+    """Whether all of its addresses are told: a tunnel has those that its client says."""
+    return pvd.startswith("vpn:")
 
 
 def _stable(

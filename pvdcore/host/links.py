@@ -3,13 +3,15 @@
 Law: nothing learned on an attachment outlives it (RFC 7556 §2.1); a link's name in an id is the one at first sight.
 """
 
+from immutables import Map
 from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from pvdcore.domains import info, visits
 from pvdcore.draft import Draft
 from pvdcore.host import autoconf
-from pvdcore.profiles import connections
+from pvdcore.leases import membership
+from pvdcore.profiles import connections, vpns
 from pvdcore.state import Link
 
 
@@ -43,11 +45,15 @@ def seen(draft: Draft, event: LinkSeen) -> None:
             carrier_changes=event.carrier_changes,
         )
     )
+    vpns.sighted(draft, draft.link(event.link))
 
 
 def gone(draft: Draft, event: LinkGone) -> None:
     """A link was deleted: everything learned on it ends."""
     if event.link in draft.links:
+        if vpns.gone(draft, event):
+            autoconf.forget(draft, event.link)  # addresses do not go along
+            return
         _forget(draft, event.link, "link-gone")
         draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
 
@@ -55,13 +61,14 @@ def gone(draft: Draft, event: LinkGone) -> None:
 def attached(draft: Draft, event: AttachStarted) -> None:
     """A new attachment: its own epoch. What an earlier one left is ended first. A link that is attached is there."""
     link = draft.link(event.link)
-    learned = any(rule != "static" for _, rule, _ in link.grants)
+    learned = any(rule not in membership.OWN for _, rule, _ in link.grants)
     if link.attached and not link.speakers and not learned and not link.asks and not link.clients:
         connections.unblock(draft, event.link)
         return  # nothing was learned yet: still the first
     _forget(draft, event.link, "attached-anew")
     link = draft.link(event.link)
     draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=(), gone_at=None))
+    vpns.sighted(draft, draft.link(event.link))
 
 
 def detached(draft: Draft, event: AttachEnded) -> None:
@@ -80,6 +87,7 @@ def _forget(draft: Draft, name: str, reason: str) -> None:
     for speaker in link.speakers:
         for origin in draft.speakers.get((name, speaker), ()):
             draft.drop_origin(origin, "attachment", draft.seq)
+    vpns.left(draft, name)
     for key in link.grants:
         draft.drop_grant(draft.grants[(name, *key)], "attachment", draft.seq)
     autoconf.forget(draft, name)
@@ -90,3 +98,4 @@ def forget_all(draft: Draft) -> None:
     for name in sorted(draft.links):
         if draft.links[name].attached:
             detached(draft, AttachEnded(link=name, reason="boot"))
+    draft.vpns = Map()  # no tunnel outlives its client

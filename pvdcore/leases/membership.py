@@ -6,7 +6,7 @@ Law: recomputed, never fixed at arrival. A move is the difference between the ow
     DHCPv6 options      all PvDs with O (or M, by policy); else as above
     DHCPv6 address      the PvD with M and a PIO that contains it, the longest; else as above
     delegated prefix    likewise with a PIO that contains it; else the only PvD with M or a P flag; else as above
-    static              the PvD of the profile that configures it, whoever speaks on the link
+    static, vpn         the PvD of the profile that configures it, or of the VPN, whoever speaks on the link
 
 A lease belongs to all its owners at once, but is *placed* in one of them, whose host is to use it: when an RA was heard
 or the settle time is over, in the one with the oldest router. From then on it moves only when its holder ends or
@@ -25,6 +25,7 @@ from pvdcore.state import Grant, Link, Origin
 
 MILLISECOND = SECOND // 1000
 BY_PREFIX = ("dhcp6-address", "dhcp6-prefix")
+OWN = ("static", "vpn")  # no network decides whose these are
 
 
 def regroup(draft: Draft) -> None:
@@ -68,7 +69,7 @@ def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], 
 
 def _place(draft: Draft, origins: dict[PvdId, list[Origin]], grant: Grant, claimed: bool) -> Grant:
     """A grant with the owner it is placed in, or with the instant at which that is decided."""
-    if grant.rule in ("dhcp6-info", "static"):
+    if grant.rule in ("dhcp6-info", *OWN):
         return grant  # resolvers and names serve all their owners
     holder = grant.placed
     if holder:
@@ -126,7 +127,7 @@ def owners_of(
 ) -> tuple[tuple[PvdId, ...], bool, bool]:
     """The owners of a grant, sorted; whether the one who spoke last was preferred to an equal; and whether exactly one
     PvD claims it, so that it is placed there."""
-    if grant.rule == "static":
+    if grant.rule in OWN:
         return (grant.subject,), False, False
     implicit = tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
     unclaimed = implicit or (fallback(draft, link, grant),)

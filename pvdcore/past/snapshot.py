@@ -36,6 +36,7 @@ from pvdcore.state import (
     Sighting,
     State,
     Visit,
+    Vpn,
     until,
 )
 
@@ -70,6 +71,7 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     blocked: list[tuple[tuple[str, LinkId], Seq]] = []
     reached: list[tuple[str, tuple[Reached, ...]]] = []
     checkpoint: Checkpoint | None = None
+    vpns: list[tuple[str, Vpn]] = []
     shared: list[tuple[Cell, Instance]] = []
     cells: list[list[int]] = []
     """Of a packed State alone: the instances that there are, each once, and which of them each PvD has.
@@ -127,6 +129,7 @@ def _image(state: State) -> Image:
         blocked=sorted(state.intent.blocked.items(), key=lambda item: item[0]),
         reached=sorted(state.intent.reached.items(), key=lambda item: item[0]),
         checkpoint=state.intent.checkpoint,
+        vpns=sorted(state.vpns.items(), key=lambda item: item[0]),
     )
 
 
@@ -222,6 +225,7 @@ def decode(data: bytes) -> State:
         settings=Map(image.settings),
         connections=Map(image.connections),
         intent=Intent(Map(image.known), Map(image.refused), Map(image.blocked), Map(image.reached), image.checkpoint),
+        vpns=Map(image.vpns),
         visits=Map(image.visits),
         findings=Map(image.findings),
         rejected=Map(image.rejected),

@@ -18,6 +18,7 @@ from pvdcore.domains.portals import Portal, portal
 from pvdcore.host.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
 from pvdcore.host.addresses import preferred_until as deprecated
 from pvdcore.prefixes import network
+from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
 from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
 
@@ -51,6 +52,8 @@ class Place(msgspec.Struct, frozen=True):
     reachable_ms, retrans_ms: as the router heard last has them, 0 if none said (RFC 4861 §6.3.4); the kernel draws its
     ReachableTime from the first by itself.
     portal: what the network says of a captive portal to this host; nothing is written for it.
+    tunnel: of a VPN, whether its link is to `move` into the namespace or to be `leave`-d where it is; "" = a device of
+    ours on the link.
     """
 
     pvd: PvdId
@@ -71,6 +74,7 @@ class Place(msgspec.Struct, frozen=True):
     reachable_ms: int = 0
     retrans_ms: int = 0
     portal: Portal | None = None
+    tunnel: str = ""
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -158,6 +162,8 @@ def place_of(
     """One place out of its contributions. iid: as a number, `None` where addresses are chosen already; last: the PvD
     of each prefix's last announcer, of use with an iid only."""
     name = place_name(pvd, link, epoch)
+    vpn = vpns.of_pvd(state, pvd)
+    device = name if vpn is None else state.links[link].name or link
     addresses: list[WantedAddress] = []
     routes: list[WantedRoute] = []
     servers: list[str] = []
@@ -188,7 +194,7 @@ def place_of(
                     WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
                 )
             case "dns":
-                servers.append(f"{held.key}%{name}" if held.key.startswith("fe80:") else held.key)
+                servers.append(f"{held.key}%{device}" if held.key.startswith("fe80:") else held.key)
             case "search":
                 search.append(held.key)
             case "mtu":
@@ -206,7 +212,7 @@ def place_of(
         epoch=epoch,
         host=host,
         netns=name,
-        device=name,
+        device=device,
         mtu=mtu,
         hop_limit=hop_limit,
         addresses=tuple(sorted(_united(addresses))),
@@ -219,6 +225,7 @@ def place_of(
         reachable_ms=_newest(found, lambda header: header.reachable_ms),
         retrans_ms=_newest(found, lambda header: header.retrans_ms),
         portal=portal(found, state.policy),
+        tunnel="" if vpn is None else vpns.MOVE if vpns.moves(state, vpn) else vpns.LEAVE,
     )
 
 

@@ -12,6 +12,7 @@ from events.ops import (
     AddressDelete,
     LinkAdd,
     LinkDelete,
+    LinkMove,
     LinkSet,
     NetnsAdd,
     NetnsDelete,
@@ -86,7 +87,7 @@ class ModelKernel:
 
     def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
         match op:
-            case LinkAdd():
+            case LinkAdd() | LinkMove():
                 return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
             case LinkSet() if known.device != op.name:
                 return "ENODEV"

@@ -14,6 +14,7 @@ from pvdcore import phases
 from pvdcore.domains.contents import members
 from pvdcore.draft import Draft
 from pvdcore.profiles.connections import held_down
+from pvdcore.profiles.vpns import MOVE, of_pvd
 from pvdcore.projections.desired import Place, place_name, place_of
 from pvdcore.projections.plan import FOUNDATIONS, op_key
 from pvdcore.state import Cell, Change, Failing, Instance, Placement, State
@@ -42,6 +43,8 @@ def wanted(state: State, key: Key) -> Place | None:
     if not sources:
         return None
     place = place_of(state, pvd, name, epoch, sources, None, "", {})
+    if place.tunnel:  # moved as it is, or left where its client made it
+        return place if place.tunnel == MOVE else None
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
     return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0)
 
@@ -68,7 +71,8 @@ def applied(draft: Draft, event: PlanApplied) -> None:
             continue
         failed = _failed(draft, instance, event)
         name = place_name(event.pvd, event.link, event.epoch)
-        placement = Placement(event.projection, name, name, failed)
+        device = name if of_pvd(draft, event.pvd) is None else draft.link(event.link).name or event.link
+        placement = Placement(event.projection, name, device, failed)
         if gone or any(isinstance(one.op, FOUNDATIONS) for one in failed):
             cause = "displaced" if instance.phase == phases.PLACED else "heard"
         else:

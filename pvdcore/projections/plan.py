@@ -14,6 +14,7 @@ from events.ops import (
     AddressAdd,
     AddressDelete,
     LinkAdd,
+    LinkMove,
     LinkSet,
     NetnsAdd,
     NetnsDelete,
@@ -42,7 +43,7 @@ repeats itself each second costs nothing, and what the kernel shows is never mor
 RouteKey = tuple[str, str | None, int]
 """Destination, router (`None`: on-link), metric."""
 
-FOUNDATIONS: Final = (NetnsAdd, LinkAdd)
+FOUNDATIONS: Final = (NetnsAdd, LinkAdd, LinkMove)
 """What everything else in a place stands on."""
 
 
@@ -116,9 +117,10 @@ class Plan(msgspec.Struct, frozen=True):
 def plan(want: Desired, have: Have, owned: frozenset[str] = frozenset()) -> Plan:
     """What to do. owned: namespaces that carry our mark; only those are ever deleted."""
     ops: list[tuple[Op, Place | None]] = []
-    for place in want.places:
+    places = [place for place in want.places if place.tunnel != "leave"]
+    for place in places:
         ops += [(op, place) for op in place_ops(place, have.namespaces.get(place.netns), want.at)]
-    wanted = {place.netns for place in want.places}
+    wanted = {place.netns for place in places}
     for name in sorted(set(have.namespaces) & owned - wanted):
         ops.append((NetnsDelete(name), None))
     return Plan(tuple(ops))
@@ -152,7 +154,8 @@ def place_ops(place: Place, stands: Standing | None, at: Instant, *, lazy: bool 
         ops.append(NetnsAdd(netns, place.pvd))
         stands = Standing()
     if not stands.device:
-        ops.append(LinkAdd(netns, device, place.parent or place.link, place.mtu, place.mac))
+        moved = LinkMove(netns, device, place.mtu)
+        ops.append(moved if place.tunnel else LinkAdd(netns, device, place.parent or place.link, place.mtu, place.mac))
         stands = replace(stands, mtu=place.mtu, up=True, hop_limit=HOP_LIMIT, addresses={}, routes={})
     mtu = place.mtu if place.mtu != stands.mtu else 0
     hop_limit = place.hop_limit if place.hop_limit != stands.hop_limit else 0

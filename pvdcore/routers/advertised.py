@@ -183,7 +183,7 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
     if not claim.pvd.startswith(("fqdn:", "uuid:")) or claim.pvd in link.pvds:
         return False
     here = sum(name.startswith(("fqdn:", "uuid:")) for name in link.pvds)
-    alive = sum(1 for pvd in draft.pvds.values() if pvd.kind == "explicit" and pvd.cells) if here else 0
+    alive = sum(1 for pvd in draft.pvds.values() if pvd.id.startswith(("fqdn:", "uuid:")) and pvd.cells) if here else 0
     if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
         return False
     draft.find("too-many-pvds", link=link.id)

@@ -523,7 +523,7 @@ class Anonymizer:
             return ""
         if key in ("boot", "host"):
             return self.octets(value.encode())[:16].hex()
-        if (key == "pvd" and value.startswith(("fqdn:", "dns:"))) or key == "search":
+        if (key == "pvd" and value.startswith(("fqdn:", "dns:"))) or key in ("search", "split_dns"):
             kind, mark, name = value.rpartition(":")
             return kind + mark + ".".join(self.label(one.encode()).decode() for one in name.split("."))
         return self.string(value)

@@ -180,6 +180,21 @@ class LeaseRow(Struct, frozen=True):
     because: Seq
 
 
+class VpnRow(Struct, frozen=True):
+    """What a VPN's client says of its tunnel. full: all of a family goes through it, else split. gateway: the next hop
+    inside; remote: the server outside. split_dns: names that only its resolvers know. excluded: what does not go
+    through it although one of the routes covers it."""
+
+    client: str
+    device: str
+    full: bool
+    gateway: str | None
+    remote: str | None
+    split_dns: list[str]
+    excluded: list[str]
+    because: Seq
+
+
 class FailedRow(Struct, frozen=True):
     """An operation that the host refused."""
 
@@ -256,6 +271,7 @@ class InstanceRow(Struct, frozen=True):
     delay: int
     info: dict[str, Any] | None
     retrieval: RetrievalRow | None
+    vpn: VpnRow | None
 
 
 class PvdRow(Struct, frozen=True):
@@ -754,6 +770,8 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "hop_limit": ("", ("hop_limit",)),
     "lease": ("", ("protocol", "server", "t1_s", "t2_s")),
     "info": ("", ("digest",)),
+    "vpn": ("client", ("device", "form", "gateway", "remote", "split_dns")),
+    "excluded": ("prefix", ()),
     "pvd": ("pvd", ()),
     "value": ("key", ("value",)),
     "flags": ("router", ("managed", "other_config", "http", "legacy", "delay", "sequence")),
@@ -1065,7 +1083,18 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow
         delay=last.delay if last else 0,
         info=_info(inquiry.held.body) if inquiry and inquiry.held else None,
         retrieval=_retrieval(state, held, inquiry) if inquiry else None,
+        vpn=_vpn(of("vpn", []), of("excluded", [])),
     )
+
+
+def _vpn(said: list[Item], excluded: list[Item]) -> VpnRow | None:
+    for by, one in said:
+        device, form, gateway, remote, split_dns = one.value
+        names = [str(name) for name in split_dns] if isinstance(split_dns, tuple) else []
+        prefixes = [each.key for _, each in excluded]
+        full = form == "full"
+        return VpnRow(one.key, _text(device), full, _maybe(gateway), _maybe(remote), names, prefixes, because(by, one))
+    return None
 
 
 def _retrieval(state: State, held: Instance, one: Inquiry) -> RetrievalRow:

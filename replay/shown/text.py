@@ -292,6 +292,13 @@ def _held(one: report.InstanceRow) -> list[tuple[str, str, str, str | None, Seq 
         rows.append(("hop limit", str(one.hop_limit), "", _FIXED, ""))
     for server in one.ntp:
         rows.append(("ntp", server.address, "", server.until, server.because))
+    if one.vpn:
+        ends = [f"next hop {one.vpn.gateway}"] if one.vpn.gateway else []
+        ends += [f"server {one.vpn.remote}"] if one.vpn.remote else []
+        says = ", ".join([f"{one.vpn.client}, {'full' if one.vpn.full else 'split'}", *ends])
+        rows.append(("tunnel", one.vpn.device, says, _FIXED, one.vpn.because))
+        rows += [("excluded", prefix, "not through the tunnel", _FIXED, one.vpn.because) for prefix in one.vpn.excluded]
+        rows += [("split dns", name, "", _FIXED, one.vpn.because) for name in one.vpn.split_dns]
     for lease in one.leases:
         rows.append(("lease", lease.protocol, f"from {lease.server}", lease.until, lease.because))
     return rows

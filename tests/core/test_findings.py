@@ -17,6 +17,7 @@ from events.operator import ConnectionOpened, Settings, SettingsLoaded, Settings
 from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
+from events.vpn import VpnConnected
 from pvdcore.checks.findings import BY_CODE, CATALOGUE, SEVERITIES
 from pvdcore.reduce import reduce
 from pvdcore.state import State
@@ -273,6 +274,10 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     "pvd-mismatch": (expecting("y.example."), expecting("x.example.")),
     "settings-unsupported": (noting("settings-unsupported"), noting("settings-secret")),
     "settings-invalid": (noting("settings-invalid"), noting("settings-secret")),
+    "vpn-ignored": (
+        lambda: Story().hear(VpnConnected(vpn="corp", client="openvpn", device="e1", ignored=("dhcp-option NTP",))),
+        lambda: Story().hear(VpnConnected(vpn="corp", client="openvpn", device="e1")),
+    ),
     "settings-rejected": (
         refusing(3),
         noting("settings-secret"),

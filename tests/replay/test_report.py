@@ -199,6 +199,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
             "until": None,
             "failures": 0,
         },
+        "vpn": None,
     }
 
 

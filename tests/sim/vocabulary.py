@@ -114,6 +114,7 @@ from events.router import (
     UnknownOption,
 )
 from events.session import RequestRefused, SessionEnded, SessionStarted, UnknownEvent
+from events.vpn import VpnConnected, VpnEnded, VpnRoute
 
 MAC = "02:00:00:00:00:01"
 NOTES = (Note("udp-checksum", 40, "offload"),)
@@ -367,6 +368,26 @@ EVENTS: tuple[AnyEvent, ...] = (
     CheckpointRolledBack(id="k1", reason="timeout"),
     PvdPinned(pvd="fqdn:x.example."),
     PvdUnpinned(pvd="fqdn:x.example."),
+    VpnConnected(
+        vpn="corp",
+        client="openvpn",
+        device="tun0",
+        ifindex=7,
+        addresses=("10.8.0.2/24", "2001:db8:8::2/64"),
+        included=(VpnRoute("192.0.2.0/24", "10.8.0.1"), VpnRoute("2001:db8:9::/48")),
+        excluded=("192.0.2.128/25",),
+        full=True,
+        dns=("10.8.0.1",),
+        search=("corp.example.",),
+        split_dns=("intra.example.",),
+        gateway="10.8.0.1",
+        remote="198.51.100.1",
+        mtu=1400,
+        tunnel="move",
+        partial=True,
+        ignored=("dhcp-option NTP",),
+    ),
+    VpnEnded(vpn="corp", device="tun0", reason="sigterm"),
     PolicySet(values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5}),
     PvdInfoDrawn(pvd="fqdn:x.example.", link="eth0", epoch=1, draw=2**31),
     PvdInfoAsked(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, request=3),

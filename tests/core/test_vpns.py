@@ -1,0 +1,239 @@
+"""VPNs: a tunnel's data is a PvD of its own, which comes and goes with the client's word and with the tunnel.
+
+Law: what other PvDs hold is compared whole, before and after: a VPN changes nothing that is not its own.
+"""
+
+import pytest
+from msgspec.structs import replace
+
+from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.ops import AddressAdd, LinkMove, NetnsAdd, Outcome, PlanApplied, ResolverWrite, RouteAdd
+from events.session import SessionStarted
+from events.vpn import VpnConnected, VpnEnded, VpnRoute
+from pvdcore.past import snapshot
+from pvdcore.projections import placing
+from pvdcore.projections.desired import desired, place_name
+from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.plan import place_ops, plan
+from pvdcore.state import State
+from tests.sim.build import R1, R2, START, Story, dns, pio, pvd, ra, search
+
+CORP, X, I2 = "vpn:corp", "fqdn:x.example.", "ra:e1/1/fe80::2"
+UP = VpnConnected(
+    vpn="corp",
+    client="openvpn",
+    device="tun0",
+    ifindex=7,
+    addresses=("10.8.0.2/24", "2001:db8:8::2/64"),
+    included=(VpnRoute("192.0.2.0/24", "10.8.0.1"), VpnRoute("2001:db8:9::/48")),
+    excluded=("192.0.2.128/25",),
+    dns=("10.8.0.1", "2001:db8:8::53"),
+    search=("corp.example.",),
+    split_dns=("intra.example.",),
+    gateway="10.8.0.1",
+    remote="198.51.100.1",
+    mtu=1400,
+)
+
+
+def tun(name: str = "tun0", index: int = 7, *, link: str = "", up: bool = True) -> LinkSeen:
+    """A tunnel's device as netlink tells it."""
+    identity = f"netns:1:{index}:1"
+    return LinkSeen(
+        link=link or name, identity=identity, kind="tun", ifindex=index, name=name, up=up, carrier=up, host=True
+    )
+
+
+def told(*events: object, **policy: str) -> Story:
+    return Story(**policy).hear(*events)  # type: ignore[arg-type]
+
+
+def others(state: State) -> dict[str, object]:
+    """All that is not the VPN's: PvDs, whole."""
+    return {id: one for id, one in state.pvds.items() if id != CORP}
+
+
+@pytest.mark.covers("rfc:A22", "rfc:P69", "feat:C5", "feat:D4")
+def test_a_vpn_adds_one_pvd_of_its_own_and_leaves_every_other_as_it_was() -> None:
+    story = told(ra(R1, pvd("x.example.", pio("2001:db8:1::/64"), dns("2001:db8:1::53"), search("x.example."))))
+    story.hear(ra(R2, pio("2001:db8:2::/64"), dns("2001:db8:2::53"), link="e1"))
+    before, places = others(story.state), desired(story.state).places
+    assert story.alive() == [X, I2]
+    story.hear(tun(), UP)
+    assert story.alive() == [X, I2, CORP]
+    assert others(story.state) == before
+    assert [one for one in desired(story.state).places if one.pvd != CORP] == list(places)
+    found = story.pvd(CORP)
+    assert (found.kind, found.source, found.name) == ("explicit", "vpn", "corp")
+    assert story.keys(CORP, "address") == ["10.8.0.2/24", "2001:db8:8::2/64"]
+    assert {key: value[1] for key, value in story.holdings(CORP, "route").items()} == {
+        "192.0.2.0/24 via 10.8.0.1": "10.8.0.1",
+        "2001:db8:8::/64": None,
+        "2001:db8:9::/48": None,
+    }
+    assert story.keys(CORP, "excluded") == ["192.0.2.128/25"]
+    assert story.keys(CORP, "dns") == ["10.8.0.1", "2001:db8:8::53"]
+    assert story.keys(CORP, "search") == ["corp.example."]
+    assert story.holdings(CORP, "mtu") == {"mtu": (1400,)}
+    assert story.holdings(CORP, "vpn") == {
+        "openvpn": ("tun0", "split", "10.8.0.1", "198.51.100.1", ("intra.example.",))
+    }
+    for id in (X, I2):
+        assert not {"10.8.0.1", "2001:db8:8::53"} & set(story.keys(id, "dns")), "no VPN's resolver in the Wi-Fi's PvD"
+
+
+def test_to_say_the_same_again_changes_nothing_and_something_else_the_difference() -> None:
+    story = told(tun(), UP).at(5).hear(UP)
+    (first,) = story.history(CORP)
+    assert (first.cause, first.version) == ("connected", 1)
+    story.at(10).hear(replace(UP, dns=("10.8.0.1", "10.8.0.2"), remote="198.51.100.2"))
+    (_, second) = story.history(CORP)
+    assert (second.version, second.removed) == (2, (("dns", "2001:db8:8::53", ()),))
+    assert [item[:2] for item in second.added] == [("dns", "10.8.0.2")]
+    assert [(before[2][3], after[2][3]) for before, after in second.changed] == [("198.51.100.1", "198.51.100.2")]  # type: ignore[misc]
+    since = {held.key: held.since for held in story.state.grants["tun0", "", "vpn", CORP].held}
+    assert since["10.8.0.2"] > since["10.8.0.1"], "what stays keeps the record that it came with"
+
+
+def test_a_restart_in_the_old_tunnel_leaves_routes_as_they_were() -> None:
+    again = VpnConnected(
+        vpn="corp", client="openvpn", device="tun0", ifindex=7, addresses=("10.8.0.9/24",), partial=True
+    )
+    story = told(tun(), UP, again)
+    assert story.keys(CORP, "address") == ["10.8.0.9/24"]
+    assert "192.0.2.0/24 via 10.8.0.1" in story.keys(CORP, "route")
+    assert story.keys(CORP, "excluded") == ["192.0.2.128/25"]
+    assert story.keys(CORP, "dns") == []
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        VpnEnded(vpn="corp", device="tun0", reason="sigterm"),
+        VpnEnded(vpn="corp"),
+        LinkGone(link="tun0"),
+        SessionStarted(mode="live", version="1", boot="another"),
+    ],
+    ids=["down", "down of any device", "the tunnel went", "another boot"],
+)
+def test_it_ends_with_its_clients_word_and_with_its_tunnel(end: object) -> None:
+    story = told(SessionStarted(mode="live", version="1", boot="one"), tun(), UP, end)
+    assert story.alive() == [] and story.pvd(CORP).phase == "gone"
+    assert not story.state.grants and not story.state.vpns
+    story.hear(tun("tun0", 9, link="tun0#2"), replace(UP, ifindex=9))
+    assert [(one.link, one.epoch) for one in story.instances(CORP)] == [("tun0#2", 1)]
+    assert story.pvd(CORP).versions == 2, "of the first visit: what it held, and nothing"
+
+
+def test_the_end_of_an_earlier_tunnel_is_not_that_of_the_present_one() -> None:
+    story = told(tun(), tun("tun1", 8), UP, replace(UP, device="tun1", ifindex=8))
+    assert [one.link for one in story.instances(CORP)] == ["tun1"]
+    story.hear(VpnEnded(vpn="corp", device="tun0"), LinkGone(link="tun0"))
+    assert story.alive() == [CORP]
+    story.hear(VpnEnded(vpn="home"))
+    assert story.alive() == [CORP]
+
+
+def test_a_tunnel_that_netlink_has_not_told_of_yet_is_waited_for() -> None:
+    story = told(tun(), UP, replace(UP, ifindex=9))
+    assert story.alive() == [], "the old tunnel's PvD ended with the client's word for a new one"
+    story.hear(LinkGone(link="tun0"))
+    story.hear(tun("tun0", 9, link="tun0#2", up=False))
+    assert [(one.link, one.epoch) for one in story.instances(CORP)] == [("tun0#2", 1)]
+    story.hear(AttachStarted(link="tun0#2"))
+    assert [(one.link, one.epoch) for one in story.instances(CORP)] == [("tun0#2", 1)], "the carrier says it once more"
+
+
+def test_a_carrier_that_is_lost_and_found_makes_another_attachment_of_the_same_vpn() -> None:
+    story = told(tun(), UP, AttachEnded(link="tun0"))
+    assert story.alive() == []
+    story.at(5).hear(AttachStarted(link="tun0"))
+    assert [(one.link, one.epoch) for one in story.instances(CORP)] == [("tun0", 2)]
+
+
+def test_two_vpns_at_once_are_two_pvds_and_one_may_end() -> None:
+    home = replace(UP, vpn="home", device="tun1", ifindex=8, dns=("10.8.0.1",))
+    story = told(tun(), tun("tun1", 8), UP, home)
+    assert story.alive() == [CORP, "vpn:home"], "with the same addresses, routes and resolver"
+    story.hear(VpnEnded(vpn="corp"))
+    assert story.alive() == ["vpn:home"]
+
+
+def test_where_the_tunnel_is_left_alone_nothing_is_planned_for_it() -> None:
+    story = told(tun(), UP, projection="netns")
+    assert placing.wanted(story.state, (CORP, "tun0", 1)) is None
+    assert plan(desired(story.state), ModelKernel().observe()).ops == ()
+
+
+@pytest.mark.parametrize("how", [{"vpn_tunnel": "move"}, {}], ids=["by policy", "by the VPN's own hook"])
+def test_a_tunnel_that_is_to_move_goes_into_its_namespace_as_it_is(how: dict[str, str]) -> None:
+    story = told(tun(), replace(UP, tunnel="" if how else "move"), projection="netns", **how)
+    name = place_name(CORP, "tun0", 1)
+    place = placing.wanted(story.state, (CORP, "tun0", 1))
+    assert place is not None
+    ops = place_ops(place, None, START)
+    assert ops[:2] == [NetnsAdd(name, CORP), LinkMove(name, "tun0", 1400)]
+    assert {one.address for one in ops if isinstance(one, AddressAdd)} == {"10.8.0.2/24", "2001:db8:8::2/64"}
+    assert {(one.destination, one.via) for one in ops if isinstance(one, RouteAdd)} >= {
+        ("192.0.2.0/24", "10.8.0.1"),
+        ("2001:db8:8::/64", None),
+        ("2001:db8:9::/48", None),
+    }
+    assert ResolverWrite(name, UP.dns, UP.search) in ops
+    kernel = ModelKernel()
+    assert [one.error for one in (kernel.apply(op, START) for op in ops) if one.error] == []
+    assert place_ops(place, kernel.observe().namespaces[name], START) == [], "nothing is left to do"
+
+
+def moved() -> Story:
+    """A tunnel in its namespace, and gone from the first one."""
+    story = told(tun(), replace(UP, tunnel="move"), projection="netns")
+    name = place_name(CORP, "tun0", 1)
+    story.hear(LinkGone(link="tun0", reason="moved"))
+    return story.hear(
+        PlanApplied(
+            projection="netns",
+            pvd=CORP,
+            outcomes=(Outcome(NetnsAdd(name, CORP)), Outcome(LinkMove(name, "tun0", 1400))),
+            link="tun0",
+            epoch=1,
+        )
+    )
+
+
+def test_a_tunnel_that_moved_is_out_of_sight_and_not_gone() -> None:
+    story = moved()
+    (instance,) = story.instances(CORP)
+    assert (instance.phase, story.state.vpns["corp"].inside) == ("placed", True)
+    assert instance.placement is not None and instance.placement.device == "tun0"
+    story.hear(replace(UP, tunnel="move", ifindex=0, dns=("10.8.0.2",)))
+    assert story.keys(CORP, "dns") == ["10.8.0.2"], "where it is, its client finds no number for it"
+    assert placing.wanted(story.state, (CORP, "tun0", 1)) is not None
+    assert snapshot.decode(snapshot.encode(story.state)).vpns == story.state.vpns
+    assert story.refolded() == story.state
+
+
+def test_a_tunnel_that_is_not_where_it_was_moved_to_is_gone_with_its_pvd() -> None:
+    story = moved().hear(LinkGone(link="tun0", reason="deleted"))
+    assert story.instances(CORP)[0].phase == "lingering", "until a record says that nothing stands any more"
+    assert not story.state.vpns and not story.state.grants
+
+
+def test_the_name_of_a_tunnel_that_moved_is_free_for_another() -> None:
+    home = replace(UP, vpn="home", device="tun0", ifindex=9, tunnel="move")
+    story = moved().hear(tun("tun0", 9, link="tun0#2"), home)
+    assert [one.link for one in story.instances("vpn:home")] == ["tun0#2"]
+    story.hear(replace(UP, tunnel="move", ifindex=9, dns=("10.8.0.2",)))
+    assert [one.link for one in story.instances(CORP)] == ["tun0"], "a number that is another VPN's is not its own"
+    assert story.keys(CORP, "dns") == ["10.8.0.2"]
+    story.hear(replace(UP, tunnel="move", ifindex=11))
+    assert story.instances(CORP)[0].phase == "lingering", "a number that nobody has yet is a new tunnel's"
+    story.hear(tun("tun0", 11, link="tun0#3"))
+    assert [one.link for one in story.instances(CORP) if one.phase != "lingering"] == ["tun0#3"]
+
+
+@pytest.mark.parametrize("policy", [{}, {"projection": "netns"}], ids=["observed", "left where it is"])
+def test_a_tunnel_that_somebody_else_moved_is_gone(policy: dict[str, str]) -> None:
+    tunnel = "move" if not policy else "leave"
+    story = told(tun(), replace(UP, tunnel=tunnel), LinkGone(link="tun0", reason="moved"), **policy)
+    assert story.alive() == []
