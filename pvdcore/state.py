@@ -240,7 +240,8 @@ class Pvd(msgspec.Struct, frozen=True):
     """A provisioning domain. kind: `explicit` or `implicit`. source: `ra`, `mif`, `link`, `dhcp4`, `dhcp6`, `static`,
     `vpn`. last_seen: as of the last end of an instance; while instances live, their origins know better.
     versions: of the instances that ended; those that live add theirs. recent: records of the latest few versions.
-    cells: its instances; a map, for in a capture of a network every client of its leases has one of its own."""
+    cells: its instances; a map, for in a capture of a network every client of its leases has one of its own.
+    uid: what it is called outside this host."""
 
     id: PvdId
     name: str
@@ -255,10 +256,10 @@ class Pvd(msgspec.Struct, frozen=True):
     legacy: bool = False
     delay: int = 0
     sequence: int | None = None
-    trust: str = "none"
     pinned: bool = False
     cells: Map[Cell, Instance] = msgspec.field(default=Map(), name="instances")
     recent: tuple[Seq, ...] = ()
+    uid: str = ""
 
     @property
     def instances(self) -> tuple[tuple[Cell, Instance], ...]:

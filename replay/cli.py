@@ -66,7 +66,10 @@ def parser() -> argparse.ArgumentParser:
         help="those with this property (repeatable: with all); without VALUE: true",
     )
 
+    _family(made)
+
     made = _reader(commands, "status", "the PvDs in full")
+    _family(made)
     made.add_argument("pvd", metavar="PVD", nargs="?", help="one PvD only: its id, its name, or a unique prefix")
     made.add_argument("--exact", action="store_true", help="PVD is a full id; a prefix or a bare name is not found")
 
@@ -266,6 +269,19 @@ def _reader(
     _captures(made)
     made.add_argument("--journal", metavar="FILE", help="a journal; default the running system's")
     return made
+
+
+def _family(made: argparse.ArgumentParser) -> None:
+    either = made.add_mutually_exclusive_group()
+    for version in (4, 6):
+        either.add_argument(
+            f"-{version}",
+            f"--ipv{version}",
+            dest="family",
+            action="store_const",
+            const=version,
+            help=f"what is of IPv{version} only, and the PvDs that have any",
+        )
 
 
 def _span(made: argparse.ArgumentParser) -> None:

@@ -246,7 +246,8 @@ def list_(args: argparse.Namespace) -> int:
         def asked(pvd: Pvd) -> bool:
             return not wanted or matches(properties(state, pvd.id), wanted)
 
-        document = report.state_document(state, only=asked, host=_host(args, source), gone=args.all)
+        host = _host(args, source)
+        document = report.state_document(state, only=asked, host=host, gone=args.all, family=args.family)
         gone = 0 if args.all else sum(not pvd.cells and asked(pvd) for pvd in state.pvds.values())
         _say(args, document, document.pvds, lambda out: text.list_state(out, document, gone))
         return _end(source)
@@ -277,6 +278,7 @@ def status(args: argparse.Namespace) -> int:
             only=lambda pvd: wanted in (None, pvd.id),
             host=_host(args, source),
             gone=wanted is not None,
+            family=args.family,
         )
         _say(args, document, document.pvds, lambda out: text.status(out, document, args.utc))
         return _end(source)

@@ -259,15 +259,24 @@ def damage(captures: tuple[CaptureFacts, ...]) -> bool:
     return any(one.damaged is not None for one in captures)
 
 
+def _spelled(id: PvdId, word: str) -> tuple[str, ...]:
+    """The spellings of a name that are one for an id: an FQDN has no case and needs no final dot (RFC 8801 §3.4)."""
+    one = word.lower() if id.startswith("fqdn:") else word
+    return (one, one + ".")
+
+
 def resolve(state: State, word: str, *, exact: bool = False) -> PvdId:
     """The PvD a word names: an id, a bare name, or a unique prefix of either. exact: an id only. Raises Stop."""
-    if word in state.pvds:
-        return word
+    for one in (word, *_spelled("fqdn:", word)):
+        if one in state.pvds:
+            return one
     if exact:
         raise Stop(NOT_FOUND, f"no PvD has the id {word!r}; `pvdctl list --all` shows which there are")
-    named = sorted(id for id, pvd in state.pvds.items() if pvd.name in (word, word + "."))
+    named = sorted(id for id, pvd in state.pvds.items() if pvd.name in _spelled(id, word))
     found = named or sorted(
-        id for id, pvd in state.pvds.items() if word and (id.startswith(word) or pvd.name.startswith(word))
+        id
+        for id, pvd in state.pvds.items()
+        if word and any(id.startswith(one) or pvd.name.startswith(one) for one in _spelled(id, word))
     )
     if len(found) == 1:
         return found[0]

@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pvdcore import engine
 from pvdcore.checks.invariants import check
 from pvdcore.reduce import Fold
 
 NO_SKIP = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+# How long an example takes is no fact about the code: a busy machine is not a failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -234,6 +234,14 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "RFC 4861 §4.2, RFC 8415 §15",
     ),
     Kind(
+        "rdnss-selection-reserved",
+        "error",
+        "a DHCP server on {link} sends the reserved preference 10 with resolver {server} (option {number})",
+        "It is read as medium, so what was meant by it is lost.",
+        "Set high, medium or low.",
+        "RFC 6731 §4.2, §4.3",
+    ),
+    Kind(
         "dhcp6-no-match",
         "warning",
         "DHCPv6 assigned {subject} on {link}, which no PvD with the M flag has a prefix for",

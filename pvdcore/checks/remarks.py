@@ -7,7 +7,7 @@ of the catalogue (pvdcore/checks/findings.py).
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from events.dhcp import Dhcp6MessageSeen
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen, RdnssSelection
 from events.ids import SECOND, PvdId, deadline
 from events.router import (
     IgnoredOption,
@@ -195,6 +195,13 @@ def _outlived(
         if any(deadline(draft.at, said) > deadline(since, granted) + COUNTING_NS for said, granted in pairs):
             said = {"router": event.router, "prefix": prefix, "delegated": delegated.key}
             draft.find("delegation-outlived", link=link.id, pvd=pvd, **said)
+
+
+def reserved(draft: Draft, event: Dhcp4MessageSeen | Dhcp6MessageSeen) -> None:
+    """An RDNSS selection with the reserved preference, which counts as medium (RFC 6731 §4.2, §4.3)."""
+    for one in event.options:
+        if isinstance(one, RdnssSelection) and one.preference == "reserved":
+            draft.find("rdnss-selection-reserved", link=event.link, server=one.addresses[0], number=one.code)
 
 
 def unanswered(draft: Draft, event: Dhcp6MessageSeen) -> None:

@@ -14,14 +14,29 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from events.ids import PvdId
 from events.operator import PropertyRule
 from pvdcore.domains import view
-from pvdcore.state import State
+from pvdcore.domains.trust import domains
+from pvdcore.state import Cell, State
 
 Property = str | int | float | bool
 
 
 def properties(state: State, pvd: PvdId) -> dict[str, Property]:
-    """The properties of a PvD, by name in order; {} for one that no rule speaks of. KeyError if it was never held."""
+    """The properties of a PvD, by name in order; {} for one that no rule speaks of. KeyError if it was never held.
+
+    Two links with one name are one PvD only where they are trusted (pvdcore/trust.py): else what a rule says of the one
+    is not said of the other, and what is not said of all of them not of the name.
+    """
     cells = [cell for cell, _ in state.pvds[pvd].instances]
+    apart = domains(state, state.pvds[pvd]) if len({cell[:2] for cell in cells}) > 1 else []
+    said = [_said(state, pvd, [cell for cell in cells if cell[:2] in one]) for one in apart]
+    if not said:
+        said = [_said(state, pvd, cells)]
+    return {
+        name: value for name, value in sorted(said[0].items()) if all(matches(other, {name: value}) for other in said)
+    }
+
+
+def _said(state: State, pvd: PvdId, cells: list[Cell]) -> dict[str, Property]:
     links = sorted({cell[0] for cell in cells})
     prefixes: list[str] | None = None
     found: dict[str, Property] = {}
@@ -38,7 +53,7 @@ def properties(state: State, pvd: PvdId) -> dict[str, Property]:
             if not any(_covers(rule, prefix) for prefix in prefixes):
                 continue
         found.update(rule.values)
-    return dict(sorted(found.items()))
+    return found
 
 
 def matches(has: Mapping[str, Property], wanted: Mapping[str, Property]) -> bool:

@@ -4,6 +4,8 @@ Law: a version is made here or nowhere: when an instance's content differs from 
 step's instant. An instance lives while something contributes to it.
 """
 
+from hashlib import blake2b
+
 from msgspec.structs import replace
 
 from events.ids import Instant, LinkId, PvdId
@@ -11,6 +13,7 @@ from pvdcore import phases
 from pvdcore.domains import portals
 from pvdcore.domains.contents import Source, content, members
 from pvdcore.domains.inquiry import informed
+from pvdcore.domains.trust import any_trusted, domains
 from pvdcore.draft import Draft, Touch
 from pvdcore.state import Cell, Change, Content, Instance, Origin, Placement, Pvd
 
@@ -95,7 +98,7 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     )
     if pvd is None:
         kind, source = KINDS[name.split(":", 1)[0]]
-        pvd = Pvd(name, name.split(":", 1)[1], kind, source, first_seen=draft.at)
+        pvd = Pvd(name, name.split(":", 1)[1], kind, source, first_seen=draft.at, uid=unique(draft, name, link))
     if made or phase != phase_before:
         added, removed, changed = difference(old, said)
         draft.changes.append(
@@ -138,9 +141,29 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
         recent=(*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent,
     )
     draft.put_pvd(pvd)
+    if origins and len(pvd.cells) > 1 and any_trusted(draft.policy):
+        _one_of_several(draft, pvd, link)
     # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
     if (before is None or phase == phases.GONE) and not (host and (link, epoch, "") in cells):
         draft.list_pvd(pvd, link)
+
+
+def unique(draft: Draft, id: PvdId, link: LinkId) -> str:
+    """What a PvD is called outside this host (RFC 7556 §2.4).
+
+    An explicit id is a name already. `ra:eth0/1/fe80::1` is another PvD on every host that has such a link, so it goes
+    into a UUID with what no other has: the boot id, which is random, or in a capture where the link came from, and
+    the nanosecond.
+    """
+    if KINDS[id.split(":", 1)[0]][0] == "explicit":
+        return id
+    known = draft.link(link)
+    said = (draft.boot, known.identity, str(known.first_seen), str(draft.at), id)
+    digest = bytearray(blake2b("\n".join(said).encode(), digest_size=16).digest())
+    digest[6] = digest[6] & 0x0F | 0x80  # RFC 9562 §5.8: version 8, as the maker has it
+    digest[8] = digest[8] & 0x3F | 0x80  # §4.1: its variant
+    text = digest.hex()
+    return f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:
@@ -166,6 +189,14 @@ def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> No
     differing = sorted(name for name, several in values.items() if len(several) > 1)
     if differing:
         draft.find("ra-inconsistent", link=link, pvd=id, what=", ".join(differing))
+
+
+def _one_of_several(draft: Draft, pvd: Pvd, link: LinkId) -> None:
+    """Where trust makes several links one PvD, its routers should say one sequence number (standards.md C.4)."""
+    for one in domains(draft, pvd):
+        said = {(it.http, it.sequence) for place in one if (it := draft.inquiries.get((pvd.id, *place))) is not None}
+        if len(said) > 1:
+            draft.find("ra-inconsistent", link=link, pvd=pvd.id, what="H flag or sequence number")
 
 
 def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source], said: tuple[Content, ...]) -> None:

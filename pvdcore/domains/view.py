@@ -4,9 +4,11 @@ Law: nothing here decides anything. Membership was decided by the reducer, and t
 pvdcore.domains.contents; this is the way from a name to it that desired, audit and the reports share.
 """
 
-from events.ids import Instant, PvdId
+from events.ids import Instant, LinkId, PvdId
 from pvdcore.domains.contents import Item, Source, merged, sources
-from pvdcore.state import Cell, Grant, Instance, Origin, State
+from pvdcore.domains.inquiry import Object
+from pvdcore.domains.trust import domain
+from pvdcore.state import Cell, Grant, Held, Instance, Origin, Pvd, State
 
 
 def instance(state: State, pvd: PvdId, cell: Cell) -> Instance | None:
@@ -41,6 +43,29 @@ def items(state: State, pvd: PvdId, cell: Cell) -> list[Item]:
     return merged(speakers(state, pvd, cell))
 
 
+def of_family(found: list[Item], version: int) -> list[Item]:
+    """The items of one IP version; what has none (names, an MTU, a portal's URI) is of both (RFC 7556 §2.5)."""
+    return [item for item in found if not (said := _versions(item[1])) or version in said]
+
+
+def _versions(held: Held) -> set[int]:
+    match held.kind:
+        case "router" | "prefix" | "prefix_delegated" | "address" | "dns" | "ntp" | "pref64":
+            texts: tuple[object, ...] = (held.key,)
+        case "route" | "dns_rule":
+            texts = held.value[:1]
+        case "encrypted_dns":
+            listed = held.value[2]
+            texts = listed if isinstance(listed, tuple) else ()
+        case "lease":
+            return {4 if held.value[0] == "dhcp4" else 6}
+        case "hop_limit":
+            return {6}
+        case _:
+            return set()
+    return {6 if ":" in str(text) else 4 for text in texts}
+
+
 def last_seen(state: State, pvd: PvdId) -> Instant:
     """When somebody last spoke of a PvD: its living speakers know, else the PvD itself. KeyError if never held."""
     found = state.pvds[pvd]
@@ -52,3 +77,21 @@ def versions(state: State, pvd: PvdId) -> int:
     """A PvD's version number: those of the instances that ended, and of those that live. KeyError if never held."""
     found = state.pvds[pvd]
     return found.versions + sum(held.version for held in found.cells.values())
+
+
+def information(state: State, pvd: Pvd, link: LinkId, epoch: int) -> Object | None:
+    """The additional information of an instance: its own, or, where trust makes several instances one PvD, what any of
+    them holds for the sequence number heard last (RFC 7556 §2.3; the last RA wins where they differ)."""
+    one = domain(state, pvd, (link, epoch))
+    asked = [(found, place) for place in one if (found := state.inquiries.get((pvd.id, *place))) is not None]
+    if not asked:
+        return None
+
+    def heard(place: tuple[LinkId, int]) -> Instant:
+        return max((by.heard_at for by in origins(state, pvd.id, (*place, ""))), default=0)
+
+    last, _ = max(asked, key=lambda it: (heard(it[1]), it[1]))
+    objects = [
+        it.held for it, _ in asked if it.held is not None and (it.http, it.sequence) == (last.http, last.sequence)
+    ]
+    return max(objects, key=lambda it: it.fetched_at, default=None)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from events.dhcp import Dhcp4MessageSeen, Flag, Number
 from events.ids import NEVER, SECOND, HostId
+from pvdcore.checks import remarks
 from pvdcore.draft import Draft
 from pvdcore.leases import conflicts, v6only
 from pvdcore.leases.exchanges import (
@@ -199,6 +200,7 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
     if event.yiaddr == UNSPECIFIED or lease is None or lease.value == 0:
         draft.find("dhcp4-no-lease-time", link=event.link, server=server)
         return
+    remarks.reserved(draft, event)
     held = (*_lease(event, server, lease.value), *parameters4(event.options, lease.value, event.yiaddr))
     _check_routers(draft, event, held[0].key)
     conflicts.tries(draft, event.link, host, by)

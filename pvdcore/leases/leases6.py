@@ -26,7 +26,7 @@ from pvdcore.leases.exchanges import (
     settled,
     slot6,
 )
-from pvdcore.leases.parameters import CODES6, parameters6
+from pvdcore.leases.parameters import CODES6, name_rules6, parameters6
 from pvdcore.state import Ask, Client, Grant, Held
 
 RENEWING: Final = ("RENEW", "REBIND", "INFORMATION-REQUEST")
@@ -37,6 +37,7 @@ NO_BINDING, NOT_ON_LINK = 3, 4  # RFC 8415 §21.13
 
 IRT_DEFAULT_S: Final = 86_400  # RFC 8415 §7.6 IRT_DEFAULT
 IRT_MINIMUM_S: Final = 600  # RFC 8415 §7.6 IRT_MINIMUM
+RDNSS_SELECTION = 74  # RFC 6731 §4.2
 SOL_MAX_RT, INF_MAX_RT = 82, 83
 MAX_RT_S: Final = 3600  # RFC 8415 §7.6, the default of both
 MAX_RT_RANGE_S: Final = range(60, 86_400 + 1)  # RFC 8415 §21.24, §21.25: others are ignored
@@ -174,6 +175,8 @@ def _replied(draft: Draft, event: Dhcp6MessageSeen, slot: str) -> None:
                 _association(draft, event, question, server, one)
     if asked.message in (*BINDING, "INFORMATION-REQUEST"):
         _information(draft, event, question, server)
+    if asked.message in BINDING:  # the rules of a server whose leases were replaced
+        orphaned(draft, name, question.host, "replaced", draft.seq)
 
 
 def _max_rt(draft: Draft, event: Dhcp6MessageSeen, host: HostId) -> None:
@@ -312,14 +315,28 @@ def _information(draft: Draft, event: Dhcp6MessageSeen, question: Ask, server: s
     What a Reply to Renew, Rebind or Information-request no longer carries, though it was asked for, is gone.
     """
     name, asked = event.link, question.event
+    remarks.reserved(draft, event)
     found = list(parameters6(event.options))
     known = draft.grants.get((name, question.host, "dhcp6-info", ""))
+    wanted = set(codes(asked.options, 6)) if asked.message in RENEWING else set()
     if known is not None:
-        wanted = set(codes(asked.options, 6)) if asked.message in RENEWING else set()
         new = {one.kind for one in found}
         for held in known.held:
             if held.kind not in new and not wanted.intersection(CODES6.get(held.kind, ())):
                 found.append(held)
+    _informs(draft, event, question, server, "", tuple(found))
+    rules = f"names {server}"  # apart: another server adds to them, and takes none away (RFC 6731 §4.2)
+    said = name_rules6(event.options)
+    if said or RDNSS_SELECTION in wanted:
+        _informs(draft, event, question, server, rules, said)
+
+
+def _informs(
+    draft: Draft, event: Dhcp6MessageSeen, question: Ask, server: str, subject: str, found: tuple[Held, ...]
+) -> None:
+    """What a Reply says beside leases, as a contribution; () ends the one there is."""
+    name, asked = event.link, question.event
+    known = draft.grants.get((name, question.host, "dhcp6-info", subject))
     if not found:
         if known is not None:
             draft.drop_grant(known, "withdrawn", draft.seq)
@@ -331,13 +348,13 @@ def _information(draft: Draft, event: Dhcp6MessageSeen, question: Ask, server: s
         link=name,
         epoch=draft.link(name).epoch,
         host=question.host,
-        subject="",
+        subject=subject,
         server=server,
         heard_at=draft.at,
         started_at=draft.at,
         because=draft.seq,
         since=known.since if known else draft.seq,
-        held=keep_since(tuple(found), known, draft.seq),
+        held=keep_since(found, known, draft.seq),
         owners=known.owners if known else (),
         mac=asked.mac,
         stateful=stateful,
@@ -355,7 +372,12 @@ def _refresh_at(draft: Draft, event: Dhcp6MessageSeen) -> Instant:
 
 
 def orphaned(draft: Draft, link: LinkId, host: HostId, cause: str, because: Seq) -> None:
-    """What came beside DHCPv6 leases ends with the last of them; what was asked for by itself stays."""
-    info = draft.grants.get((link, host, "dhcp6-info", ""))
-    if info is not None and info.stateful and not _leases(draft, link, host):
-        draft.drop_grant(info, cause, because)
+    """What came beside DHCPv6 leases ends with the last of them, a server's rules with the last of that server's; what
+    was asked for by itself stays."""
+    leases = _leases(draft, link, host)
+    for key in draft.grants_of(link, host):
+        info = draft.grants.get((link, *key))
+        if info is None or info.rule != "dhcp6-info" or not info.stateful:
+            continue
+        if not any(not info.subject or one.server == info.server for one in leases):
+            draft.drop_grant(info, cause, because)

@@ -7,7 +7,7 @@ PvD, add it to `parameters4` or `parameters6`.
 from ipaddress import IPv6Address
 from typing import Protocol
 
-from events.dhcp import Addresses, DhcpOption, Names, Number, Resolver, Route, Routes, Suboptions, Text
+from events.dhcp import Addresses, DhcpOption, Names, Number, RdnssSelection, Resolver, Route, Routes, Suboptions, Text
 from pvdcore.leases.exchanges import option
 from pvdcore.state import Held, Value
 
@@ -59,6 +59,7 @@ def parameters4(options: tuple[DhcpOption, ...], lease_s: int | None, own: str =
     for server in ntp.addresses if (ntp := option(options, 42, Addresses)) else ():
         add("ntp", server)
     _resolvers(options, 162, add)
+    _name_rules(options, 146, add)
     return tuple(found)
 
 
@@ -91,6 +92,29 @@ def parameters6(options: tuple[DhcpOption, ...]) -> tuple[Held, ...]:
         add("ntp", one)
     _resolvers(options, 144, add)
     return tuple(found)
+
+
+def name_rules6(options: tuple[DhcpOption, ...]) -> tuple[Held, ...]:
+    """Which names are for which resolver (option 74): apart from the rest, since each server's rules end by themselves
+    (RFC 6731 §4.2)."""
+    found: list[Held] = []
+
+    def add(kind: str, key: str, value: Value = ()) -> None:
+        if all(one.key != key for one in found):
+            found.append(Held(kind, key, value, None, 0, len(found)))
+
+    _name_rules(options, 74, add)
+    return tuple(found)
+
+
+def _name_rules(options: tuple[DhcpOption, ...], code: int, add: Add) -> None:
+    """One item for each server and domain, so that domains are added and none is taken away (RFC 6731 §4.2, §4.3)."""
+    for one in options:
+        if one.code == code and isinstance(one, RdnssSelection):
+            preference = "medium" if one.preference == "reserved" else one.preference  # §4.2, §4.3
+            for server in one.addresses:
+                for domain in one.names or ("",):  # a rule for no name at all is recorded, too
+                    add("dns_rule", f"{server} {domain}", (server, domain, preference))
 
 
 def _domain(word: str) -> str:

@@ -56,6 +56,7 @@ DHCP_CODES: dict[str, tuple[int, ...]] = {
     "captive_portal": (114, 103),
     "mtu": (26,),
     "ntp": (42, 31, 56),
+    "dns_rule": (146, 74),
     "encrypted_dns": (162, 144),
     "lease": (51, 3, 25),
     "address": (5,),

@@ -6,6 +6,7 @@ the PvD that owns it.
 """
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from typing import Final
 
@@ -13,8 +14,11 @@ import msgspec
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
 from events.router import RaHeader
-from pvdcore.domains.contents import Source, members, merged
-from pvdcore.domains.portals import Portal, portal
+from pvdcore.domains.contents import Item, Source, members, merged
+from pvdcore.domains.portals import Portal, family_of, portal
+from pvdcore.domains.resolvers import ANY, PREFERENCES, NameRule
+from pvdcore.domains.resolvers import servers as asked
+from pvdcore.domains.trust import NONE, trust
 from pvdcore.host.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
 from pvdcore.host.addresses import preferred_until as deprecated
 from pvdcore.prefixes import network
@@ -49,6 +53,8 @@ class WantedRoute(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct, frozen=True):
     """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`.
 
+    rules: which names are for which resolver, as far as the policy lets a network say that (RFC 6731 §4.5).
+
     reachable_ms, retrans_ms: as the router heard last has them, 0 if none said (RFC 4861 §6.3.4); the kernel draws its
     ReachableTime from the first by itself.
     portal: what the network says of a captive portal to this host; nothing is written for it.
@@ -75,6 +81,7 @@ class Place(msgspec.Struct, frozen=True):
     retrans_ms: int = 0
     portal: Portal | None = None
     tunnel: str = ""
+    rules: tuple[NameRule, ...] = ()
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -111,6 +118,8 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
     last = {key: origin.pvd for key, (origin, _) in announcers(state).items()}
     leases = _placed(state, host)
     for pvd in sorted(state.pvds):
+        if ignored(state, pvd):
+            continue
         cells: dict[tuple[LinkId, int], list[Source]] = {}
         for (link, epoch, whose), instance in state.pvds[pvd].instances:
             found = list(_counting(state, pvd, instance, host)) if whose else members(state, pvd, instance)
@@ -123,6 +132,11 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
                 continue  # the operator closed what was open there
             places.append(place_of(state, pvd, link, epoch, found, number, host or "", last))
     return Desired(state.now, tuple(places))
+
+
+def ignored(state: State, pvd: PvdId) -> bool:
+    """Whether the operator uses other PvDs than this one (RFC 8801 §3.4: a host may use a subset)."""
+    return any(fnmatchcase(pvd, glob) for glob in state.policy.word("ignored").split())
 
 
 def _mac(state: State, host: HostId | None) -> str:
@@ -194,7 +208,7 @@ def place_of(
                     WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
                 )
             case "dns":
-                servers.append(f"{held.key}%{device}" if held.key.startswith("fe80:") else held.key)
+                servers.append(_scoped(held.key, device))
             case "search":
                 search.append(held.key)
             case "mtu":
@@ -206,6 +220,7 @@ def place_of(
     for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
         if one.pvd == pvd and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
             addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
+    rules = _rules(items, device) if _ruled(state, pvd, link, epoch) else ()
     return Place(
         pvd=pvd,
         link=link,
@@ -217,7 +232,7 @@ def place_of(
         hop_limit=hop_limit,
         addresses=tuple(sorted(_united(addresses))),
         routes=tuple(sorted(routes, key=_order)),
-        servers=tuple(servers),
+        servers=tuple(one.address for one in asked(servers, rules, ANY)),
         search=tuple(search),
         parent=state.links[link].name or link,
         mac=place_mac(name),
@@ -226,7 +241,40 @@ def place_of(
         retrans_ms=_newest(found, lambda header: header.retrans_ms),
         portal=portal(found, state.policy),
         tunnel="" if vpn is None else vpns.MOVE if vpns.moves(state, vpn) else vpns.LEAVE,
+        rules=rules,
     )
+
+
+def _ruled(state: State, pvd: PvdId, link: LinkId, epoch: int) -> bool:
+    """Whether a network may say which names go to which resolver: over a trusted channel, or where answers are
+    validated (RFC 6731 §4.5)."""
+    word = state.policy.word("rdnss_selection")
+    return word == "validated" or (word == "trusted" and trust(state, pvd, link, epoch) != NONE)
+
+
+def _rules(items: list[Item], link: str) -> tuple[NameRule, ...]:
+    """The rules by server: what several say of one server is united, nobody takes away (RFC 6731 §4.2, §4.3).
+
+    link: the scope of fe80:: servers. The preference is the one heard last.
+    """
+    found: dict[str, NameRule] = {}
+    heard: dict[str, Instant] = {}
+    for source, held in items:
+        if held.kind != "dns_rule":
+            continue
+        server, domain, preference = (str(one) for one in held.value)
+        at = counted_from(source, held)
+        known = found.get(server)
+        domains = (*(known.domains if known else ()), *((domain,) if domain else ()))
+        if known is not None and at < heard[server]:
+            preference, at = known.preference, heard[server]
+        found[server] = NameRule(_scoped(server, link), preference, domains, family_of(source))
+        heard[server] = at
+    return tuple(found.values())
+
+
+def _scoped(server: str, link: str) -> str:
+    return f"{server}%{link}" if server.startswith("fe80:") else server
 
 
 def _newest(found: list[Source], of: Callable[[RaHeader], int]) -> int:
@@ -243,9 +291,6 @@ def _united(addresses: list[WantedAddress]) -> list[WantedAddress]:
         known = longest.get(bare, one)
         longest[bare] = max(known, one, key=lambda each: (each.until, each.preferred_until, each.because))
     return list(longest.values())
-
-
-PREFERENCES: Final = ("high", "medium", "low")
 
 
 def _order(route: WantedRoute) -> tuple[int, str, int, str]:

@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from events.ids import SECOND, Instant
+from pvdcore.domains.resolvers import PREFERENCES
 from pvdcore.prefixes import covers, interface, network
-from pvdcore.projections.desired import PREFERENCES, Place, WantedAddress, WantedRoute
+from pvdcore.projections.desired import Place, WantedAddress, WantedRoute
 from pvdcore.state import Detour, State
 
 PROBE_INTERVAL: Final[Instant] = 60 * SECOND  # RFC 4191 §3.5: one solicitation a minute and router

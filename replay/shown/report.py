@@ -21,6 +21,7 @@ from pvdcore.domains import view
 from pvdcore.domains.contents import ORDERED, Item
 from pvdcore.domains.inquiry import NO_NETWORK, Inquiry, not_before
 from pvdcore.domains.properties import properties
+from pvdcore.domains.trust import trust, weakest
 from pvdcore.domains.visits import earlier
 from pvdcore.past.audit import PvdDiff
 from pvdcore.profiles.connections import OPEN, expected
@@ -117,6 +118,17 @@ class ServerRow(Struct, frozen=True):
     """A resolver, or a time server."""
 
     address: str
+    until: Time | None
+    because: Seq
+
+
+class DnsRuleRow(Struct, frozen=True):
+    """A name that a network wants asked of one of its resolvers (RFC 6731); `.`: any. Policy rdnss_selection says
+    whether that counts."""
+
+    server: str
+    domain: str
+    preference: str
     until: Time | None
     because: Seq
 
@@ -264,6 +276,7 @@ class InstanceRow(Struct, frozen=True):
     placed_in: PlacedRow | None
     delegated: list[DelegatedRow]
     ntp: list[ServerRow]
+    dns_rules: list[DnsRuleRow]
     versions: int
     sequence: int | None
     http: bool
@@ -279,7 +292,8 @@ class PvdRow(Struct, frozen=True):
 
     sequence, http, legacy, delay: as the router said that spoke last, on whichever link; info: null too where links
     hold different objects. What counts on a link is what its instance says.
-    properties: what the operator says of it (pvd.conf); {} for nothing.
+    properties: what the operator says of it (pvd.conf); {} for nothing. uid: what to call it beyond this host: its id
+    if that is explicit, else a UUID, since the id of an implicit one means another PvD on every host.
     """
 
     id: str
@@ -299,6 +313,7 @@ class PvdRow(Struct, frozen=True):
     instances: list[InstanceRow]
     info: dict[str, Any] | None
     properties: dict[str, str | int | float | bool]
+    uid: str
 
 
 class NoteRow(Struct, frozen=True):
@@ -763,6 +778,7 @@ _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "dns": ("address", ()),
     "ntp": ("address", ()),
     "search": ("name", ()),
+    "dns_rule": ("", ("server", "domain", "preference")),
     "encrypted_dns": ("", ("priority", "adn", "addresses", "params")),
     "pref64": ("prefix", ()),
     "mtu": ("", ("mtu",)),
@@ -816,9 +832,10 @@ def state_document(
     only: Callable[[Pvd], bool] = lambda pvd: True,
     host: HostId | None = None,
     gone: bool = True,
+    family: int | None = None,
 ) -> StateDocument:
     """The state document. only: which PvDs; host: only the instances of this host, and the PvDs that have one or ended;
-    gone: also those that ended."""
+    gone: also those that ended; family: only what is of this IP version, and the instances and PvDs that have any."""
     pvds = []
     shared: _Shared = {}
     for name in sorted(state.pvds):
@@ -827,7 +844,9 @@ def state_document(
             continue
         if host is not None and pvd.cells and not any(cell[2] == host for cell in pvd.cells):
             continue
-        pvds.append(_pvd(state, pvd, host, shared))
+        row = _pvd(state, pvd, host, shared, family)
+        if family is None or row.instances:
+            pvds.append(row)
     return StateDocument(
         SCHEMA_VERSION,
         rfc3339(state.now),
@@ -973,7 +992,7 @@ _Shared = dict[tuple[object, ...], InstanceRow]
 """Rows of instances that only hold leases, by all they are made of: a lease may belong to every PvD of its link."""
 
 
-def _pvd(state: State, pvd: Pvd, host: HostId | None, shared: _Shared) -> PvdRow:
+def _pvd(state: State, pvd: Pvd, host: HostId | None, shared: _Shared, family: int | None) -> PvdRow:
     return PvdRow(
         id=pvd.id,
         name=pvd.name,
@@ -984,22 +1003,29 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None, shared: _Shared) -> PvdRow
         http=pvd.http,
         legacy=pvd.legacy,
         delay=pvd.delay,
-        trust=pvd.trust,
+        trust=weakest(state, pvd),
         first_seen=rfc3339(pvd.first_seen),
         last_seen=rfc3339(view.last_seen(state, pvd.id)),
         ended=time(pvd.ended),
         versions=view.versions(state, pvd.id),
         instances=[
-            _once(state, pvd, cell, held, shared) for cell, held in pvd.instances if host is None or cell[2] == host
+            _once(state, pvd, cell, held, shared, family)
+            for cell, held in pvd.instances
+            if host in (None, cell[2]) and (family is None or _has(state, pvd, cell, family))
         ],
         info=_common(state, pvd),
         properties=properties(state, pvd.id),
+        uid=pvd.uid,
     )
 
 
 def _common(state: State, pvd: Pvd) -> dict[str, Any] | None:
     """The object of a PvD, if all links on which it is held hold the same."""
-    held = {one.held.body for place, one in state.inquiries.items() if place[0] == pvd.id and one.held is not None}
+    held = {
+        found.body
+        for link, epoch in {cell[:2] for cell in pvd.cells}
+        if (found := view.information(state, pvd, link, epoch)) is not None
+    }
     return _info(held.pop()) if len(held) == 1 else None
 
 
@@ -1014,31 +1040,39 @@ def _info(text: str | None) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _once(state: State, pvd: Pvd, cell: Cell, held: Instance, shared: _Shared) -> InstanceRow:
+def _has(state: State, pvd: Pvd, cell: Cell, family: int) -> bool:
+    """Whether an instance has anything that is of this IP version and of no other."""
+    found = view.items(state, pvd.id, cell)
+    return len(view.of_family(found, 10 - family)) < len(found)
+
+
+def _once(state: State, pvd: Pvd, cell: Cell, held: Instance, shared: _Shared, family: int | None) -> InstanceRow:
     if held.origins or held.placement is not None or not held.host:
-        return _instance(state, pvd, cell, held)
-    key = (cell, held.grants, held.phase, held.version, pvd.trust)
+        return _instance(state, pvd, cell, held, family)
+    key = (cell, held.grants, held.phase, held.version, trust(state, pvd.id, held.link, held.epoch))
     row = shared.get(key)
     if row is None:
-        row = shared[key] = _instance(state, pvd, cell, held)
+        row = shared[key] = _instance(state, pvd, cell, held, family)
     return row
 
 
-def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow:
+def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance, family: int | None) -> InstanceRow:
     by_kind: dict[str, list[Item]] = {}
-    for item in view.items(state, pvd.id, cell):
+    found = view.items(state, pvd.id, cell)
+    for item in found if family is None else view.of_family(found, family):
         by_kind.setdefault(item[1].kind, []).append(item)
     of = by_kind.get
     origins = view.origins(state, pvd.id, cell)
     last = max(origins, key=lambda one: (one.heard_at, one.speaker), default=None)
     inquiry = state.inquiries.get((pvd.id, held.link, held.epoch)) if not held.host else None
+    information = view.information(state, pvd, held.link, held.epoch) if not held.host else None
     mtu, portal, hop_limit = of("mtu", []), of("captive_portal", []), of("hop_limit", [])
     return InstanceRow(
         link=held.link,
         epoch=held.epoch,
         host=held.host or None,
         phase=held.phase,
-        trust=pvd.trust,
+        trust=trust(state, pvd.id, held.link, held.epoch),
         managed=any(origin.header.managed for origin in origins),
         other_config=any(origin.header.other_config for origin in origins),
         routers=[
@@ -1076,12 +1110,16 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance) -> InstanceRow
             for by, one in of("prefix_delegated", [])
         ],
         ntp=[ServerRow(one.key, *_ends(by, one)) for by, one in of("ntp", [])],
+        dns_rules=[
+            DnsRuleRow(_text(one.value[0]), _text(one.value[1]), _text(one.value[2]), *_ends(by, one))
+            for by, one in of("dns_rule", [])
+        ],
         versions=held.version,
         sequence=last.sequence if last else None,
         http=last.http if last else False,
         legacy=any(origin.legacy for origin in origins),
         delay=last.delay if last else 0,
-        info=_info(inquiry.held.body) if inquiry and inquiry.held else None,
+        info=_info(information.body) if information else None,
         retrieval=_retrieval(state, held, inquiry) if inquiry else None,
         vpn=_vpn(of("vpn", []), of("excluded", [])),
     )

@@ -299,6 +299,9 @@ def _held(one: report.InstanceRow) -> list[tuple[str, str, str, str | None, Seq 
         rows.append(("tunnel", one.vpn.device, says, _FIXED, one.vpn.because))
         rows += [("excluded", prefix, "not through the tunnel", _FIXED, one.vpn.because) for prefix in one.vpn.excluded]
         rows += [("split dns", name, "", _FIXED, one.vpn.because) for name in one.vpn.split_dns]
+    for rule in one.dns_rules:
+        says = f"ask {rule.server}, {rule.preference}"
+        rows.append(("names", rule.domain or "-", says, rule.until, rule.because))
     for lease in one.leases:
         rows.append(("lease", lease.protocol, f"from {lease.server}", lease.until, lease.because))
     return rows

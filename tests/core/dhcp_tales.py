@@ -5,7 +5,7 @@ Law: the second tale of a pair differs from the first in what the finding is abo
 
 from collections.abc import Callable
 
-from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption
+from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption, RdnssSelection
 from tests.sim.build import (
     OTHER,
     SERVER6,
@@ -126,6 +126,10 @@ def tries_on(conflicts: int, rest_s: float) -> Tale:
 
 
 TALES: dict[str, tuple[Tale, Tale]] = {
+    "rdnss-selection-reserved": (
+        requested(RdnssSelection(146, ("192.0.2.53",), "reserved", ("a.example.",), 0, 0)),
+        requested(RdnssSelection(146, ("192.0.2.53",), "medium", ("a.example.",), 0, 0)),
+    ),
     "dhcp4-router-is-client": (requested(router=HERE), requested()),
     "dhcp4-router-off-link": (
         requested(router="198.51.100.1"),
