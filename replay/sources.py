@@ -267,7 +267,7 @@ def _spelled(id: PvdId, word: str) -> tuple[str, ...]:
 
 def resolve(state: State, word: str, *, exact: bool = False) -> PvdId:
     """The PvD a word names: an id, a bare name, or a unique prefix of either. exact: an id only. Raises Stop."""
-    for one in (word, *_spelled("fqdn:", word)):
+    for one in (word, *(_spelled("fqdn:", word) if word.lower().startswith("fqdn:") else ())):
         if one in state.pvds:
             return one
     if exact:

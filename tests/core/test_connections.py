@@ -88,7 +88,7 @@ def test_each_phase_and_cause_is_a_row_or_a_refusal(phase: str, cause: str) -> N
 # What a profile itself configures
 
 
-@pytest.mark.covers("problem:4", "problem:2")
+@pytest.mark.covers("problem:4", "problem:2", "feat:C4")
 def test_static_settings_make_an_instance_and_stay_settings() -> None:
     told = Story().hear(fixed(), up())
     assert told.alive() == ["static:home"] and told.pvd("static:home").source == "static"

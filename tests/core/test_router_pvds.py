@@ -1,9 +1,15 @@
 """Which PvD a Router Advertisement belongs to, and what is kept apart (RFC 8801 §3.2–3.4)."""
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
+from events.link import LinkSeen
 from events.router import RouterAdvertised
+from events.session import SessionStarted
+from pvdcore.projections.desired import desired
+from pvdcore.projections.tables import steering
 from tests.sim.build import (
     R1,
     R2,
@@ -71,7 +77,7 @@ def test_only_the_first_option_counts_and_the_second_is_a_finding() -> None:
     assert told.findings()["duplicate-pvd-option"].pvd == X
 
 
-@pytest.mark.covers("rfc:P12")
+@pytest.mark.covers("rfc:P12", "feat:B6")
 def test_a_name_in_another_case_is_the_same_pvd() -> None:
     # The wire reader lowers the case and keeps what was sent beside it; the fold must go by the former alone.
     loud = replace(pvd("x.example.", pio(Q)), name_as_sent="X.Example.")
@@ -260,3 +266,76 @@ def test_of_two_routers_that_differ_the_one_heard_last_counts_repeats_included()
     assert told.holdings(X, "mtu") == {"mtu": (1400,)}
     assert told.pvd(X).sequence == 1
     assert told.history(X)[-1].changed == ((("mtu", "mtu", (1300,)), ("mtu", "mtu", (1400,))),)
+
+
+@pytest.mark.covers("rfc:P21")
+def test_a_pvd_that_the_operator_does_not_use_is_tracked_and_written_nowhere() -> None:
+    said = (
+        ra(R1, pvd("x.example.", pio(P), dns("2001:db8::1"))),
+        ra(R2, pvd("y.example.", pio(Q), dns("2001:db8::2"))),
+    )
+    told = Story(ignored="fqdn:y.* ra:*", dad="off").hear(*said, ra("fe80::3")).chooses("a")
+    assert told.alive() == [X, Y, "ra:e0/1/fe80::3"] and told.keys(Y, "dns") == ["2001:db8::2"]
+    told.at(10).hear(ra(R2, pvd("y.example.", dns("2001:db8::3"))))
+    assert told.keys(Y, "dns") == ["2001:db8::3", "2001:db8::2"] and len(told.history(Y)) > 1, "and so is its history"
+    (only,) = desired(told.state).places
+    assert (only.pvd, only.servers) == (X, ("2001:db8::1",))
+    assert {table.pvd for table in steering(told.state).tables} == {X}
+    every = Story(dad="off").hear(*said).chooses("a")
+    assert (
+        {place.pvd for place in desired(every.state).places}
+        == {X, Y}
+        == {it.pvd for it in steering(every.state).tables}
+    )
+
+
+@pytest.mark.covers("rfc:N32")
+def test_routers_that_disagree_are_told_of_and_those_with_other_prefixes_are_not() -> None:
+    def both(first: RouterAdvertised, second: RouterAdvertised) -> str:
+        return getattr(Story().hear(first, second).findings().get("ra-inconsistent"), "text", "")
+
+    def x(router: str, *options: object, **said: object) -> RouterAdvertised:
+        return ra(router, pvd("x.example.", *options), **said)  # type: ignore[arg-type]
+
+    def timed(one: RouterAdvertised, **values: int) -> RouterAdvertised:
+        return replace(one, header=replace(one.header, **values))
+
+    assert both(x(R1, m=True), x(R2)).endswith(": M") and both(x(R1, o=True), x(R2)).endswith(": O")
+    assert both(x(R1, hop=64), x(R2, hop=32)).endswith(": hop limit")
+    assert both(x(R1, mtu(1400)), x(R2, mtu(1500))).endswith(": MTU")
+    for name, word in (("reachable_ms", "reachable time"), ("retrans_ms", "retransmission timer")):
+        assert both(timed(x(R1), **{name: 1000}), timed(x(R2), **{name: 2000})).endswith(f": {word}")
+        assert not both(timed(x(R1), **{name: 1000}), x(R2)), "0 is no disagreement"
+    assert not both(x(R1, hop=64), x(R2)) and not both(x(R1, mtu(1400)), x(R2))
+    assert not both(x(R1, pio(P)), x(R2, pio(Q))), "sets of prefixes may differ"
+    assert not both(ra(R1, m=True), ra(R2)), "nor are two PvDs to agree"
+    lifetimes = Story().hear(x(R1, pio(P, 600, 300)), x(R2, pio(P, 900, 300)))
+    assert "prefix-lifetimes-differ" in lifetimes.findings()
+    counting = Story().hear(x(R1, pio(P, 600, 300))).at(100).hear(x(R2, pio(P, 500, 200)))
+    assert "prefix-lifetimes-differ" not in counting.findings(), "both end at one instant"
+
+
+UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@pytest.mark.covers("rfc:A16")
+def test_beyond_its_host_an_implicit_pvd_has_a_name_that_no_other_has() -> None:
+    def host(boot: str, identity: str = "netns:1:2:3", after_s: float = 0) -> Story:
+        told = Story().hear(SessionStarted(mode="live", version="0", boot=boot)).at(after_s)
+        return told.hear(LinkSeen(link="eth0", identity=identity), ra(R1, link="eth0"))
+
+    key = "ra:eth0/1/fe80::1"
+    one, same, other = host("aaaa"), host("aaaa"), host("bbbb")
+    names = {id(told): told.pvd(key).uid for told in (one, same, other)}
+    assert all(UUID.fullmatch(name) for name in names.values())
+    assert one.pvd(key).uid == same.pvd(key).uid, "a replay says it again"
+    assert one.pvd(key).uid != other.pvd(key).uid, "two hosts, equal keys, merged histories"
+    assert "eth0" not in one.pvd(key).uid and "aaaa" not in one.pvd(key).uid
+    captures = {host("", name).pvd(key).uid for name in ("capture:a.pcap:0:0", "capture:b.pcap:0:0")}
+    assert len(captures | {host("", "capture:a.pcap:0:0", 1).pvd(key).uid}) == 3, "nor do two captures share it"
+    uid = one.pvd(key).uid
+    assert one.at(10).hear(ra(R1, pio(P), link="eth0")).pvd(key).uid == uid, "content does not change it"
+    one.hear(SessionStarted(mode="live", version="0", boot="cccc")).attach("eth0")
+    one.hear(ra(R1, link="eth0"))
+    assert one.pvd(key).uid == uid and one.pvd("ra:eth0/2/fe80::1").uid != uid, "nor does the next boot"
+    assert Story().hear(ra(R1, pvd("x.example."))).pvd(X).uid == X, "an explicit id is one already"

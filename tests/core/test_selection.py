@@ -8,6 +8,7 @@ from events.router import NeighborAdvertised, Redirected, RedirectedHeader, Rout
 from pvdcore.prefixes import interface
 from pvdcore.projections.desired import Place, desired
 from pvdcore.projections.selection import Hop, Source, announcers, begin, choose_source, may_probe, next_hop, order
+from pvdcore.projections.tables import steering
 from tests.sim.build import CLIENT, R1, R2, R3, Story, dhcp6, header, ia_address, ia_na, ignored, mtu, pio, pvd, ra, rio
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
@@ -243,6 +244,39 @@ def sources(*addresses: tuple[str, int, bool]) -> tuple[Story, Place]:
         for one, preferred, temporary in addresses
     )
     return told, replace(place(told), addresses=listed)
+
+
+@pytest.mark.covers("rfc:A08")
+def test_next_hop_then_source_and_both_of_one_pvd() -> None:
+    """Two default routers, in two PvDs that differ in what each rule looks at."""
+    told = (
+        Story()
+        .hear(
+            x(R1, pio(P), pref="low"),
+            ra(R2, pvd("y.example.", pio(Q), rio("2001:db8:ffff::/48", 600, "high")), pref="high"),
+        )
+        .chooses("a")
+    )
+    ways = {}
+    for id in (X, Y):
+        began = begin(told.state, place(told, id), FAR)
+        assert began is not None
+        ways[id] = (
+            began[0].via,
+            began[1].address,
+            [it.address for it in order(told.state, place(told, id), [FAR, S1, S2])],
+        )
+    assert ways == {
+        X: (R1, "2001:db8:1::a", [S1, S2, FAR]),  # by the low router of its own, though Y has a better one
+        Y: (R2, "2001:db8:2::b", [S2, S1, FAR]),
+    }
+    told.hear(failed(R1))
+    assert via(told, id=X) == R1, "not even where its own is dead: none of Y's"
+    assert {route.via for route in place(told, X).routes} == {None, R1}
+    assert {route.via for route in place(told, Y).routes} == {None, R2}, "no route has a router of each"
+    for table in steering(told.state).tables:
+        own = R1 if table.pvd == X else R2
+        assert {route.via for route in table.routes} == {None, own}
 
 
 @pytest.mark.covers("rfc:Q01", "rfc:Q02", "rfc:S10")

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.pvdinfo import PvdInfoFailed
+from pvdcore.domains.trust import weakest
 from pvdcore.domains.visits import earlier
 from pvdcore.past import snapshot
 from pvdcore.state import Likeness
@@ -74,7 +75,7 @@ def test_a_likeness_merges_nothing_and_carries_nothing_over() -> None:
     told.hear(said, plain)
     assert likenesses(told) == [(1, "high", ["prefix", "pvd", "router"])]
     assert told.alive() == [X, "ra:e0/2/fe80::1"], "the implicit key of an earlier visit is not used again"
-    assert not told.state.inquiries[X, "e0", 2].barred and told.pvd(X).trust == "none"
+    assert not told.state.inquiries[X, "e0", 2].barred and weakest(told.state, told.pvd(X)) == "none"
     ended = [one for one in told.history(X) if one.phase == "gone"]
     assert len(ended) == 1, "one history under the name, with the end of the first visit in it"
     assert [one.epoch for one in told.instances(X)] == [2]

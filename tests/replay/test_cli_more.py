@@ -262,3 +262,33 @@ def test_a_file_that_cannot_be_folded_ends_it_as_without_jobs(ctl: Ctl, tmp_path
 def test_what_is_not_for_one_timeline_is_refused(words: list[str], says: str, ctl: Ctl) -> None:
     code, out, err = ctl(*words)
     assert (code, out) == (2, "") and says in err and err.count("\n") == 1
+
+
+@pytest.mark.covers("rfc:A17")
+def test_a_list_can_be_of_one_ip_version(ctl: Ctl) -> None:
+    def listed(*words: str, command: str = "list") -> list[dict[str, Any]]:
+        code, out, _ = ctl(command, "-r", NETWORKD, "--at", "seq:28", "--json", *words)
+        assert code == 0
+        pvds: list[dict[str, Any]] = json.loads(out)["pvds"]
+        return pvds
+
+    every, four, six = listed(), listed("-4"), listed("--ipv6")
+    implicit = "ra:if0/1/fe80::ff:fe00:201"
+    assert [one["id"] for one in every] == ["fqdn:provider-a.example.", implicit] == [one["id"] for one in six]
+    assert [one["id"] for one in four] == [implicit], "the other has nothing of IPv4"
+    (lease,) = four[0]["instances"]
+    assert [one["address"] for one in lease["addresses"]] == ["198.51.100.100/24"]
+    assert lease["host"] and not lease["routers"] and not lease["prefixes"], "the routers' instance is of IPv6 alone"
+    assert all(one["host"] is None for pvd in six for one in pvd["instances"])
+    said = [str(value) for pvd in six for one in pvd["instances"] for name in ("dns", "routes") for value in one[name]]
+    assert said and not [text for text in said if "198.51.100" in text]
+    assert [one["id"] for one in listed("-6", implicit, command="status")] == [implicit]
+    assert ctl("list", "-r", NETWORKD, "-4", "-6")[0] == 2
+
+
+@pytest.mark.covers("feat:B6")
+@pytest.mark.parametrize("word", ["provider-a.example", "Provider-A.EXAMPLE.", "fqdn:PROVIDER-A.example", "PROVIDER-a"])
+def test_an_fqdn_has_no_case_and_needs_no_final_dot_when_it_is_asked_for(ctl: Ctl, word: str) -> None:
+    code, out, _ = ctl("status", "-r", NETWORKD, word, "--json")
+    assert code == 0 and [one["id"] for one in json.loads(out)["pvds"]] == ["fqdn:provider-a.example."]
+    assert ctl("status", "-r", NETWORKD, "RA:IF0/1/FE80::FF:FE00:201")[0] == 10, "a link's name has a case"

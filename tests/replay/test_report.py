@@ -116,6 +116,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
         "versions": 6,  # two of instances that ended, four of the one that lives
         "info": {"identifier": "x"},
         "properties": {},
+        "uid": "",
     }
     ten = "2026-01-01T00:10:00.000000000Z"
     quarter, hour = "2026-01-01T00:15:00.000000000Z", "2026-01-01T01:00:00.000000000Z"
@@ -183,6 +184,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
             }
         ],
         "ntp": [{"address": "192.0.2.5", "until": hour, "because": 8}],
+        "dns_rules": [],
         "versions": 4,
         "sequence": None,
         "http": False,
