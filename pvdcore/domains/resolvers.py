@@ -1,7 +1,7 @@
 """The resolvers of one PvD in the order to ask them, for a name or for any (RFC 6731 §4.1, §4.6).
 
 Law: values in, values out, of one PvD alone. A rule that is not to count is not among those given (policy
-`rdnss_selection`, pvdcore/desired.py).
+`rdnss_selection`, pvdcore/projections/desired.py).
 """
 
 import re
