@@ -45,7 +45,7 @@ from events.operator import (
     SettingsRejected,
     SettingsRemoved,
 )
-from events.ops import PlaceUsed, PlanApplied, PlanMade
+from events.ops import ClientLost, PlaceUsed, PlanApplied, PlanMade
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
 from events.session import RequestRefused, SessionEnded, SessionStarted, UnknownEvent
@@ -103,6 +103,7 @@ AnyEvent = Union[  # noqa: UP007 - the closed list of everything that can be jou
     PlanMade,
     PlanApplied,
     PlaceUsed,
+    ClientLost,
     SessionStarted,
     SessionEnded,
     RequestRefused,

@@ -18,6 +18,13 @@ class NetnsAdd(Part, frozen=True, tag="netns-add", gc=False):
     pvd: PvdId = ""
 
 
+class NetnsAdopt(Part, frozen=True, tag="netns-adopt", gc=False):
+    """A namespace of ours is another's from now on: that of a connection is taken over by the PvD that came of it."""
+
+    netns: str
+    pvd: PvdId
+
+
 class NetnsDelete(Part, frozen=True, tag="netns-delete", gc=False):
     """Delete a namespace of ours. force: though somebody is inside, who then sits in one without a link."""
 
@@ -137,8 +144,31 @@ class ResolverWrite(Part, frozen=True, tag="resolver-write"):
     search: tuple[str, ...] = ()
 
 
+class ClientRun(Part, frozen=True, tag="client-run", gc=False):
+    """Have a DHCP client ask on a link of ours for what is said here; one that asks for something else is ended.
+
+    It asks and keeps what it got alive, and configures nothing. ipv4: a lease. ipv6: `information` (RFC 8415 §6.1),
+    `addresses` (§6.2), "" for none. prefix: the prefix to be delegated as the client hints at it (`::/56`; `::/0` for
+    any), "" for none.
+    """
+
+    netns: str
+    link: str
+    ipv4: bool = False
+    ipv6: str = ""
+    prefix: str = ""
+
+
+class ClientEnd(Part, frozen=True, tag="client-end", gc=False):
+    """End the DHCP client on a link of ours; what it was granted is not given back."""
+
+    netns: str
+    link: str
+
+
 Op = Union[  # noqa: UP007 - one name for all operations, read by msgspec
     NetnsAdd,
+    NetnsAdopt,
     NetnsDelete,
     LinkAdd,
     LinkMove,
@@ -151,6 +181,8 @@ Op = Union[  # noqa: UP007 - one name for all operations, read by msgspec
     RuleAdd,
     RuleDelete,
     ResolverWrite,
+    ClientRun,
+    ClientEnd,
 ]
 
 
@@ -169,7 +201,10 @@ class User(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class PlanMade(Event, frozen=True, tag="plan-made"):
-    """Written before anything is applied (journal, act, journal). link, epoch: which instance of the PvD."""
+    """Written before anything is applied (journal, act, journal). link, epoch: which instance of the PvD.
+
+    pvd: `connection:ID` where the place is one that a connection made and no PvD has taken over.
+    """
 
     projection: str
     pvd: PvdId
@@ -201,3 +236,14 @@ class PlaceUsed(Event, frozen=True, tag="place-used"):
     link: LinkId
     epoch: int
     users: tuple[User, ...]
+
+
+class ClientLost(Event, frozen=True, tag="client-lost"):
+    """A DHCP client of ours ended though it was not told to: it is run again, later each time. error: how it ended."""
+
+    projection: str
+    pvd: PvdId
+    link: LinkId
+    epoch: int
+    op: ClientRun
+    error: str

@@ -41,7 +41,7 @@ from events.operator import (
     SettingsRejected,
     SettingsRemoved,
 )
-from events.ops import PlaceUsed, PlanApplied
+from events.ops import ClientLost, PlaceUsed, PlanApplied
 from events.pvdinfo import PvdInfoAsked, PvdInfoDrawn, PvdInfoFailed, PvdInfoFetched
 from events.record import Record, Step
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised
@@ -326,6 +326,7 @@ SLICES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     SessionStarted: _session,
     PlanApplied: placing.applied,
     PlaceUsed: placing.used,
+    ClientLost: placing.lost,
     PvdPinned: _pin,
     PvdUnpinned: _pin,
     VpnConnected: vpns.connected,

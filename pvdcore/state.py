@@ -206,7 +206,8 @@ class Failing(msgspec.Struct, frozen=True):
 class Placement(msgspec.Struct, frozen=True):
     """Where an instance stands in the kernel. name: of the namespace, or the table's number; device: of ours inside.
 
-    users: who is still in a place that is only kept for them; ended_at: since when it is.
+    users: who is still in a place that is only kept for them; ended_at: since when it is. asking_since: since when its
+    DHCP client runs, 0 = none does; lost: how often in a row one has ended by itself.
     """
 
     projection: str
@@ -215,6 +216,8 @@ class Placement(msgspec.Struct, frozen=True):
     failed: tuple[Failing, ...] = ()
     users: tuple[User, ...] = ()
     ended_at: Instant = 0
+    asking_since: Instant = 0
+    lost: int = 0
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -343,7 +346,8 @@ class Connection(msgspec.Struct, frozen=True):
 
     epoch: the attachment it is for. since: of the phase. pvds: those on that attachment, sorted. closing: it was ended,
     and is closed when nobody is inside its own PvD. waits_until: how long others than the expected PvD may come first,
-    0 = that is over, NEVER = nothing is waited for.
+    0 = that is over, NEVER = nothing is waited for. placement: of the place that it made (pvdcore/places.py); adopter:
+    the PvD that has taken that over.
     """
 
     id: str
@@ -360,6 +364,8 @@ class Connection(msgspec.Struct, frozen=True):
     pvds: tuple[PvdId, ...] = ()
     closing: bool = False
     waits_until: Instant = NEVER
+    placement: Placement | None = None
+    adopter: PvdId = ""
 
 
 class Vpn(msgspec.Struct, frozen=True):

@@ -15,8 +15,9 @@ from events.ids import NEVER, SECOND
 from events.ops import AddressAdd, NetnsAdd, NetnsDelete, Outcome, RouteAdd
 from pvdcore.host.addresses import UnknownIid, eui64
 from pvdcore.past.audit import state_at
-from pvdcore.projections.desired import LINK_NAME_MAX, Desired, desired, place_name
+from pvdcore.projections.desired import Desired, desired
 from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.places import LINK_NAME_MAX, place_name
 from pvdcore.projections.plan import Have, plan
 from replay.rerun import Run, rerun
 from tests.sim.build import Story, pio, pvd, ra

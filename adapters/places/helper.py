@@ -23,8 +23,9 @@ from typing import Final
 
 import msgspec
 
+from adapters.places.dhcpcd import Clients
 from adapters.places.netns import NETNS, PREFIX, Netns
-from events.ops import NetnsDelete, Op, Outcome, User
+from events.ops import ClientEnd, ClientRun, NetnsDelete, Op, Outcome, User
 from pvdcore.projections.plan import FOUNDATIONS, Look
 
 
@@ -68,6 +69,14 @@ class Rang(msgspec.Struct, frozen=True, tag_field="type", tag="rang"):
     dad_failed: tuple[str, ...] = ()
 
 
+class ClientEnded(msgspec.Struct, frozen=True, tag_field="type", tag="client-ended"):
+    """A DHCP client ended by itself. run: what it was told; error: how it ended."""
+
+    netns: str
+    run: ClientRun
+    error: str
+
+
 class UsersLeft(msgspec.Struct, frozen=True, tag_field="type", tag="users-left"):
     """One of those who kept a place has ended."""
 
@@ -75,7 +84,8 @@ class UsersLeft(msgspec.Struct, frozen=True, tag_field="type", tag="users-left")
 
 
 Request = ListPlaces | LookAt | Apply
-Said = Answer | Rang | UsersLeft
+Notice = Rang | UsersLeft | ClientEnded
+Said = Answer | Notice
 
 MESSAGE_MAX: Final = 64 << 20  # a thousand places with five hundred routes each take less
 RESTART_FIRST_S: Final = 0.1
@@ -135,7 +145,7 @@ class Helper:
         self._delay_s = RESTART_FIRST_S
         self._decoder: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
         self._encoder = msgspec.msgpack.Encoder()
-        self.on_notice: Callable[[Rang | UsersLeft], None] = lambda said: None
+        self.on_notice: Callable[[Notice], None] = lambda said: None
         self.on_start: Callable[[], None] = lambda: None
         self.starts = 0
 
@@ -298,6 +308,8 @@ class Server:
     def __init__(self, end: socket.socket, kernel: Netns) -> None:
         self._end = end
         self._kernel = kernel
+        self._clients = Clients()
+        self._heard: dict[int, str] = {}  # what clients say and that they end, by descriptor
         self._inbox = Inbox()
         self._poll = select.poll()
         self._poll.register(end.fileno(), select.POLLIN)
@@ -334,6 +346,8 @@ class Server:
                     self._rung(self._bells[fd])
                 elif fd in self._pids:
                     self._left(fd)
+                elif fd in self._heard:
+                    self._client(self._heard[fd], fd)
 
     def _say(self, said: Said) -> None:
         self._end.sendall(frame(self._encoder.encode(said)))
@@ -342,7 +356,7 @@ class Server:
         try:
             if isinstance(ask, ListPlaces):
                 self._kernel.remove_leftovers()
-                looks = {name: self._kernel.look(name) for name in self._kernel.names()}
+                looks = {name: self._look(name) for name in self._kernel.names()}
                 return Answer(ask.number, {name: look for name, look in looks.items() if look is not None})
             answer = self._apply(ask) if isinstance(ask, Apply) else self._looked(ask.number, ask.netns)
         except OSError as error:
@@ -350,21 +364,42 @@ class Server:
         self._follow()
         return answer
 
-    def _looked(self, number: int, netns: str, outcomes: tuple[Outcome, ...] = ()) -> Answer:
+    def _look(self, netns: str) -> Look | None:
         look = self._kernel.look(netns)
+        return msgspec.structs.replace(look, client=self._clients.told(netns)) if look is not None else None
+
+    def _do(self, op: Op) -> Outcome:
+        """One operation: the clients' are done here, the others by the kernel."""
+        try:
+            if isinstance(op, ClientRun):
+                return Outcome(op, self._clients.run(op) if self._kernel.room(op.netns) else "ENOENT")
+            if isinstance(op, ClientEnd):
+                self._clients.end(op.netns)
+                return Outcome(op)
+        except OSError as error:
+            return Outcome(op, str(error))
+        finally:
+            self._follow_clients()
+        return self._kernel.apply(op)
+
+    def _looked(self, number: int, netns: str, outcomes: tuple[Outcome, ...] = ()) -> Answer:
+        look = self._look(netns)
         return Answer(number, {netns: look} if look is not None else {}, outcomes)
 
     def _apply(self, ask: Apply) -> Answer:
         outcomes: list[Outcome] = []
         for op in ask.ops:
             self._fault()
+            if isinstance(op, NetnsDelete):
+                self._clients.forget(op.netns)
+                self._follow_clients()  # before anything else is given the numbers of its descriptors
             if isinstance(op, NetnsDelete) and not op.force:
                 inside = self._kernel.users(op.netns)
                 if inside:
                     self._wait_for(op.netns, inside)
                     looked = self._looked(ask.number, ask.netns, tuple(outcomes))
                     return msgspec.structs.replace(looked, users=inside)
-            outcomes.append(self._kernel.apply(op))
+            outcomes.append(self._do(op))
             if outcomes[-1].error and isinstance(op, FOUNDATIONS):
                 break
         self._fault()
@@ -403,6 +438,28 @@ class Server:
         if "" not in self._watched and NETNS.is_dir():
             self._watch.add(str(NETNS))
             self._watched.add("")
+
+    def _follow_clients(self) -> None:
+        """Listen to the clients that run, and to no other."""
+        heard = {fd: name for name, one in self._clients.running.items() for fd in (one.pidfd, one.output)}
+        for fd in set(self._heard) - set(heard):
+            with contextlib.suppress(KeyError, OSError):
+                self._poll.unregister(fd)
+        for fd in heard:
+            self._poll.register(fd, select.POLLIN)
+        self._heard = heard
+
+    def _client(self, netns: str, fd: int) -> None:
+        """A client says something, or has ended."""
+        one = self._clients.running[netns]
+        if fd == one.pidfd:
+            self._poll.unregister(one.output)
+            self._poll.unregister(one.pidfd)
+            del self._heard[one.output], self._heard[one.pidfd]
+            run, error = self._clients.ended(netns)
+            self._say(ClientEnded(netns, run, error))
+        else:
+            one.read()
 
     def _watch_files(self, netns: str) -> None:
         folder = f"/etc/netns/{netns}"

@@ -43,11 +43,14 @@ from adapters.sockets.netlink import (
 from events.ops import (
     AddressAdd,
     AddressDelete,
+    ClientEnd,
+    ClientRun,
     LinkAdd,
     LinkDelete,
     LinkMove,
     LinkSet,
     NetnsAdd,
+    NetnsAdopt,
     NetnsDelete,
     Op,
     Outcome,
@@ -318,6 +321,8 @@ class Netns:
     def _apply(self, op: Op) -> str:
         if isinstance(op, NetnsAdd):
             return self._add(op)
+        if isinstance(op, (ClientRun, ClientEnd)):
+            return "EOPNOTSUPP"  # a process, and no matter of the kernel's (adapters/dhcpcd.py)
         if isinstance(op, (RuleAdd, RuleDelete)):
             return "EOPNOTSUPP"  # a namespace of a PvD has one table: rules are of the first namespace
         room = self.room(op.netns)
@@ -331,6 +336,8 @@ class Netns:
             return self._link(op, room)
         if isinstance(op, LinkMove):
             return self._move(op, room)
+        if isinstance(op, NetnsAdopt):
+            return room.rtnl.do(link_set(1, alias=_alias(op.pvd)))
         device = room.rtnl.link(op.name if isinstance(op, (LinkDelete, LinkSet)) else op.link)
         if device is None:
             return "ENODEV"
@@ -364,8 +371,7 @@ class Netns:
             prepare()
             self._prepared = True
         room = self._spares.pop() if self._spares else _spare()
-        alias = (MARK + (op.pvd or op.netns)).encode()[:ALIAS_OCTETS_MAX].decode(errors="ignore")
-        wrong = room.rtnl.do(link_set(1, alias=alias))
+        wrong = room.rtnl.do(link_set(1, alias=_alias(op.pvd or op.netns)))
         if wrong:
             room.close()
             return wrong
@@ -464,6 +470,11 @@ def teardown() -> list[str]:
         return gone
     finally:
         kernel.close()
+
+
+def _alias(owner: str) -> str:
+    """The mark of a namespace, as the alias of its loopback."""
+    return (MARK + owner).encode()[:ALIAS_OCTETS_MAX].decode(errors="ignore")
 
 
 def _address(op: AddressAdd, index: int) -> Request:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from adapters.identifiers import SECRET_OCTETS_MIN, stable, temporary
-from adapters.places.helper import Helper, Rang, UsersLeft
+from adapters.places.helper import Helper, Notice
 from adapters.places.settle import Session, Settler
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND, Instant
@@ -30,7 +30,7 @@ from pvdcore.host.addresses import (
     wanted_of,
 )
 from pvdcore.prefixes import interface
-from pvdcore.projections.desired import place_mac, place_name
+from pvdcore.projections.places import place_mac, place_name
 from pvdcore.state import State
 
 SECRET_OCTETS: Final = 32  # RFC 7217 §5 wants 16 at least
@@ -71,7 +71,8 @@ class Chooser:
     def changed(self, state: State) -> None:
         """Something was written down."""
         before, self._before = self._before, state
-        if before is None or state.policy is not before.policy or self._duplicate(before, state):
+        other = before is None or state.policy is not before.policy or state.connections is not before.connections
+        if before is None or other or self._duplicate(before, state):
             wanted = list(wanted_identifiers(state))
         elif state.policy.on("temporary"):
             wanted = list(wanted_identifiers(state)) if state is not before else []
@@ -177,7 +178,7 @@ class Projection:
         self.settler.changed(state)
         self._arm(self._chooser.wake_at())
 
-    def _noticed(self, said: Rang | UsersLeft) -> None:
+    def _noticed(self, said: Notice) -> None:
         self.settler.notice(said)
 
     def _arm(self, at: Instant) -> None:

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final, Protocol
 
-from adapters.places.helper import Answer, Rang, UsersLeft
+from adapters.places.helper import Answer, ClientEnded, Notice, UsersLeft
 from events.codec import AnyEvent
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
 from events.link import DadFailed
-from events.ops import NetnsAdd, NetnsDelete, Op, Outcome, PlaceUsed, PlanApplied, PlanMade
+from events.ops import ClientLost, NetnsAdd, NetnsDelete, Op, Outcome, PlaceUsed, PlanApplied, PlanMade
 from pvdcore import phases
 from pvdcore.profiles.connections import held_down
-from pvdcore.projections import placing
-from pvdcore.projections.desired import Place, place_name
+from pvdcore.projections import places, placing
+from pvdcore.projections.desired import Place
 from pvdcore.projections.placing import BACKOFF_FIRST, Key
 from pvdcore.projections.plan import FOUNDATIONS, LAZY_EIGHTHS, TOLERANCE, Standing, op_key, place_ops, standing
 from pvdcore.state import Failing, Link, Placement, State
@@ -55,9 +55,10 @@ class Session(Protocol):
 class Spot:
     """One place, wanted or standing."""
 
-    def __init__(self, key: Key, name: str) -> None:
+    def __init__(self, key: Key, name: str, owner: str) -> None:
         self.key = key
         self.name = name
+        self.owner = owner  # what the name is made of: whoever has the place may change, the name does not
         self.have: Standing | None = None  # what stands there; None: nothing
         self.known = False  # whether `have` is to be believed
         self.stale = False  # whether it is to be looked at when `wake_at` comes
@@ -136,14 +137,20 @@ class Settler:
             heappush(self._alarms, (at, spot.name))
             self.on_alarm(at)
 
-    def notice(self, said: Rang | UsersLeft) -> None:
-        """Somebody changed something, or left."""
+    def notice(self, said: Notice) -> None:
+        """Somebody changed something, or left; or a client of ours ended."""
         spot = self._spots.get(said.netns)
         if spot is None:
             return
         now = self._session.now()
         if isinstance(said, UsersLeft):
             spot.kept = False
+            self._wake(spot, now)
+        elif isinstance(said, ClientEnded):
+            has, link, epoch = spot.key
+            lost = ClientLost(projection=PROJECTION, pvd=has, link=link, epoch=epoch, op=said.run, error=said.error)
+            self._session.submit(lost)
+            spot.stale = True
             self._wake(spot, now)
         else:
             self._failed(said.netns, said.dad_failed)
@@ -163,6 +170,8 @@ class Settler:
         if before is None:
             for pvd in state.pvds:
                 self._soil_pvd(state, pvd)
+            for name in state.links:
+                self._soil_made(state, name)
             return
         if state.pvds is not before.pvds:
             for pvd, found in state.pvds.items():
@@ -177,8 +186,13 @@ class Settler:
                     self._soil_link(name)
         if state.connections is not before.connections or state.intent is not before.intent:
             for name in state.links:
-                if held_down(state, name) != held_down(before, name):
+                if held_down(state, name) != held_down(before, name) or _asking(state, name) != _asking(before, name):
                     self._soil_link(name)
+                self._soil_made(state, name)
+        elif state.settings is not before.settings:  # one that is active may ask for something else now
+            for name in {one.link for one in state.connections.values()}:
+                self._soil_link(name)
+                self._soil_made(state, name)
         if state.host is not before.host:
             for key, chosen in state.host.identifiers.items():
                 known = before.host.identifiers.get(key)
@@ -191,18 +205,30 @@ class Settler:
             self.on_alarm(self._refresh_at)
 
     def _soil_pvd(self, state: State, pvd: PvdId) -> None:
-        names = self._names.setdefault(pvd, set())
         for key in placing.cells(state, pvd):
-            name = place_name(*key)
-            if name not in self._spots:
-                spot = self._add(key, name)
-                spot.known = self._listed  # what is not listed and was not made since is not there
-        for name in sorted(names):
+            self._find(state, key)
+        for name in sorted(self._names.get(pvd, ())):
             if name in self._spots:
                 self._soil(self._spots[name])
 
-    def _add(self, key: Key, name: str) -> Spot:
-        self._spots[name] = spot = Spot(key, name)
+    def _soil_made(self, state: State, link: LinkId) -> None:
+        """The place that a connection made on a link, before a PvD has taken it over."""
+        key = placing.made(state, link)
+        if key is not None:
+            self._soil(self._find(state, key))
+
+    def _find(self, state: State, key: Key) -> Spot:
+        """The place of a PvD or a connection, which may have been another's before."""
+        owner = places.owner(state, *key)
+        name = places.place_name(owner, *key[1:])
+        if name not in self._spots:
+            spot = self._add(key, name, owner)
+            spot.known = self._listed  # what is not listed and was not made since is not there
+        self._names.setdefault(key[0], set()).add(name)
+        return self._spots[name]
+
+    def _add(self, key: Key, name: str, owner: str) -> Spot:
+        self._spots[name] = spot = Spot(key, name, owner)
         self._names.setdefault(key[0], set()).add(name)
         return spot
 
@@ -227,18 +253,19 @@ class Settler:
 
     def _settle(self, spot: Spot) -> None:
         now = self._session.now()
+        state = self._session.state
+        spot.key = (places.has(state, spot.owner, *spot.key[1:]), *spot.key[1:])
         if not spot.known:
             spot.busy = LOOKING
             self._places.look(spot.name, lambda answer: self._looked(spot, answer))
             return
-        state = self._session.state
         spot.place = placing.wanted(state, spot.key)
         spot.kept = spot.kept and spot.place is None
         if spot.place is None:
             ops = self._ending(state, spot, now)
         else:
             missing = place_ops(spot.place, spot.have, now, lazy=True)
-            if not missing and _placement(state, spot.key)[0] is None:  # it stood already: we ended before we said so
+            if not missing and _unsaid(state, spot.key):  # it stood already: we ended before we said so
                 self._say(spot, ())
             ops = tuple(self._due(state, spot, missing, now))
             self._plan_ahead(spot, now)
@@ -255,7 +282,8 @@ class Settler:
         placement, ended_at = _lingering(state, spot.key)
         if spot.have is None and placement is None:
             del self._spots[spot.name]
-            self._names[spot.key[0]].discard(spot.name)
+            for named in self._names.values():
+                named.discard(spot.name)
             return ()
         most = state.policy.number("linger_max_s") if spot.kept else 0
         force = most > 0 and placement is not None and now >= ended_at + most * SECOND
@@ -306,7 +334,7 @@ class Settler:
         for name, look in answer.looks.items():
             spot = self._spots.get(name)
             if spot is None:  # of a PvD that has ended, or of a journal that is no more
-                spot = self._add((look.mark, "", 0), name)
+                spot = self._add((look.mark, "", 0), name, look.mark)
             spot.have, spot.known, spot.looked_at = standing(look, now), True, now
         for name, spot in self._spots.items():
             if name not in answer.looks:
@@ -380,6 +408,18 @@ def _host_side(link: Link | None) -> tuple[object, ...]:
     return (link.ifindex, link.name, link.mtu, link.up, link.attached, link.epoch, link.kind) if link else ()
 
 
+def _asking(state: State, link: LinkId) -> tuple[object, ...]:
+    """What the places of a link depend on beside what was heard there: who asks, and who has the place of that."""
+    made = places.maker(state, link)
+    profile = places.managing(state, link)
+    return (profile, made.adopter, made.placement is None) if made is not None else (profile,)
+
+
+def _unsaid(state: State, key: Key) -> bool:
+    """Whether something stands in a place of which no record says so."""
+    return any(one is None for _, one in placing.placements(state, key))
+
+
 def _failing(state: State, key: Key) -> tuple[Failing, ...]:
     placement = _placement(state, key)[0]
     return placement.failed if placement is not None else ()
@@ -391,8 +431,7 @@ def _lingering(state: State, key: Key) -> tuple[Placement | None, Instant]:
 
 
 def _placement(state: State, key: Key) -> tuple[Placement | None, str, Instant]:
-    pvd = state.pvds.get(key[0])
-    for cell, instance in pvd.cells.items() if pvd is not None else ():
-        if cell[:2] == key[1:] and instance.placement is not None:
-            return instance.placement, instance.phase, instance.placement.ended_at
+    for phase, placement in placing.placements(state, key):
+        if placement is not None:
+            return placement, phase, placement.ended_at
     return None, "", 0

@@ -149,6 +149,14 @@ def expected(said: str) -> str:
     return said.strip()
 
 
+def hint(said: str) -> str:
+    """The prefix to be delegated as it is hinted at: `::/56`, or one that this host had (RFC 8415 §18.2.4)."""
+    found = ip_network(said.strip())
+    if found.version != 6 or "/" not in said:
+        raise ValueError("no prefix")
+    return str(found)
+
+
 _METHODS4: Final = ("auto", "manual", "link-local", "shared", "disabled")
 _METHODS6: Final = (*_METHODS4, "dhcp", "ignore")
 TYPES: Final = {"ethernet": "802-3-ethernet", "wifi": "802-11-wireless", "wireless": "802-11-wireless"}
@@ -183,6 +191,7 @@ SCALARS: Final[dict[str, Callable[[str], Value]]] = {
     "ipv6.may-fail": flag,
     "ipv6.ignore-auto-dns": flag,
     "ipv6.ignore-auto-routes": flag,
+    "ipv6.dhcp-pd-hint": hint,
     "vpn.service-type": text,
 }
 LISTS: Final[dict[str, Callable[[str], str]]] = {

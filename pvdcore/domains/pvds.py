@@ -15,6 +15,7 @@ from pvdcore.domains.contents import Source, content, members
 from pvdcore.domains.inquiry import informed
 from pvdcore.domains.trust import any_trusted, domains
 from pvdcore.draft import Draft, Touch
+from pvdcore.projections import places
 from pvdcore.state import Cell, Change, Content, Instance, Origin, Placement, Pvd
 
 RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
@@ -82,8 +83,9 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     version = (before.version if before else 0) + made
     phase_before = before.phase if before else phases.UNBORN
     # What stands in the kernel is there until a record says that it went: somebody may be inside.
-    stands = before is not None and before.placement is not None and phase_before in (phases.PLACED, phases.LINGERING)
-    phase = phases.step(phase_before, "heard" if found else "ended-in-use" if stands else "ended")
+    stands = before is not None and phase_before in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
+    ended = "ended-in-use" if stands else "users-left" if phase_before == phases.LINGERING else "ended"
+    phase = phases.step(phase_before, "heard" if found else ended)
     after = Instance(
         link,
         epoch,
@@ -164,6 +166,19 @@ def unique(draft: Draft, id: PvdId, link: LinkId) -> str:
     digest[8] = digest[8] & 0x3F | 0x80  # §4.1: its variant
     text = digest.hex()
     return f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _alone(draft: Draft, pvd: Pvd | None, one: Instance) -> bool:
+    """Whether nothing else keeps the place of an instance: no other part of its PvD on the attachment (a host's lease
+    beside what all share), and no connection that goes on asking from there."""
+    if pvd is None or one.placement is None:
+        return False
+    beside = (each for each in pvd.cells.values() if each is not one and each.placement is not None)
+    if any((each.link, each.epoch, each.phase) == (one.link, one.epoch, phases.PLACED) for each in beside):
+        return False
+    made = places.maker(draft, one.link)
+    name = places.place_name(places.owner_of(made.id), one.link, one.epoch) if made is not None else ""
+    return made is None or not places.is_open(made) or name != one.placement.name
 
 
 def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:

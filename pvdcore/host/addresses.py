@@ -14,6 +14,7 @@ from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId, Seq, 
 from pvdcore.domains.contents import heard_at
 from pvdcore.policy import Policy
 from pvdcore.prefixes import network
+from pvdcore.projections import places
 from pvdcore.state import Held, Identifier, Origin, State, because, counted_from, until
 
 IID_BITS: Final = 64  # RFC 4291 §2.5.1; of link types that say otherwise in the table below
@@ -38,6 +39,7 @@ class UnknownIid(ValueError):
 class WantedIdentifier(msgspec.Struct, frozen=True, order=True):
     """An identifier to choose, and to say in an IdentifierChosen.
 
+    pvd: who has the place that it is for (its owner, pvdcore/places.py), "" for the link's own.
     delay_ms_max: it is to be said after a random time up to this (RFC 7217 §6); 0: at once.
     """
 
@@ -154,7 +156,8 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
         }
         asks = [WantedIdentifier(link, epoch, "", prefix, kind) for prefix in sorted(prefixes)]
         if state.policy.word("projection") == "netns" and not _told(pvd):
-            asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
+            if places.owner(state, pvd, link, epoch) == pvd:
+                asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
         for ask in asks:
             chosen = state.host.identifiers.get((link, ask.prefix), ())
             mine = [one for one in chosen if one.kind == kind and one.pvd == ask.pvd]
@@ -179,12 +182,24 @@ def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
             yield from _temporary(state, origin, held, [one for one in chosen if one.kind == "temporary"])
     if state.policy.word("projection") != "netns" or kind == "none":
         return
-    for id in sorted(state.pvds):
-        for (link, epoch, host), _ in state.pvds[id].instances:
-            if not host and link not in state.host.off and not _told(id):
-                chosen = state.host.identifiers.get((link, LINK_LOCAL), ())
-                ask = WantedIdentifier(link, epoch, id, LINK_LOCAL, kind)
-                yield from _stable(state, ask, [one for one in chosen if one.pvd == id and one.kind == kind])
+    standing = {(link, epoch, places.owner(state, id, link, epoch)) for id, link, epoch in _shared(state)}
+    for name in sorted({one.link for one in state.connections.values()}):
+        made = places.maker(state, name)
+        if made is not None:  # also before anybody has its place: its client asks from this address
+            standing.add((name, made.epoch, places.owner_of(made.id)))
+    for link, epoch, owner in sorted(standing, key=lambda one: one[::-1]):
+        if link not in state.host.off:
+            chosen = state.host.identifiers.get((link, LINK_LOCAL), ())
+            ask = WantedIdentifier(link, epoch, owner, LINK_LOCAL, kind)
+            yield from _stable(state, ask, [one for one in chosen if one.pvd == owner and one.kind == kind])
+
+
+def _shared(state: State) -> Iterator[tuple[PvdId, LinkId, int]]:
+    """The PvDs with what all hosts of an attachment share."""
+    for id in state.pvds:
+        for link, epoch, host in state.pvds[id].cells:
+            if not host and not _told(id):
+                yield id, link, epoch
 
 
 def _told(pvd: PvdId) -> bool:

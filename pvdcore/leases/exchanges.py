@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from events.dhcp import Addresses, Codes, Dhcp6MessageSeen, DhcpOption, Identifier
 from events.ids import HostId, LinkId
 from pvdcore.draft import Draft
+from pvdcore.projections import places
 from pvdcore.state import Ask, Client, Grant, Held
 
 Shape = TypeVar("Shape", bound=DhcpOption)
@@ -40,11 +41,13 @@ def codes(options: tuple[DhcpOption, ...], code: int) -> tuple[int, ...]:
 
 
 def foreign(draft: Draft, name: LinkId, mac: str) -> bool:
-    """Whether a question on a live link is another host's: its MAC is none of our links', macvlans of ours included."""
+    """Whether a question on a live link is another host's: its MAC is none of our links' and none of our places'."""
     link = draft.link(name)
     if not link.host or not link.mac or not mac:
         return False  # a capture, or a link without link-layer addresses, on which nobody else asks
-    return not any(one.host and one.mac == mac and one.gone_at is None for one in draft.links.values())
+    if any(one.host and one.mac == mac and one.gone_at is None for one in draft.links.values()):
+        return False
+    return places.whose(draft, name, mac) is None
 
 
 def slot6(event: Dhcp6MessageSeen) -> str:

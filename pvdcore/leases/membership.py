@@ -12,15 +12,21 @@ A lease belongs to all its owners at once, but is *placed* in one of them, whose
 or the settle time is over, in the one with the oldest router. From then on it moves only when its holder ends or
 exactly one PvD claims it (an explicit one by L; one with M and the longest prefix), so that nobody can pull an address
 from under its users by announcing a second claim, or none.
+
+All that is of what was leased to the link's own MAC. What was leased to the MAC of a place of ours belongs to the PvD
+that has the place, and is placed there: that instance asked for it, and nobody else may speak as its address.
 """
 
 from msgspec.structs import replace
 
-from events.ids import SECOND, HostId, Instant, LinkId, PvdId, Seq
+from events.ids import SECOND, HostId, Instant, LinkId, PvdId
 from pvdcore import deadlines
 from pvdcore.domains.contents import heard_at
 from pvdcore.draft import Draft, GrantKey, Touch
+from pvdcore.leases import adoption
+from pvdcore.leases.adoption import Spoken, by_age, claimants, fallback, takers4
 from pvdcore.prefixes import covers, length
+from pvdcore.projections import places
 from pvdcore.state import Grant, Link, Origin
 
 MILLISECOND = SECOND // 1000
@@ -39,12 +45,18 @@ def regroup(draft: Draft) -> None:
     for grant_key, touch in draft.ownerless.items():
         by_link.setdefault(grant_key[0], {})[grant_key[1:]] = touch
     for name in sorted(by_link):
+        link = draft.link(name)
+        if draft.connections:
+            adoption.decide(draft, link)
+            for grant_key, touch in draft.ownerless.items():
+                if grant_key[0] == name:
+                    by_link[name].setdefault(grant_key[1:], touch)
         if by_link[name]:
-            _regroup_link(draft, draft.link(name), by_link[name])
+            _regroup_link(draft, link, by_link[name])
 
 
 def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], Touch]) -> None:
-    origins = _origins(draft, link)
+    origins = adoption.spoken(draft, link.id)
     contested = link.contested
     for key in sorted(keys):
         grant = draft.grants.get((link.id, *key))
@@ -67,35 +79,26 @@ def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], 
         draft.put_link(replace(draft.link(link.id), contested=contested))
 
 
-def _place(draft: Draft, origins: dict[PvdId, list[Origin]], grant: Grant, claimed: bool) -> Grant:
+def _place(draft: Draft, origins: Spoken, grant: Grant, claimed: bool) -> Grant:
     """A grant with the owner it is placed in, or with the instant at which that is decided."""
     if grant.rule in ("dhcp6-info", *OWN):
         return grant  # resolvers and names serve all their owners
     holder = grant.placed
     if holder:
         lives = holder in origins or holder in grant.owners
-        return grant if lives and not claimed else replace(grant, placed=_oldest(origins, grant.owners))
+        return grant if lives and not claimed else replace(grant, placed=by_age(origins, grant.owners)[0])
     settle = draft.policy.number("lease_settle_ms") * MILLISECOND
-    if not grant.settles_at and settle and not origins:
+    if not grant.settles_at and settle and not origins and not claimed:
         ends = draft.at + settle
         draft.deadlines = deadlines.push(draft.deadlines, ends, ("settle", *_key(grant)))
         return replace(grant, settles_at=ends)
-    if origins or draft.at >= grant.settles_at:
-        return replace(grant, placed=_oldest(origins, grant.owners))
+    if origins or claimed or draft.at >= grant.settles_at:
+        return replace(grant, placed=by_age(origins, grant.owners)[0])
     return grant
 
 
 def _key(grant: Grant) -> GrantKey:
     return (grant.link, grant.host, grant.rule, grant.subject)
-
-
-def _oldest(origins: dict[PvdId, list[Origin]], owners: tuple[PvdId, ...]) -> PvdId:
-    """The owner whose router was heard first."""
-
-    def age(pvd: PvdId) -> tuple[Seq, PvdId]:
-        return (min((one.since for one in origins.get(pvd, ())), default=0), pvd)
-
-    return min(owners, key=age)
 
 
 def settled(draft: Draft, key: GrantKey, at: Instant) -> None:
@@ -105,43 +108,24 @@ def settled(draft: Draft, key: GrantKey, at: Instant) -> None:
         draft.ownerless.setdefault(key, Touch("moved", grant.because))
 
 
-def _origins(draft: Draft, link: Link) -> dict[PvdId, list[Origin]]:
-    """The live RA contributions on a link's attachment, by PvD."""
-    found: dict[PvdId, list[Origin]] = {}
-    for speaker in link.speakers:
-        for origin in draft.speakers.get((link.id, speaker), ()):
-            if origin.epoch == link.epoch:
-                found.setdefault(origin.pvd, []).append(origin)
-    return found
-
-
-def fallback(draft: Draft, link: Link, grant: Grant) -> PvdId:
-    """The PvD for DHCP data that no RA's takes: one a link for both families (RFC 7556 §2.5), or split by policy."""
-    if draft.policy.word("fallback") == "link":
-        return f"if:{link.id}/{link.epoch}"
-    return f"{grant.rule.split('-')[0]}:{link.id}/{link.epoch}/{grant.server}"
-
-
-def owners_of(
-    draft: Draft, link: Link, origins: dict[PvdId, list[Origin]], grant: Grant
-) -> tuple[tuple[PvdId, ...], bool, bool]:
+def owners_of(draft: Draft, link: Link, origins: Spoken, grant: Grant) -> tuple[tuple[PvdId, ...], bool, bool]:
     """The owners of a grant, sorted; whether the one who spoke last was preferred to an equal; and whether exactly one
     PvD claims it, so that it is placed there."""
     if grant.rule in OWN:
         return (grant.subject,), False, False
+    asked_by = places.whose(draft, link.id, grant.mac)
+    if asked_by:
+        return (asked_by,), False, True
     implicit = tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
     unclaimed = implicit or (fallback(draft, link, grant),)
     if grant.rule == "dhcp4":
-        claimants = sorted(
-            pvd for pvd, found in origins.items() if pvd.startswith("fqdn:") and any(one.legacy for one in found)
-        )
-        for pvd in claimants:
+        claiming = claimants(origins)
+        for pvd in claiming:
             if not all(one.legacy for one in origins[pvd]):
                 draft.find("l-flag-differs", link=link.id, pvd=pvd)
-        if len(claimants) > 1:
-            draft.find("several-l-flags", link=link.id, several=" and ".join(claimants))
-        claimed = len(claimants) == 1
-        return ((claimants[0],) if claimed else unclaimed), False, claimed
+        if len(claiming) > 1:
+            draft.find("several-l-flags", link=link.id, several=" and ".join(claiming))
+        return (takers4(origins) or unclaimed), False, len(claiming) == 1
     if grant.rule == "dhcp6-info":
         strict = draft.policy.on("strict_o")
         takers = tuple(
@@ -174,7 +158,7 @@ def _prefers_pd(found: list[Origin]) -> bool:
     return any(held.kind == "prefix" and held.value[2] for one in found for held in one.held)
 
 
-def _matches(origins: dict[PvdId, list[Origin]], subject: str) -> list[tuple[int, int, PvdId]]:
+def _matches(origins: Spoken, subject: str) -> list[tuple[int, int, PvdId]]:
     found = []
     for pvd, spoken in origins.items():
         if not any(one.header.managed for one in spoken):

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from events.ids import NEVER, SECOND, Instant, LinkId, PvdId
 from events.operator import ConnectionClosed, ConnectionOpened, Settings
 from pvdcore import deadlines
-from pvdcore.draft import Draft
+from pvdcore.draft import Draft, Touch
+from pvdcore.leases import adoption
 from pvdcore.profiles import static
 from pvdcore.profiles.intent import Reached
 from pvdcore.state import Change, Connection, Content, Grant, Link, State
@@ -100,7 +101,10 @@ def opened(draft: Draft, event: ConnectionOpened) -> None:
     made = Connection(
         event.id, event.settings, event.link, event.by, draft.at, draft.seq, phase=ACTIVATING, epoch=epoch
     )
+    if known is not None and known.epoch == epoch:  # what it made stands, or somebody is still inside
+        made = replace(made, placement=known.placement, adopter=known.adopter)
     draft.connections = draft.connections.set(event.id, replace(made, since=draft.at))
+    draft.regroup.setdefault(event.link, Touch("opened", draft.seq))  # whoever is there may take its place over
     if event.by == "operator":
         unblock(draft, event.link, event.settings)
     _line(draft, made, step(known.phase if known else UNBORN, "opened"), "opened", known.phase if known else UNBORN)
@@ -174,8 +178,12 @@ def settle(draft: Draft) -> bool:
 
 
 def _settle(draft: Draft, one: Connection, profile: Settings | None) -> None:
+    adoption.release(draft, one.link)
     link = draft.link(one.link)
     present = _present(draft, one, link)
+    if one.adopter and one.adopter not in present and not one.closing:
+        one = replace(one, adopter="")  # its place is the connection's own again
+        draft.connections = draft.connections.set(one.id, one)
     if one.closing:
         _withdraw(draft, one)
         if not draft.touched:  # else whether somebody is still inside is known in the next round

@@ -7,12 +7,11 @@ the PvD that owns it.
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from hashlib import blake2b
-from typing import Final
 
 import msgspec
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.ops import ClientRun
 from events.router import RaHeader
 from pvdcore.domains.contents import Item, Source, members, merged
 from pvdcore.domains.portals import Portal, family_of, portal
@@ -24,9 +23,8 @@ from pvdcore.host.addresses import preferred_until as deprecated
 from pvdcore.prefixes import network
 from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
+from pvdcore.projections.places import owner, place_mac, place_name
 from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
-
-LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
 
 
 class WantedAddress(msgspec.Struct, frozen=True, order=True):
@@ -59,7 +57,7 @@ class Place(msgspec.Struct, frozen=True):
     ReachableTime from the first by itself.
     portal: what the network says of a captive portal to this host; nothing is written for it.
     tunnel: of a VPN, whether its link is to `move` into the namespace or to be `leave`-d where it is; "" = a device of
-    ours on the link.
+    ours on the link. client: who asks by DHCP from there.
     """
 
     pvd: PvdId
@@ -82,6 +80,7 @@ class Place(msgspec.Struct, frozen=True):
     portal: Portal | None = None
     tunnel: str = ""
     rules: tuple[NameRule, ...] = ()
+    client: ClientRun | None = None
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -89,18 +88,6 @@ class Desired(msgspec.Struct, frozen=True):
 
     at: Instant
     places: tuple[Place, ...]
-
-
-def place_name(pvd: PvdId, link: LinkId, epoch: int) -> str:
-    """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
-    digest = blake2b(f"{pvd}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
-    return f"pvd-{digest}"[:LINK_NAME_MAX]
-
-
-def place_mac(netns: str) -> str:
-    """The MAC of a place's device: derived from its name, locally administered, so that a restart finds the same."""
-    digest = netns.removeprefix("pvd-")
-    return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
 
 
 def desired(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
@@ -175,7 +162,8 @@ def place_of(
 ) -> Place:
     """One place out of its contributions. iid: as a number, `None` where addresses are chosen already; last: the PvD
     of each prefix's last announcer, of use with an iid only."""
-    name = place_name(pvd, link, epoch)
+    named = owner(state, pvd, link, epoch)
+    name = place_name(named, link, epoch)
     vpn = vpns.of_pvd(state, pvd)
     device = name if vpn is None else state.links[link].name or link
     addresses: list[WantedAddress] = []
@@ -218,7 +206,7 @@ def place_of(
             case _:
                 pass
     for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
-        if one.pvd == pvd and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
+        if one.pvd == named and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
             addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
     rules = _rules(items, device) if _ruled(state, pvd, link, epoch) else ()
     return Place(

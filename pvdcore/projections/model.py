@@ -10,11 +10,14 @@ from events.ids import NEVER, SECOND, Instant
 from events.ops import (
     AddressAdd,
     AddressDelete,
+    ClientEnd,
+    ClientRun,
     LinkAdd,
     LinkDelete,
     LinkMove,
     LinkSet,
     NetnsAdd,
+    NetnsAdopt,
     NetnsDelete,
     Op,
     Outcome,
@@ -53,7 +56,7 @@ class ModelKernel:
         if isinstance(op, NetnsAdd):
             if known is not None:
                 return "EEXIST"
-            self._namespaces[op.netns] = Standing()
+            self._namespaces[op.netns] = Standing(mark=op.pvd)
             return ""
         if known is None:
             return "ENOENT"
@@ -87,6 +90,8 @@ class ModelKernel:
 
     def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
         match op:
+            case NetnsAdopt():
+                return replace(known, mark=op.pvd)
             case LinkAdd() | LinkMove():
                 return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
             case LinkSet() if known.device != op.name:
@@ -94,11 +99,19 @@ class ModelKernel:
             case LinkSet():
                 return replace(known, up=True, mtu=op.mtu or known.mtu, hop_limit=op.hop_limit or known.hop_limit)
             case LinkDelete():
-                return Standing(servers=known.servers, search=known.search) if known.device == op.name else "ENODEV"
+                if known.device != op.name:
+                    return "ENODEV"
+                return Standing(servers=known.servers, search=known.search, mark=known.mark)
             case ResolverWrite():
                 return replace(known, servers=op.servers, search=op.search)
             case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if known.device != op.link:
                 return "ENODEV"
+            case ClientRun() | ClientEnd() if known.device != op.link:
+                return "ENODEV"
+            case ClientRun():
+                return replace(known, client=op)
+            case ClientEnd():
+                return replace(known, client=None)
             case AddressAdd():
                 ends = (_ends(op.valid_s, at), _ends(op.preferred_s, at))
                 return replace(known, addresses={**known.addresses, op.address: ends})

@@ -9,50 +9,93 @@ from typing import Final
 from msgspec.structs import replace
 
 from events.ids import MILLISECOND, SECOND, Instant, LinkId, PvdId
-from events.ops import NetnsDelete, Outcome, PlaceUsed, PlanApplied
+from events.ops import ClientEnd, ClientLost, ClientRun, NetnsDelete, Outcome, PlaceUsed, PlanApplied
 from pvdcore import phases
-from pvdcore.domains.contents import members
+from pvdcore.domains.contents import Source, members
 from pvdcore.draft import Draft
+from pvdcore.leases import adoption
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.vpns import MOVE, of_pvd
-from pvdcore.projections.desired import Place, place_name, place_of
+from pvdcore.projections import places
+from pvdcore.projections.desired import Place, place_of
+from pvdcore.projections.places import Holder, owner_of, place_mac, place_name
 from pvdcore.projections.plan import FOUNDATIONS, op_key
-from pvdcore.state import Cell, Change, Failing, Instance, Placement, State
+from pvdcore.state import Cell, Change, Connection, Failing, Instance, Placement, State
 
 BACKOFF_FIRST: Final[Instant] = 100 * MILLISECOND  # the kernel may still be doing away with what was there before
 BACKOFF_MAX: Final[Instant] = 300 * SECOND  # an operator who mends something need not wait longer
+STEADY: Final[Instant] = 60 * SECOND  # a DHCP client that has run for so long is no longer one that cannot start
 GONE_ALREADY: Final = ("", "ENOENT")
 UNWRITTEN: Final = "done, and not there when looked at again"
-UNPLACEABLE: Final = ("capture", "loopback", "macvlan", "unknown")
-"""Kinds of link on which nothing is placed: they are no links of this host's, or ours already."""
 
-Key = tuple[PvdId, LinkId, int]
+Key = tuple[str, LinkId, int]
+"""Who has a place: a PvD, or a connection as owner (`connection:ID`) before one took it over; link; attachment."""
 
 
 def wanted(state: State, key: Key) -> Place | None:
-    """How an instance should stand in a namespace; `None` if it should not."""
-    pvd, name, epoch = key
+    """How a place should stand in a namespace; `None` if it should not."""
+    has, name, epoch = key
     link = state.links.get(name)
-    found = state.pvds.get(pvd)
-    if link is None or found is None or link.epoch != epoch or not link.attached or link.kind in UNPLACEABLE:
+    if link is None or link.epoch != epoch or not link.attached or link.kind in places.UNPLACEABLE:
         return None
-    instance = found.cells.get((name, epoch, ""))
-    if instance is None or not link.ifindex or held_down(state, name):
+    if not link.ifindex or held_down(state, name):
         return None
-    sources = members(state, pvd, instance)
-    if not sources:
+    sources = _sources(state, key)
+    client = adoption.client(state, has, name, epoch, name_of(state, key))
+    if not sources and not _asks(state, key, client is not None):
         return None
-    place = place_of(state, pvd, name, epoch, sources, None, "", {})
+    place = place_of(state, has, name, epoch, sources, None, "", {})
     if place.tunnel:  # moved as it is, or left where its client made it
         return place if place.tunnel == MOVE else None
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
-    return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0)
+    return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0, client=client)
+
+
+def _sources(state: State, key: Key) -> list[Source]:
+    """What is to stand in a PvD's place: what all hosts share, and what was leased to the place's own MAC."""
+    pvd, name, epoch = key
+    found = state.pvds.get(pvd)
+    if found is None:
+        return []
+    shared = found.cells.get((name, epoch, ""))
+    mac = place_mac(name_of(state, key))
+    leases = [one for one in places.leased(state, name, mac) if pvd in one.owners]
+    return [*(members(state, pvd, shared) if shared is not None else ()), *leases]
+
+
+def _asks(state: State, key: Key, client: bool) -> bool:
+    """Whether the place is a connection's that no PvD has, and is of use: somebody asks there, or nobody spoke yet."""
+    has, name, _ = key
+    made = places.maker(state, name)
+    if made is None or made.adopter or owner_of(made.id) != has:
+        return False
+    return places.is_open(made) and (client or not state.links[name].speakers)
+
+
+def name_of(holder: Holder, key: Key) -> str:
+    """The name of a place's namespace and device."""
+    has, link, epoch = key
+    return place_name(places.owner(holder, has, link, epoch), link, epoch)
 
 
 def cells(state: State, pvd: PvdId) -> list[Key]:
-    """The instances of a PvD that may stand somewhere."""
+    """The places that a PvD may have."""
     found = state.pvds.get(pvd)
     return sorted({(pvd, link, epoch) for link, epoch, _ in found.cells}) if found is not None else []
+
+
+def made(state: State, name: LinkId) -> Key | None:
+    """The place of a connection on a link that no PvD has taken over."""
+    one = places.maker(state, name)
+    return (owner_of(one.id), name, one.epoch) if one is not None and not one.adopter else None
+
+
+def placements(state: State, key: Key) -> list[tuple[str, Placement | None]]:
+    """What is known of a place, by each instance that stands there, or by its connection: the phase, and where."""
+    one = _connection(state, key)
+    if one is not None:
+        return [("", one.placement)]
+    return [(instance.phase, instance.placement) for _, instance in _standing(state, key)]
 
 
 def backoff(count: int) -> Instant:
@@ -62,35 +105,65 @@ def backoff(count: int) -> Instant:
 
 def applied(draft: Draft, event: PlanApplied) -> None:
     """What became of a plan."""
-    for cell, instance in _instances(draft, event.pvd, event.link, event.epoch):
-        gone = any(isinstance(one.op, NetnsDelete) and _done(one) for one in event.outcomes)
+    key = (event.pvd, event.link, event.epoch)
+    name = name_of(draft, key)
+    gone = any(isinstance(one.op, NetnsDelete) and _done(one) for one in event.outcomes)
+    one = _connection(draft, key)
+    made_by = places.maker(draft, event.link)
+    inherited = made_by.placement if made_by is not None and made_by.adopter == event.pvd else None
+    if one is not None:
+        after = None if gone else _placement(draft, one.placement, event, name)
+        draft.connections = draft.connections.set(one.id, replace(one, placement=after))
+        return
+    for cell, instance in _standing(draft, key):
         if gone and instance.phase == phases.LINGERING:
             _change(draft, event.pvd, cell, instance, None, "users-left", "removed")
             continue
         if instance.phase == phases.LINGERING:
             continue
-        failed = _failed(draft, instance, event)
-        name = place_name(event.pvd, event.link, event.epoch)
-        device = name if of_pvd(draft, event.pvd) is None else draft.link(event.link).name or event.link
-        placement = Placement(event.projection, name, device, failed)
-        if gone or any(isinstance(one.op, FOUNDATIONS) for one in failed):
+        placement = _placement(draft, instance.placement or inherited, event, name)
+        if of_pvd(draft, event.pvd) is not None:  # a tunnel's own device
+            placement = replace(placement, device=draft.link(event.link).name or event.link)
+        if gone or any(isinstance(one.op, FOUNDATIONS) for one in placement.failed):
             cause = "displaced" if instance.phase == phases.PLACED else "heard"
         else:
             cause = "placed"
-        after = replace(instance, placement=placement if failed or cause == "placed" else None)
-        _change(draft, event.pvd, cell, instance, after, cause, cause)
+        after_ = replace(instance, placement=placement if placement.failed or cause == "placed" else None)
+        _change(draft, event.pvd, cell, instance, after_, cause, cause)
 
 
 def used(draft: Draft, event: PlaceUsed) -> None:
     """Who is inside what has ended."""
-    for cell, instance in _instances(draft, event.pvd, event.link, event.epoch):
+    for cell, instance in _standing(draft, (event.pvd, event.link, event.epoch)):
         if instance.placement is not None and instance.phase == phases.LINGERING:
             placement = replace(instance.placement, users=event.users)
             _put(draft, event.pvd, cell, replace(instance, placement=placement))
 
 
+def lost(draft: Draft, event: ClientLost) -> None:
+    """A DHCP client ended by itself: it is run again later, and later each time that it does not run for long."""
+    key = (event.pvd, event.link, event.epoch)
+    one = _connection(draft, key)
+    if one is not None and one.placement is not None:
+        draft.connections = draft.connections.set(one.id, replace(one, placement=_lost(draft, one.placement, event)))
+    for cell, instance in _standing(draft, key):
+        if instance.placement is not None:
+            placement = _lost(draft, instance.placement, event)
+            _put(draft, event.pvd, cell, replace(instance, placement=placement))
+
+
+def _lost(draft: Draft, known: Placement, event: ClientLost) -> Placement:
+    steady = known.asking_since and draft.at - known.asking_since >= STEADY
+    count = 1 if steady else known.lost + 1
+    others = tuple(one for one in known.failed if op_key(one.op) != op_key(event.op))
+    failing = Failing(event.op, event.error, count, draft.at + backoff(count))
+    return replace(known, failed=(*others, failing), asking_since=0, lost=count)
+
+
 def forget_all(draft: Draft, cause: str) -> None:
     """Nothing stands any more that we know of: another boot, or no projection."""
+    for id in sorted(draft.connections):
+        draft.connections = draft.connections.set(id, replace(draft.connections[id], placement=None))
     for pvd in sorted(draft.pvds):
         for cell, instance in draft.pvds[pvd].instances:
             if instance.phase == phases.LINGERING:
@@ -104,21 +177,47 @@ def _done(outcome: Outcome) -> bool:
     return outcome.error.split(":", 1)[0] in GONE_ALREADY
 
 
-def _failed(draft: Draft, instance: Instance, event: PlanApplied) -> tuple[Failing, ...]:
-    failing = {op_key(one.op): one for one in (instance.placement.failed if instance.placement else ())}
+def _placement(draft: Draft, known: Placement | None, event: PlanApplied, name: str) -> Placement:
+    asking, ends = (known.asking_since, known.lost) if known is not None else (0, 0)
+    for one in event.outcomes:
+        if isinstance(one.op, ClientEnd) or (isinstance(one.op, ClientRun) and one.error):
+            asking = 0
+        elif isinstance(one.op, ClientRun):
+            asking = draft.at
+    return Placement(event.projection, name, name, _failed(draft, known, event), asking_since=asking, lost=ends)
+
+
+def _failed(draft: Draft, known: Placement | None, event: PlanApplied) -> tuple[Failing, ...]:
+    failing = {op_key(one.op): one for one in (known.failed if known is not None else ())}
     tried = [*event.outcomes, *(Outcome(op, UNWRITTEN) for op in event.left)]
     for outcome in tried:
         key = op_key(outcome.op)
-        known = failing.pop(key, None)
+        before = failing.pop(key, None)
         if outcome.error:
-            count = known.count + 1 if known is not None else 1
+            count = before.count + 1 if before is not None else 1
             failing[key] = Failing(outcome.op, outcome.error, count, draft.at + backoff(count))
     return tuple(failing[key] for key in sorted(failing))
 
 
-def _instances(draft: Draft, pvd: PvdId, link: LinkId, epoch: int) -> list[tuple[Cell, Instance]]:
-    found = draft.pvds.get(pvd)
-    return [(cell, one) for cell, one in found.instances if cell[:2] == (link, epoch)] if found is not None else []
+def _connection(holder: Holder, key: Key) -> Connection | None:
+    has, link, epoch = key
+    one = holder.connections.get(has.partition(":")[2]) if has.startswith("connection:") else None
+    return one if one is not None and (one.link, one.epoch) == (link, epoch) else None
+
+
+def _standing(holder: Holder, key: Key) -> list[tuple[Cell, Instance]]:
+    """The instances of a PvD that stand in a place: what all hosts share, what was leased to the place's MAC, and what
+    stood there before it ended. Not what was leased to the link's own MAC: that is another program's to use."""
+    pvd, link, epoch = key
+    found = holder.pvds.get(pvd)
+    if found is None:
+        return []
+    hosts = {"", *(one.host for one in places.leased(holder, link, place_mac(name_of(holder, key))))}
+    return [
+        (cell, one)
+        for cell, one in found.instances
+        if cell[:2] == (link, epoch) and (cell[2] in hosts or one.placement is not None)
+    ]
 
 
 def _change(

@@ -1,7 +1,7 @@
 """The difference between how the host should look and how it looks, as operations in an order that works.
 
 Law: what is right already is not written again; what is not ours is not touched (`owned`). Names of namespaces come
-from `desired.place_name`, so that what is left of an earlier run is found again.
+from `places.place_name`, so that what is left of an earlier run is found again.
 """
 
 from typing import Final
@@ -13,10 +13,13 @@ from events.ids import NEVER, SECOND, Instant
 from events.ops import (
     AddressAdd,
     AddressDelete,
+    ClientEnd,
+    ClientRun,
     LinkAdd,
     LinkMove,
     LinkSet,
     NetnsAdd,
+    NetnsAdopt,
     NetnsDelete,
     Op,
     ResolverWrite,
@@ -48,7 +51,10 @@ FOUNDATIONS: Final = (NetnsAdd, LinkAdd, LinkMove)
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """One namespace as it is. The instants at which things end: (valid, preferred) by address, and by route."""
+    """One namespace as it is. The instants at which things end: (valid, preferred) by address, and by route.
+
+    mark, client: as in a Look.
+    """
 
     device: str = ""
     mtu: int = 0
@@ -58,14 +64,16 @@ class Standing(msgspec.Struct, frozen=True):
     routes: dict[RouteKey, Instant] = {}
     servers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    mark: str = ""
+    client: ClientRun | None = None
 
 
 class Look(msgspec.Struct, frozen=True, array_like=True):
     """One namespace of ours as the kernel tells it: what is left of lifetimes in seconds, `None` for ever.
 
-    mark: the PvD that it says it is of. addresses: (address, valid, preferred). dad_failed: addresses that somebody
-    else has (RFC 4862 §5.4.5). routes: (destination, router, metric, expiry). What does not carry our protocol number
-    is not in here.
+    mark: whom it says it is of. client: what its DHCP client was told, `None` if none runs. addresses: (address, valid,
+    preferred). dad_failed: addresses that somebody else has (RFC 4862 §5.4.5). routes: (destination, router, metric,
+    expiry). What does not carry our protocol number is not in here.
     """
 
     mark: str = ""
@@ -78,6 +86,7 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
     routes: tuple[tuple[str, str | None, int, int | None], ...] = ()
     servers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    client: ClientRun | None = None
 
 
 def standing(look: Look, at: Instant) -> Standing:
@@ -92,6 +101,8 @@ def standing(look: Look, at: Instant) -> Standing:
         routes={(to, via, metric): _ends(expires, at) for to, via, metric, expires in look.routes},
         servers=look.servers,
         search=look.search,
+        mark=look.mark,
+        client=look.client,
     )
 
 
@@ -153,6 +164,8 @@ def place_ops(place: Place, stands: Standing | None, at: Instant, *, lazy: bool 
     if stands is None:
         ops.append(NetnsAdd(netns, place.pvd))
         stands = Standing()
+    elif not place.pvd.startswith(stands.mark):  # a mark may be cut: it is no longer than an alias
+        ops.append(NetnsAdopt(netns, place.pvd))
     if not stands.device:
         moved = LinkMove(netns, device, place.mtu)
         ops.append(moved if place.tunnel else LinkAdd(netns, device, place.parent or place.link, place.mtu, place.mac))
@@ -172,6 +185,10 @@ def place_ops(place: Place, stands: Standing | None, at: Instant, *, lazy: bool 
     ops += _routes(place, stands, at, lazy)
     if (place.servers, place.search) != (stands.servers, stands.search):
         ops.append(ResolverWrite(netns, place.servers, place.search))
+    if place.client is not None and place.client != stands.client:
+        ops.append(place.client)
+    elif place.client is None and stands.client is not None:
+        ops.append(ClientEnd(netns, device))
     return ops
 
 

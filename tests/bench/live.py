@@ -19,7 +19,7 @@ from pathlib import Path
 
 from adapters.places.netns import inside
 from adapters.sockets.netlink import Rtnl
-from pvdcore.projections.desired import place_name
+from pvdcore.projections.places import place_name
 from tests.live.lab import Host, Lab
 from tests.wire.packets import pio, rdnss
 

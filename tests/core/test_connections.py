@@ -23,8 +23,9 @@ from pvdcore.past import snapshot
 from pvdcore.profiles import connections
 from pvdcore.profiles.checkpoints import rollback
 from pvdcore.profiles.connections import CAUSES, PHASES, Refused, autoconnect, matches, step
-from pvdcore.projections.desired import desired, place_name
+from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import plan
 from pvdcore.state import Connection, Link
 from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra

@@ -14,7 +14,7 @@ import pytest
 from events.ops import PlanApplied, PlanMade
 from events.router import RouterAdvertised
 from pvdcore.checks.invariants import check
-from pvdcore.projections.desired import place_name
+from pvdcore.projections.places import place_name
 from tests.live.lab import ROOT, Host, Lab, until
 from tests.wire.packets import pio, rdnss
 

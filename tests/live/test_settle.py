@@ -22,7 +22,7 @@ from events.ids import SECOND
 from events.link import DadFailed, LinkGone
 from events.ops import LinkAdd, PlaceUsed, PlanApplied, PlanMade, ResolverWrite, RouteAdd
 from pvdcore.host.addresses import eui64, slaac
-from pvdcore.projections.desired import place_mac, place_name
+from pvdcore.projections.places import place_mac, place_name
 from tests.live.sandbox import sandboxed, sh
 from tests.live.told import KEY, Told, seen, veth
 from tests.sim.build import dns, mtu, pio, pvd, ra, rio, search
