@@ -37,6 +37,7 @@ from pvdcore.state import (
     Link,
     Mark,
     Origin,
+    Placement,
     Pvd,
     State,
     Visit,
@@ -223,13 +224,15 @@ class UserRow(Struct, frozen=True):
 
 
 class PlacedRow(Struct, frozen=True, omit_defaults=True):
-    """Where an instance is written on the host: in a namespace or in a table."""
+    """Where an instance is written on the host: in a namespace or in a table. asking_since: when the DHCP client that
+    runs there was started."""
 
     link: str
     netns: str | UnsetType = UNSET
     table: int | UnsetType = UNSET
     failed: list[FailedRow] = msgspec.field(default_factory=list)
     users: list[UserRow] = msgspec.field(default_factory=list)
+    asking_since: Time | UnsetType = UNSET
 
 
 class RetrievalRow(Struct, frozen=True):
@@ -376,6 +379,7 @@ class ConnectionRow(Struct, frozen=True):
     """Settings activated on a link. phase: activating, active, mismatch, closing or closed; since: of the phase.
 
     pvds: on its attachment; expected: those that the profile should lead to. reason: of the end, "" before it.
+    placed_in: the place that it made to ask from, until a PvD has taken it over.
     """
 
     id: str
@@ -392,6 +396,7 @@ class ConnectionRow(Struct, frozen=True):
     pvds: list[str]
     expected: list[str]
     earlier: list["EarlierRow"]
+    placed_in: PlacedRow | None
 
 
 class MarkRow(Struct, frozen=True):
@@ -962,6 +967,7 @@ def _connection(state: State, one: Connection) -> ConnectionRow:
         pvds=list(one.pvds),
         expected=expected(state.settings.get(one.settings)),
         earlier=_visit(state, visit).earlier if visit else [],
+        placed_in=_placed(one.placement) if not one.adopter else None,
     )
 
 
@@ -1104,7 +1110,7 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance, family: int | 
         captive_portal=PortalRow(_text(portal[0][1].value[0]), because(*portal[0])) if portal else None,
         hop_limit=_number(hop_limit[0][1].value[0]) if hop_limit else None,
         leases=[_lease(item) for item in of("lease", [])],
-        placed_in=_placed(held),
+        placed_in=_placed(held.placement),
         delegated=[
             DelegatedRow(one.key, _maybe(one.value[0]), one.lifetime_s, one.preferred_s, *_ends(by, one))
             for by, one in of("prefix_delegated", [])
@@ -1199,15 +1205,15 @@ def _timer(start: Instant, seconds: object) -> str | None:
     return rfc3339(start + seconds * 1_000_000_000) if isinstance(seconds, int) else None
 
 
-def _placed(held: Instance) -> PlacedRow | None:
-    at = held.placement
+def _placed(at: Placement | None) -> PlacedRow | None:
     if at is None:
         return None
     failed = [FailedRow(op_words(one.op), one.error, rfc3339(one.retry_at)) for one in at.failed]
     users = [UserRow(one.pid, one.comm) for one in at.users]
     if at.projection == "tables":
         return PlacedRow(at.device, table=int(at.name), failed=failed, users=users)
-    return PlacedRow(at.device, at.name, failed=failed, users=users)
+    since = rfc3339(at.asking_since) if at.asking_since else UNSET
+    return PlacedRow(at.device, at.name, failed=failed, users=users, asking_since=since)
 
 
 def op_words(op: Op) -> str:

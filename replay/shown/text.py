@@ -213,6 +213,8 @@ def _status(out: Printer, pvd: report.PvdRow, clock: Clock, now: Instant) -> Non
         if held.placed_in:
             where = held.placed_in.netns if held.placed_in.netns is not msgspec.UNSET else held.placed_in.table
             out.line(f"  placed in {where}, link {held.placed_in.link}")
+            if held.placed_in.asking_since is not msgspec.UNSET:
+                out.line(f"  DHCP client since {clock(held.placed_in.asking_since)}")
             for one in held.placed_in.failed:
                 out.line(f"  failed: {one.op}: {one.error}, tried again {_until(one.retry_at, clock, now)}")
             for user in held.placed_in.users:
@@ -392,6 +394,8 @@ def connections(out: Printer, rows: Sequence[report.ConnectionRow], utc: bool) -
     for one in rows:
         if one.phase == "mismatch":
             out.line(f"{one.id}: expects {' or '.join(one.expected)}, which is not there")
+        for failed in one.placed_in.failed if one.placed_in else ():
+            out.line(f"{one.id}: failed: {failed.op}: {failed.error}, tried again {clock(failed.retry_at)}")
         for like in one.earlier:
             out.line(f"{one.id}: like {like.link}/{like.epoch}, {clock(like.began)} ({like.confidence})")
 

@@ -40,7 +40,7 @@ POLL_S: Final = 0.01
 TAIL: Final = 25  # records shown when a wait fails
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_OWN: Final = "/run/netns /etc/netns /run/pvd /var/lib/dhcpcd /run/dhcpcd"  # of each host, and empty at first
+_OWN: Final = "/run/netns /etc/netns /etc/pvd /run/pvd /var/lib/dhcpcd /run/dhcpcd"  # of each host, and empty at first
 _PRIVATE: Final = (
     f"mkdir -p {_OWN} && for at in {_OWN}; do mount -t tmpfs none $at || exit; done;"
     " mount -t sysfs none /sys && echo ready && exec cat"
