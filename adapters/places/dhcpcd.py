@@ -28,7 +28,7 @@ FOLDER: Final = Path("/run/pvd/dhcp")  # a place's name comes of its attachment:
 SEARCHED: Final = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin"
 SAID_MAX: Final = 2000  # octets of its last words that are kept
 ASKED4: Final = (
-    # What a lease should tell (pvdcore/parameters.py). An RFC 8925 server is not asked to take IPv4 away: who does
+    # What a lease should tell (pvdcore/leases/parameters.py). An RFC 8925 server is not asked to take IPv4 away: who does
     # without it is the operator's choice (a profile's ipv4.method).
     "domain_name_servers, domain_name, domain_search, classless_static_routes, static_routes, interface_mtu",
     "ntp_servers, pvd_portal, pvd_dnr",

@@ -13,8 +13,8 @@ from events.vpn import VpnConnected, VpnEnded, VpnRoute
 from pvdcore.past import snapshot
 from pvdcore.projections import placing
 from pvdcore.projections.desired import desired
-from pvdcore.projections.places import place_name
 from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import place_ops, plan
 from pvdcore.state import State
 from tests.sim.build import R1, R2, START, Story, dns, pio, pvd, ra, search
