@@ -27,14 +27,13 @@ from pvdcore.projections.places import place_mac
 FOLDER: Final = Path("/run/pvd/dhcp")  # a place's name comes of its attachment: nothing here is of use after a boot
 SEARCHED: Final = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin"
 SAID_MAX: Final = 2000  # octets of its last words that are kept
-ASKED4: Final = (
-    # What a lease should tell (pvdcore/leases/parameters.py). An RFC 8925 server is not asked to take IPv4 away: who does
-    # without it is the operator's choice (a profile's ipv4.method).
+ASKED: Final = (
+    # What a lease should tell (leases/parameters.py). 108 is not asked for: whether a host does without IPv4 (RFC 8925)
+    # is its profile's to say (ipv4.method).
     "domain_name_servers, domain_name, domain_search, classless_static_routes, static_routes, interface_mtu",
     "ntp_servers, pvd_portal, pvd_dnr",
+    "dhcp6_name_servers, dhcp6_domain_search, dhcp6_sntp_servers, dhcp6_info_refresh_time, pvd6_portal, pvd6_dnr",
 )
-ASKED6: Final = ("dhcp6_name_servers, dhcp6_domain_search, dhcp6_sntp_servers, dhcp6_info_refresh_time",)
-ASKED6_OURS: Final = ("pvd6_portal, pvd6_dnr",)
 
 SCRIPT: Final = """\
 mount --bind "$1" /var/lib/dhcpcd && mount -t tmpfs none /run && mkdir /run/dhcpcd || exit 125
@@ -59,7 +58,7 @@ def config(run: ClientRun) -> str:
         "define 162 binhex pvd_dnr",  # RFC 9463 §5
         "define6 103 string pvd6_portal",
         "define6 144 binhex pvd6_dnr",
-        *(f"option {one}" for one in (*ASKED4, *ASKED6, *ASKED6_OURS)),
+        *(f"option {one}" for one in ASKED),
     ]
     if not run.ipv4:
         lines.append("ipv6only")
