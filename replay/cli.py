@@ -178,6 +178,18 @@ def _asking(commands: "_Commands[_Parser]") -> None:
     made.add_argument("--link", metavar="NAME", required=True, help="where")
     made = _daemon(commands, "down", "end all connections of settings")
     made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    made = _daemon(commands, "hook", "tell pvdd what a VPN's client says; to be run by OpenVPN, vpnc-script, wg-quick")
+    made.add_argument("--name", metavar="NAME", help="the PvD is vpn:NAME; default as the configuration, or the device")
+    made.add_argument(
+        "--tunnel",
+        choices=("move", "leave"),
+        help="whether the tunnel stands in the PvD's namespace, or where its client made it; default as the policy",
+    )
+    made.add_argument("--wg-quick", metavar="FILE", help="of this file of wg-quick's, or the interface of that name")
+    made.add_argument("--down", action="store_true", help="with --wg-quick: it is taken down")
+    made.add_argument("--optional", action="store_true", help="it is no failure that pvdd does not run")
+    made.add_argument("--show", action="store_true", help="print what would be told, and tell nobody")
+    made.add_argument("words", metavar="WORD", nargs="*", help="what the client adds itself; the environment says more")
     made = _daemon(
         commands, "checkpoint", "remember settings, connections and pins, to take back what changes from here"
     )

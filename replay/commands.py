@@ -750,6 +750,12 @@ def doctor(args: argparse.Namespace) -> int:
     return DONE if all(one.state == GOOD for one in found) else DIFFERS
 
 
+def hook(args: argparse.Namespace) -> int:
+    from replay.live.hook import hook as told
+
+    return told(args)
+
+
 COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "replay": replay,
     "list": list_,
@@ -770,6 +776,7 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "monitor": monitor,
     "exec": exec_,
     "doctor": doctor,
+    "hook": hook,
     **dict.fromkeys(
         ("wait", "call", "up", "down", "pin", "unpin", "reload", "checkpoint", "rollback", "commit"), _asked
     ),

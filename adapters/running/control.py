@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
+from adapters.vpn.tunnel import Unusable, checked
 from events.codec import AnyEvent
 from events.ids import NEVER, SECOND, Instant
 from events.operator import (
@@ -34,12 +35,14 @@ from events.operator import (
     PvdUnpinned,
 )
 from events.session import RequestRefused
+from events.vpn import VpnConnected, VpnEnded
 from pvdcore.domains import view
 from pvdcore.domains.properties import properties
 from pvdcore.engine import Engine
 from pvdcore.ports import Journal
 from pvdcore.profiles.checkpoints import rollback
 from pvdcore.profiles.connections import OPEN, connection_id
+from pvdcore.profiles.vpns import pvd_of
 from pvdcore.state import Change, Pvd, State
 
 SERVICE: Final = "org.varlink.service"
@@ -52,6 +55,7 @@ CONNECTIONS_MAX: Final = 128  # each costs a descriptor; an operator has a few, 
 REFUSALS_MAX: Final = 10  # records a minute and user of what was refused; the rest is one record with their count
 MINUTE: Final[Instant] = 60 * SECOND
 TIMEOUT_MAX_S: Final = 366 * 86_400  # what is to come back after a year was not meant to be taken back
+WORD_MAX: Final = 64  # characters of a device's name, or of a client's word for why it ends
 LINGER_S: Final = 5.0  # how long a dropped subscriber has to read why
 GROUP: Final = "pvd"
 _SO_PEERGROUPS: Final = 59  # asm-generic/socket.h; Python has no name for it
@@ -114,6 +118,23 @@ method Reload() -> ()
 method Up(settings: string, link: string) -> (connection: string)
 method Down(settings: string) -> (connections: []string)
 
+# A prefix that goes through a tunnel. via: the next hop inside
+type VpnRoute (destination: string, via: ?string)
+
+# What holds of a tunnel, all of it. vpn: the NAME of `vpn:NAME`. client: openvpn, vpnc, wg-quick or other.
+# device, ifindex: the tunnel's, 0 where it is in no sight. included, excluded: prefixes through the tunnel, and those
+# of them that are not. full: all of a family. gateway: inside; remote: the server. tunnel: `move` into the PvD's
+# namespace, `leave`; else as the policy says. partial: routes and gateway are as they were. ignored: what else is said.
+type Vpn (
+  vpn: string, client: string, device: string, ifindex: ?int, addresses: ?[]string, included: ?[]VpnRoute,
+  excluded: ?[]string, full: ?bool, dns: ?[]string, search: ?[]string, split_dns: ?[]string, gateway: ?string,
+  remote: ?string, mtu: ?int, tunnel: ?string, partial: ?bool, ignored: ?[]string
+)
+
+# A tunnel is up, or other things hold of it than before; and it is down. device: which, if the VPN may have another.
+method VpnUp(vpn: Vpn) -> (pvd: string)
+method VpnDown(vpn: string, device: ?string, reason: ?string) -> ()
+
 # Keep a PvD in place although it may end; and no longer
 method Pin(pvd: string) -> ()
 method Unpin(pvd: string) -> ()
@@ -130,6 +151,7 @@ error NoSuchPvd (pvd: string)
 error NoSuchSettings (settings: string)
 error NoSuchLink (link: string)
 error NotUp (settings: string)
+error NoSuchVpn (vpn: string)
 # The configuration cannot be used: a line for each thing that is wrong. Nothing has changed.
 error NotReloaded (problems: []string)
 # What a cursor names is not in this journal
@@ -175,6 +197,16 @@ class OfSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SettingsOnLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: str
     link: str
+
+
+class OfTunnel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    vpn: dict[str, Any]
+
+
+class OfVpn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    vpn: str
+    device: Annotated[str, msgspec.Meta(max_length=WORD_MAX)] | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=WORD_MAX)] | None = None
 
 
 class Timeout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -453,6 +485,30 @@ class Control:
         self.driver.submit(CheckpointCommitted(id=one.id), source="operator")
         return {}
 
+    def vpn_up(self, call: Call, asked: OfTunnel) -> dict[str, Any]:
+        unknown = sorted(set(asked.vpn) - {one for one in VpnConnected.__struct_fields__})
+        if unknown:
+            raise Refusal(f"{SERVICE}.InvalidParameter", parameter=unknown[0])
+        try:
+            said = checked(msgspec.convert({**asked.vpn, "type": VpnConnected.__struct_config__.tag}, VpnConnected))
+        except (msgspec.ValidationError, ValueError, Unusable) as error:
+            wrong = _parameter(str(error)) if isinstance(error, msgspec.ValidationError) else str(error)
+            raise Refusal(f"{SERVICE}.InvalidParameter", parameter=wrong) from None
+        known = self.driver.state.vpns.get(said.vpn)
+        if known is None or known.said != said:
+            self.driver.submit(said, source="vpn")
+        return {"pvd": pvd_of(said.vpn)}
+
+    def vpn_down(self, call: Call, asked: OfVpn) -> dict[str, Any]:
+        known = self.driver.state.vpns.get(asked.vpn)
+        if known is None:
+            raise Refusal("NoSuchVpn", vpn=asked.vpn)
+        if asked.device in (None, "", known.said.device):  # else the VPN has another by now, which stays
+            self.driver.submit(
+                VpnEnded(vpn=asked.vpn, device=asked.device or "", reason=asked.reason or ""), source="vpn"
+            )
+        return {}
+
     def pin(self, call: Call, asked: OfPvd) -> dict[str, Any]:
         if not self._pvd(asked.pvd).pinned:
             self.driver.submit(PvdPinned(pvd=asked.pvd), source="operator")
@@ -537,6 +593,8 @@ METHODS: Final[dict[str, Method]] = {
     f"{INTERFACE}.Reload": Method(Nothing, Control.reload_),
     f"{INTERFACE}.Up": Method(SettingsOnLink, Control.up),
     f"{INTERFACE}.Down": Method(OfSettings, Control.down),
+    f"{INTERFACE}.VpnUp": Method(OfTunnel, Control.vpn_up),
+    f"{INTERFACE}.VpnDown": Method(OfVpn, Control.vpn_down),
     f"{INTERFACE}.Checkpoint": Method(Timeout, Control.checkpoint),
     f"{INTERFACE}.Rollback": Method(Nothing, Control.rollback),
     f"{INTERFACE}.Commit": Method(Nothing, Control.commit),

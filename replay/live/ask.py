@@ -41,6 +41,7 @@ HINTS: Final[dict[str, tuple[int, str]]] = {
     f"{INTERFACE}.NoSuchSettings": (NOT_FOUND, "no settings are called {settings!r}; see `pvdctl settings`"),
     f"{INTERFACE}.NoSuchLink": (NOT_FOUND, "there is no link {link!r}; see `pvdctl links`"),
     f"{INTERFACE}.NoCheckpoint": (NOT_FOUND, "there is no checkpoint; make one before a change: pvdctl checkpoint"),
+    f"{INTERFACE}.NoSuchVpn": (NOT_FOUND, "no VPN is called {vpn!r}; `pvdctl list` shows those that are up"),
     f"{INTERFACE}.NotUp": (NOT_FOUND, "{settings!r} is not active anywhere; see `pvdctl connections`"),
 }
 """What each error means for people."""

@@ -25,6 +25,7 @@ from events.ids import SECOND
 from events.link import LinkSeen
 from events.operator import PropertiesSet, PropertyRule, Settings, SettingsLoaded
 from events.session import RequestRefused
+from events.vpn import VpnConnected, VpnRoute
 from pvdcore.past.journal import read_change
 from pvdcore.state import Change
 from tests.adapters.driver import START, Running
@@ -491,6 +492,7 @@ def test_the_interface_text_says_what_the_methods_take() -> None:
     source = Path(control.__file__).read_text()
     assert set(re.findall(r'Refusal\("(\w+)"', source)) == errors
     rows = {"Place": control.PlaceRow, "Pvd": control.PvdStatus, "Session": control.Session, "Change": Change}
+    rows |= {"Vpn": VpnConnected, "VpnRoute": VpnRoute}
     for name, fields in re.findall(r"^type (\w+) \(([^)]*)\)", CONTROL_TEXT, re.M):
         assert re.findall(r"(\w+):", fields) == list(rows[name].__struct_fields__), name
 

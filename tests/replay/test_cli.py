@@ -568,6 +568,7 @@ ASKING = {"monitor", "wait", "pin", "unpin", "up", "down", "reload", "call", "ex
     "checkpoint",
     "rollback",
     "commit",
+    "hook",
 }
 """Commands that ask the daemon, or do something: they have no document, or one of their own."""
 
