@@ -580,7 +580,8 @@ def other_messages() -> Iterator[Case]:
 
 
 def conflicts() -> Iterator[Case]:
-    """The octets of E98; what is a conflict is told in tests/wire/test_arp.py."""
+    """The octets of E98; which of them get through is told in tests/wire/test_arp.py, what they end in
+    tests/core/test_conflicts.py."""
     ours, other = "192.0.2.10", "192.0.2.66"
 
     def sent(packet: bytes, original: int = -1) -> Frame:

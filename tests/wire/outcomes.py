@@ -17,6 +17,7 @@ _DHCP6: Final = ("wire/test_hostile_dhcp.py::test_dhcp6",)
 _NETLINK: Final = ("wire/test_rtnl.py::test_each_message_has_its_one_outcome",)
 _JSON: Final = ("wire/test_pvdinfo.py::test_each_body_has_its_one_outcome",)
 _SEQUENCES: Final = "core/test_hostile_sequences.py::test_"
+_CONFLICTS: Final = "core/test_conflicts.py::test_"
 _CAPTURES: Final = "replay/test_captures.py::test_"
 _FETCH: Final = "fetch: decided by whoever retrieves the object, which is not built yet"
 
@@ -165,8 +166,13 @@ OUTCOMES: Final[dict[int, Row]] = {
         "core/test_addresses.py::test_a_duplicate_of_the_hardware_address_turns_ipv6_off_and_a_random_one_does_not")),
     96: Row("rejected: dhcp4-no-server-id; ignored: not-in-nak, value; said: what only its exchange can judge", _DHCP4),
     97: Row("ignored: name-…, length; pointers count in the joined option", _DHCP4),
-    98: Row("said: probes, announcements and foreign speakers for a lease; an echo is told as what it is",
-            open="the sightings are there (tests/wire/test_arp.py); no lease ends by them yet"),
+    98: Row("said: probes, announcements, foreign speakers; folded: a lease is defended once in ten seconds", (
+        *_ND,
+        _CONFLICTS + "whoever_speaks_as_an_address_that_is_probed_ends_it_at_once",
+        _CONFLICTS + "ones_own_words_are_no_conflict_whichever_way_they_come_back",
+        _CONFLICTS + "an_address_in_use_is_defended_once_in_ten_seconds",
+        _CONFLICTS + "what_is_no_conflict_in_use",
+        _CONFLICTS + "from_the_tenth_conflict_on_one_address_a_minute_is_tried")),
     99: Row("said: what only its exchange can judge; ignored: duplicate, length", _DHCP6),
     100: Row("rejected: dhcp6-reconfigure-multicast, dhcp6-reconfigure-message, dhcp6-no-client-id",
              (*_DHCP6, "wire/test_hostile_dhcp.py::test_a_reconfigure_is_for_one_host")),

@@ -15,6 +15,7 @@ from tests.wire import packets as p
 
 labels = st.text("abcXYZ019-", min_size=1, max_size=12)
 names = st.lists(labels, min_size=1, max_size=4).map(lambda parts: p.name(".".join(parts)))
+long_names = st.lists(labels, min_size=2, max_size=4).map(lambda parts: p.name(".".join(parts)))
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1)
 lifetimes = st.sampled_from((0, 1, 600, 1800, 0xFFFFFFFE, 0xFFFFFFFF)) | u32
 addresses6 = st.sampled_from(("2001:db8::53", "fe80::53", "fd00::1", "2001:db8:1::")) | st.integers(
@@ -100,6 +101,7 @@ def dnr_bodies(draw: st.DrawFn, form: str) -> bytes:
 
 
 plain = st.one_of(prefixes(), routes(), resolvers6, searches, pref64s, mtus, slla, portals, strange, dnr_bodies("nd"))
+headers = st.builds(p.header, u16, u8, u8, u32, u32)
 inner_headers = st.builds(
     lambda lifetime, flags, hop, reachable: p.header(lifetime, flags, hop, reachable, 7), u16, u8, u8, u32
 )
@@ -157,43 +159,94 @@ dhcp4_dnr = st.lists(dnr_bodies("dhcp4"), min_size=1, max_size=3).map(b"".join)
 dhcp6_dnr = dnr_bodies("dhcp6")
 
 
+host_names = st.lists(st.text("abcxyz019", min_size=1, max_size=8), min_size=1, max_size=3).map(".".join)
+uris = st.sampled_from(("https://portal.example/api", "http://192.0.2.1/", "https://p.example/a?b=c"))
+
+
+def some4(least: int = 1) -> st.SearchStrategy[bytes]:
+    return st.lists(addresses4, min_size=least, max_size=3).map(lambda found: b"".join(map(dhcp.ip, found)))
+
+
+@st.composite
+def routes4(draw: st.DrawFn) -> bytes:
+    """Options 121: host bits may be set, as they were when Wireshark's own test file was made."""
+    octets = b""
+    for _ in range(draw(st.integers(1, 4))):
+        width = draw(st.integers(0, 32))
+        destination = draw(addresses4.map(dhcp.ip))[: (width + 7) // 8]
+        octets += bytes((width,)) + destination + dhcp.ip(draw(addresses4))
+    return octets
+
+
+finite = st.integers(1, 2**32 - 2).map(lambda number: number.to_bytes(4, "big"))
+# What an OFFER or ACK may say beside its mask, lease and server: code -> content
+SAID_4 = {
+    6: some4(), 12: host_names.map(str.encode), 15: host_names.map(str.encode),
+    26: st.integers(68, 65535).map(dhcp.u16), 28: addresses4.map(dhcp.ip), 42: some4(), 58: finite,
+    59: finite, 114: uris.map(str.encode), 121: routes4(),
+}  # fmt: skip
+# What a client may say.
+ASKED_4 = {
+    12: host_names.map(str.encode), 50: addresses4.map(dhcp.ip), 55: st.binary(min_size=1, max_size=12),
+    61: st.binary(min_size=2, max_size=20), 250: st.binary(max_size=20),
+}  # fmt: skip
+
+
 @st.composite
 def dhcp4_messages(draw: st.DrawFn) -> bytes:
-    """Valid OFFERs and ACKs with options that scapy and tshark know."""
-    options = [
-        dhcp.o4(1, draw(st.sampled_from((b"\xff\xff\xff\0", b"\xff\xff\0\0")))),
-        dhcp.o4(3, *[dhcp.ip(one) for one in draw(st.lists(addresses4, min_size=1, max_size=3))]),
-        dhcp.o4(6, *[dhcp.ip(one) for one in draw(st.lists(addresses4, min_size=1, max_size=3))]),
-        dhcp.o4(51, draw(st.integers(1, 2**32 - 2)).to_bytes(4, "big")),
-        dhcp.o4(54, dhcp.ip(draw(addresses4))),
-    ]
-    chosen = draw(st.permutations(options))
-    return dhcp.v4(draw(st.sampled_from((2, 5))), *chosen, yiaddr=draw(addresses4))
+    """Valid messages of both sides with options that scapy and tshark know."""
+    if draw(st.integers(0, 3)) == 0:
+        kind, table, options = draw(st.sampled_from((1, 3, 8))), ASKED_4, []
+    else:
+        kind, table = draw(st.sampled_from((2, 5))), SAID_4
+        options = [
+            dhcp.o4(1, draw(st.sampled_from((b"\xff\xff\xff\0", b"\xff\xff\0\0")))),
+            dhcp.o4(3, draw(some4())),
+            dhcp.o4(51, draw(finite)),
+            dhcp.o4(54, dhcp.ip(draw(addresses4))),
+        ]
+    options += [dhcp.o4(code, draw(content)) for code, content in table.items() if draw(st.booleans())]
+    return dhcp.v4(kind, *draw(st.permutations(options)), yiaddr=draw(addresses4) if kind in (2, 5) else "0.0.0.0")
 
 
 @st.composite
-def dhcp6_messages(draw: st.DrawFn) -> bytes:
-    """Valid Replies and Advertises with options that scapy and tshark know."""
+def leased6(draw: st.DrawFn, prefix: bool) -> bytes:
+    """An IA_NA with an address, or an IA_PD with a prefix."""
 
     def times() -> tuple[int, int]:
         low, high = sorted((draw(st.integers(1, 2**32 - 2)), draw(st.integers(1, 2**32 - 2))))
         return low, high
 
-    options = []
-    if draw(st.booleans()):
-        (t1, t2), (preferred, valid) = times(), times()
-        address = dhcp.iaaddr(
-            draw(addresses6.filter(lambda text: not text.startswith("fe80"))), preferred=preferred, valid=valid
-        )
-        options.append(dhcp.ia_na(address, iaid=draw(u32), t1=t1, t2=t2))
-    if draw(st.booleans()):
-        (t1, t2), (preferred, valid) = times(), times()
-        prefix = dhcp.iaprefix(
-            draw(st.sampled_from(("2001:db8:1::", "fd00:1::"))), 48, preferred=preferred, valid=valid
-        )
-        options.append(dhcp.ia_pd(prefix, iaid=draw(u32), t1=t1, t2=t2))
-    options.append(dhcp.o6(23, *[dhcp.ip(one) for one in draw(st.lists(addresses6, min_size=1, max_size=3))]))
-    return dhcp.v6(draw(st.sampled_from((2, 7))), dhcp.IDS, *draw(st.permutations(options)))
+    (t1, t2), (preferred, valid) = times(), times()
+    if prefix:
+        found = draw(st.sampled_from(("2001:db8:1::", "fd00:1::")))
+        inner = dhcp.iaprefix(found, draw(st.integers(33, 64)), preferred=preferred, valid=valid)
+        return dhcp.ia_pd(inner, iaid=draw(u32), t1=t1, t2=t2)
+    address = draw(addresses6.filter(lambda text: not text.startswith("fe80")))
+    inner = dhcp.iaaddr(address, preferred=preferred, valid=valid)
+    return dhcp.ia_na(inner, iaid=draw(u32), t1=t1, t2=t2)
+
+
+some6 = st.lists(addresses6, min_size=1, max_size=3).map(lambda found: b"".join(map(dhcp.ip, found)))
+
+
+@st.composite
+def dhcp6_messages(draw: st.DrawFn) -> bytes:
+    """Valid messages of both sides with options that scapy and tshark know."""
+    if draw(st.integers(0, 3)) == 0:
+        asked = [dhcp.o6(1, dhcp.DUID), dhcp.o6(8, dhcp.u16(draw(u16)))]
+        asked.append(dhcp.o6(6, b"".join(map(dhcp.u16, draw(st.lists(u16, min_size=1, max_size=6))))))
+        asked += [draw(leased6(prefix)) for prefix in (False, True) if draw(st.booleans())]
+        return dhcp.v6(1, *draw(st.permutations(asked)))
+    kind = draw(st.sampled_from((2, 7)))
+    said = {
+        13: st.integers(0, 6).map(dhcp.u16), 23: some6,
+        24: st.lists(long_names, min_size=1, max_size=3).map(b"".join), 103: uris.map(str.encode),
+        **({7: u8.map(dhcp.u8)} if kind == 2 else {32: finite}), 60000: st.binary(max_size=20),
+    }  # fmt: skip
+    options = [draw(leased6(prefix)) for prefix in (False, True) if draw(st.booleans())]
+    options += [dhcp.o6(code, draw(content)) for code, content in said.items() if draw(st.booleans())]
+    return dhcp.v6(kind, dhcp.IDS, *draw(st.permutations(options)))
 
 
 def one_dns_6(content: bytes) -> bytes:
