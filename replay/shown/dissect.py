@@ -11,7 +11,8 @@ numbers are those of the capture, so that tshark's and ours are the same.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -21,9 +22,10 @@ from adapters.wire import rtnl
 from adapters.wire.carrier.ethernet import link_layer
 from adapters.wire.carrier.ip import EXTENSIONS, UDP, address4, address6, extensions
 from adapters.wire.dhcp import dhcp4, dhcp6
+from adapters.wire.dhcp.fields import address_text
 from events.codec import AnyEvent, kind
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen, DhcpOption, Ignored
-from events.frames import NETLINK, Frame, FrameRejected, Note
+from events.frames import ETHERNET, LINUX_SLL, LINUX_SLL2, NETLINK, Frame, FrameRejected, Note
 from events.link import ArpSeen, NdUserOptionSeen
 from events.router import (
     CaptivePortal,
@@ -47,7 +49,6 @@ from events.router import (
     RouteInformation,
     RouterAdvertised,
     RouterSolicited,
-    ServiceParam,
     SourceLinkLayerAddress,
     TargetLinkLayerAddress,
     UnknownOption,
@@ -55,13 +56,14 @@ from events.router import (
 from replay.endings import DAMAGED, DONE, FAILED, NOT_PERMITTED, USAGE, Stop
 from replay.files.captures import Capture, CaptureError, merge, named, open_capture
 from replay.files.walk import Custom
+from replay.shown.places import Field, contents, listed, worded
 from replay.shown.tables import escape
 from replay.shown.times import rfc3339
 
 OCTETS_SHOWN: Final = 64  # of unknown content; the frame itself is in the capture
 
-# Field -> octet in the option where it stands (the figures of standards.md A.2-A.4). What follows a name of any
-# length has no fixed place: it is computed below, or stands without an offset.
+# Field -> octet in the option where it stands (the figures of standards.md A.2-A.4). Where lists and names stand, and
+# what follows them, is found by places.py.
 _PLACES: Final[dict[type, tuple[int, dict[str, int]]]] = {
     SourceLinkLayerAddress: (1, {"address": 2}),
     TargetLinkLayerAddress: (2, {"address": 2}),
@@ -81,14 +83,14 @@ _PLACES: Final[dict[type, tuple[int, dict[str, int]]]] = {
     Mtu: (5, {"mtu": 4}),
     PvdOption: (21, {"flags": 2, "http": 2, "legacy": 2, "delay": 3, "sequence": 4, "name": 6, "name_as_sent": 6}),
     RouteInformation: (24, {"preference": 3, "lifetime_s": 4, "prefix": 8}),
-    Rdnss: (25, {"lifetime_s": 4, "addresses": 8}),
+    Rdnss: (25, {}),
     FlagsExtension: (26, {"bits": 2}),
-    Dnssl: (31, {"lifetime_s": 4, "names": 8}),
+    Dnssl: (31, {}),
     CaptivePortal: (37, {"uri": 2}),
     Pref64: (38, {"lifetime_s": 2, "prefix": 4}),
     MifContainer: (63, {}),
     MifPvdId: (64, {"id_type": 2, "uuid": 4}),
-    EncryptedDns: (144, {"priority": 2, "lifetime_s": 4, "adn": 10}),
+    EncryptedDns: (144, {}),
 }
 _RA_HEADER: Final = {  # RFC 4861 §4.2
     "hop_limit": 4,
@@ -104,6 +106,8 @@ _RA_HEADER: Final = {  # RFC 4861 §4.2
     "retrans_ms": 12,
 }
 RA_HEADER_OCTETS: Final = 16
+_DHCP4_HEADER_OCTETS: Final = 2
+_DHCP6_HEADER_OCTETS: Final = 4
 _DHCP4_FIXED: Final = {  # RFC 2131 §2
     "op": 0,
     "htype": 1,
@@ -119,20 +123,34 @@ _DHCP4_FIXED: Final = {  # RFC 2131 §2
     "server_name": 44,
     "boot_file": 108,
 }
-_IA: Final = {"iaid": 4, "t1_s": 8, "t2_s": 12}  # RFC 8415 §21.4, §21.21
-_DHCP6_PLACES: Final[dict[int, dict[str, int]]] = {  # from the option's first octet
-    3: _IA,
-    4: {"iaid": 4},
-    5: {"address": 4, "preferred_s": 20, "valid_s": 24},
-    25: _IA,
-    26: {"preferred_s": 4, "valid_s": 8, "prefix": 13},
-}
 _ARP: Final = {"operation": 6, "sender_mac": 8, "sender": 14, "target_mac": 18, "target": 24}  # RFC 826
+_MACS_AT: Final = {ETHERNET: 6, LINUX_SLL: 6, LINUX_SLL2: 12}  # adapters/wire/ethernet.py
+_SOURCES_AT: Final = {"ipv4": (12, 4), "ipv6": (8, 16)}  # the destination stands behind it (RFC 791 §3.1, RFC 8200 §3)
 # Message types and attributes as uapi linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h and fib_rules.h name them.
 _RTM: Final = {
     16: "RTM_NEWLINK", 17: "RTM_DELLINK", 20: "RTM_NEWADDR", 21: "RTM_DELADDR", 24: "RTM_NEWROUTE",
     25: "RTM_DELROUTE", 28: "RTM_NEWNEIGH", 29: "RTM_DELNEIGH", 32: "RTM_NEWRULE", 33: "RTM_DELRULE",
     68: "RTM_NEWNDUSEROPT", 2: "NLMSG_ERROR", 3: "NLMSG_DONE", 4: "NLMSG_OVERRUN",
+}  # fmt: skip
+_FIXED_LINK: Final = (("family", 0, 1), ("arphrd", 2, 2), ("ifindex", 4, 4), ("flags", 8, 4), ("change", 12, 4))
+_FIXED_ADDRESS: Final = (
+    ("family", 0, 1), ("prefix_length", 1, 1), ("flags", 2, 1), ("scope", 3, 1), ("ifindex", 4, 4),
+)  # fmt: skip
+_FIXED_ROUTE: Final = (
+    ("family", 0, 1), ("destination_length", 1, 1), ("source_length", 2, 1), ("tos", 3, 1), ("table", 4, 1),
+    ("protocol", 5, 1), ("scope", 6, 1), ("type", 7, 1), ("flags", 8, 4),
+)  # fmt: skip
+_FIXED_NEIGHBOR: Final = (("family", 0, 1), ("ifindex", 4, 4), ("state", 8, 2), ("flags", 10, 1), ("type", 11, 1))
+_FIXED_RULE: Final = (
+    ("family", 0, 1), ("destination_length", 1, 1), ("source_length", 2, 1), ("tos", 3, 1), ("table", 4, 1),
+    ("action", 7, 1), ("flags", 8, 4),
+)  # fmt: skip
+_FIXED_USER_OPTION: Final = (
+    ("family", 0, 1), ("options_length", 2, 2), ("ifindex", 4, 4), ("icmp_type", 8, 1), ("icmp_code", 9, 1),
+)  # fmt: skip
+_FIXED: Final = {  # the fields of each type's fixed part: (name, octet, octets)
+    16: _FIXED_LINK, 17: _FIXED_LINK, 20: _FIXED_ADDRESS, 21: _FIXED_ADDRESS, 24: _FIXED_ROUTE, 25: _FIXED_ROUTE,
+    28: _FIXED_NEIGHBOR, 29: _FIXED_NEIGHBOR, 32: _FIXED_RULE, 33: _FIXED_RULE, 68: _FIXED_USER_OPTION,
 }  # fmt: skip
 _LINK_ATTRIBUTES: Final = {
     1: "IFLA_ADDRESS", 2: "IFLA_BROADCAST", 3: "IFLA_IFNAME", 4: "IFLA_MTU", 5: "IFLA_LINK", 10: "IFLA_MASTER",
@@ -180,6 +198,9 @@ def _said(name: str, value: object) -> str:
 
 
 def _text(name: str, value: object) -> str:
+    text = worded(value)
+    if text is not None:
+        return text
     match value:
         case None:
             return "-"
@@ -190,16 +211,11 @@ def _text(name: str, value: object) -> str:
         case bytes():
             shown = value[:OCTETS_SHOWN].hex()
             return f"{shown}… ({len(value)} octets)" if len(value) > OCTETS_SHOWN else shown or "(empty)"
-        case ServiceParam():
-            return f"{_PARAMS.get(value.key, f'key{value.key}')}={value.text or value.value}"
         case msgspec.Struct():
             return " ".join(_said(field, getattr(value, field)) for field in value.__struct_fields__)
         case tuple():
             return ", ".join(_text(name, one) for one in value) or "(none)"
     return str(value) or '""'
-
-
-_PARAMS: Final = {0: "mandatory", 1: "alpn", 2: "no-default-alpn", 3: "port", 5: "ech", 7: "dohpath"}
 
 
 def _fields(part: Any, depth: int, at: int, places: dict[str, int], skip: Sequence[str] = ()) -> Iterator[Line]:
@@ -214,7 +230,13 @@ def _header(header: RaHeader, depth: int, at: int) -> Iterator[Line]:
     yield from _fields(header, depth, at, _RA_HEADER)
 
 
-def _nd_options(options: Sequence[NdOption], at: int, depth: int) -> Iterator[Line]:
+def _found(fields: Iterable[Field], depth: int, at: int) -> Iterator[Line]:
+    """Fields whose places count from `at`."""
+    for place, name, value in fields:
+        yield depth, None if place is None else at + place, _said(name, value)
+
+
+def _nd_options(options: Sequence[NdOption], data: bytes, at: int, depth: int) -> Iterator[Line]:
     """Options do not know where they stand: their offsets are sums (events/router.py)."""
     for option in options:
         code, places = _PLACES.get(type(option), (getattr(option, "code", 0), {}))
@@ -230,25 +252,48 @@ def _nd_options(options: Sequence[NdOption], at: int, depth: int) -> Iterator[Li
                 inner = at + option.nested_at - RA_HEADER_OCTETS
                 yield depth + 1, inner, f"+{RA_HEADER_OCTETS}  RA header"
                 yield from _header(option.header, depth + 2, inner)
+        elif (fields := listed(option, data[at : at + option.length])) is not None:
+            yield from _found(fields, depth + 1, at)
         else:
+            if isinstance(option, RouteInformation) and option.length == 8:  # no octet of ::/0 but its length
+                places = places | {"prefix": 2}
             yield from _fields(option, depth + 1, at, places, ("options", "length", "nested_at"))
         if isinstance(option, PvdOption | MifContainer):
-            yield from _nd_options(option.options, at + option.nested_at, depth + 1)
+            yield from _nd_options(option.options, data, at + option.nested_at, depth + 1)
         at += option.length
 
 
-def _dhcp_options(options: Sequence[DhcpOption], depth: int, six: bool) -> Iterator[Line]:
-    """Options in the order of the message, each with its code's name; what is nested stands one level further in."""
-    words = dhcp6.OPTIONS if six else dhcp4.OPTIONS
+def _dhcp_title(option: DhcpOption, table: Mapping[int, tuple[str, Any]]) -> str:
+    word = table[option.code][0] if option.code in table else "unknown"
+    if isinstance(option, Ignored):
+        word += ", ignored"
+    return f"+{option.length}  {word} ({option.code})"
+
+
+def _dhcp6_options(options: Sequence[DhcpOption], data: bytes, depth: int) -> Iterator[Line]:
+    """Options in the order of the message; what is nested stands one level further in."""
     for option in options:
-        code = option.code
-        word = words[code][0] if code in words else "unknown"
-        if isinstance(option, Ignored):
-            word = f"{word}, ignored"
-        yield depth, option.at, f"+{option.length}  {word} ({code})"
-        places = _DHCP6_PLACES.get(code, {}) if six and not isinstance(option, Ignored) else {}
-        yield from _fields(option, depth + 1, option.at, places, ("code", "at", "length", "options"))
-        yield from _dhcp_options(getattr(option, "options", ()), depth + 1, six)
+        yield depth, option.at, _dhcp_title(option, dhcp6.OPTIONS)
+        body = option.at + _DHCP6_HEADER_OCTETS
+        (fields,) = contents((option,), data[body : option.at + option.length], six=True)
+        yield from _found(fields, depth + 1, body)
+        yield from _dhcp6_options(getattr(option, "options", ()), data, depth + 1)
+
+
+def _dhcp4_options(options: Sequence[DhcpOption], data: bytes, at: int, end: int) -> Iterator[Line]:
+    """Options in the order of their first fragments. at, end: of the message."""
+    pieces = dhcp4.pieces_of(data, at, end)
+    for (code, place), group in groupby(options, lambda option: (option.code, option.at)):
+        parts = list(group)
+        body = place + _DHCP4_HEADER_OCTETS
+        joined = [octet for first, after in pieces.get(code, []) for octet in range(first, after)]
+        if not joined or joined[0] != body:  # an option 52 where none may be
+            joined = list(range(body, place + parts[0].length))
+        fields = contents(parts, bytes([data[octet] for octet in joined]), six=False)
+        for option, found in zip(parts, fields, strict=True):
+            yield 1, place, _dhcp_title(option, dhcp4.OPTIONS)
+            for where, name, value in found:
+                yield 2, None if where is None else joined[where], _said(name, value)
 
 
 def _payload(frame: Frame) -> int:
@@ -267,7 +312,8 @@ def _dhcp4(event: Dhcp4MessageSeen, frame: Frame) -> Iterator[Line]:
     at = _payload(frame)
     skip = ("link", "message", "options", "notes", "source", "destination", "mac")
     yield from _fields(event, 1, at, _DHCP4_FIXED, skip)
-    yield from _dhcp_options(event.options, 1, six=False)
+    end = at - 8 + int.from_bytes(frame.data[at - 4 : at - 2], "big")  # the UDP length
+    yield from _dhcp4_options(event.options, frame.data, at, end)
 
 
 def _dhcp6(event: Dhcp6MessageSeen, frame: Frame) -> Iterator[Line]:
@@ -278,7 +324,7 @@ def _dhcp6(event: Dhcp6MessageSeen, frame: Frame) -> Iterator[Line]:
         yield depth, at, f"+34  {relay.message}"
         places = {"hop_count": 1, "link_address": 2, "peer_address": 18}
         yield from _fields(relay, depth + 1, at, places, ("message", "options"))
-        yield from _dhcp_options(relay.options, depth + 1, six=True)
+        yield from _dhcp6_options(relay.options, data, depth + 1)
         at += 34
         while int.from_bytes(data[at : at + 2], "big") != dhcp6.RELAY_MESSAGE:
             at += 4 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -286,7 +332,7 @@ def _dhcp6(event: Dhcp6MessageSeen, frame: Frame) -> Iterator[Line]:
         depth += 1
     yield depth, at, f"message {event.message}"
     yield depth, at + 1, _said("xid", event.xid)
-    yield from _dhcp_options(event.options, depth, six=True)
+    yield from _dhcp6_options(event.options, data, depth)
 
 
 def _attribute(word: str, value: bytes, order: rtnl.Order) -> str:
@@ -317,9 +363,10 @@ def _netlink(frame: Frame, events: Sequence[AnyEvent]) -> Iterator[Line]:
         fixed = rtnl.fixed_octets(kind)
         if fixed is not None and length >= 16 + fixed:
             place, end = at + 16 + fixed, at + length
-            yield 2, at + 16, f"fixed part {data[at + 16 : place].hex()}"
+            for name, offset, octets in _FIXED[kind]:
+                yield 2, at + 16 + offset, _said(name, number(at + 16 + offset, octets))
             if place in passed_on:
-                yield from _nd_options(passed_on[place].options, place, 2)
+                yield from _nd_options(passed_on[place].options, data, place, 2)
                 place += len(passed_on[place].data) + 3 & ~3
             while place + 4 <= end:
                 size, code = number(place, 2), number(place + 2, 2) & 0x3FFF
@@ -329,27 +376,42 @@ def _netlink(frame: Frame, events: Sequence[AnyEvent]) -> Iterator[Line]:
         at += length + 3 & ~3
 
 
+def _carrier(event: AnyEvent, frame: Frame) -> Iterator[Line]:
+    """Who sent it to whom: link layer and IP, before the message itself."""
+    start, protocol, *_ = link_layer(frame.linktype, frame.data)
+    mac = getattr(event, "mac", "")
+    if mac:
+        yield 1, _MACS_AT[frame.linktype], _said("mac", mac)
+    if protocol in _SOURCES_AT:
+        at, octets = _SOURCES_AT[protocol]
+        sent = frame.data[start + at : start + at + 2 * octets]
+        yield 1, start + at, _said("source", address_text(sent[:octets]))
+        yield 1, start + at + octets, _said("destination", address_text(sent[octets:]))
+
+
 def _lines(event: AnyEvent, frame: Frame) -> Iterator[Line]:
+    if not isinstance(event, FrameRejected):
+        yield from _carrier(event, frame)
     match event:
         case FrameRejected():
             yield 1, event.offset, f"rejected: {event.rule}: {event.detail}"
         case RouterAdvertised():
             yield from _header(event.header, 1, event.options_at - RA_HEADER_OCTETS)
-            yield from _nd_options(event.options, event.options_at, 1)
+            yield from _nd_options(event.options, frame.data, event.options_at, 1)
         case RouterSolicited():
-            yield from _nd_options(event.options, event.options_at, 1)
+            yield from _nd_options(event.options, frame.data, event.options_at, 1)
         case NeighborSolicited():
             yield 1, event.options_at - 16, _said("target", event.target)
-            yield from _nd_options(event.options, event.options_at, 1)
+            yield from _nd_options(event.options, frame.data, event.options_at, 1)
         case NeighborAdvertised():
             for flag in ("router", "solicited", "override"):
                 yield 1, event.options_at - 20, _said(flag, getattr(event, flag))
             yield 1, event.options_at - 16, _said("target", event.target)
-            yield from _nd_options(event.options, event.options_at, 1)
+            yield from _nd_options(event.options, frame.data, event.options_at, 1)
         case Redirected():
             yield 1, event.options_at - 32, _said("target", event.target)
             yield 1, event.options_at - 16, _said("destination", event.destination)
-            yield from _nd_options(event.options, event.options_at, 1)
+            yield from _nd_options(event.options, frame.data, event.options_at, 1)
         case Dhcp4MessageSeen():
             yield from _dhcp4(event, frame)
         case Dhcp6MessageSeen():

@@ -23,6 +23,7 @@ from events.router import RouterAdvertised
 from replay.files.captures import Capture, CaptureError
 from replay.files.octets import Octets
 from replay.files.walk import READABLE
+from replay.shown.dissect import lines
 from tests.wire import packets as p
 from tests.wire import strategies
 from tests.wire.oracle.agreement import dhcp_disagreements, disagreements
@@ -56,6 +57,8 @@ def check(frame: Frame) -> AnyEvent | None:
         raise Fault(f"wanted() refused a frame that says {events!r}")
     if translate(frame) != events:
         raise Fault("the second reading differs from the first")
+    if not all(line.isascii() and line.isprintable() for line in lines(1, frame, events)):
+        raise Fault("what `replay -V` prints is no plain text")
     for event in events:
         if decode(encode(event), SCHEMA) != event:
             raise Fault(f"the codec changed {event!r}")

@@ -6,17 +6,25 @@ Law: PVD_REWRITE=1 writes the golden files anew; each was compared by eye with `
 import os
 import re
 import struct
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.ingest import translate
 from events.frames import NETLINK, Frame, FrameRejected
 from replay.cli import main
 from replay.files.captures import open_capture
 from replay.shown.dissect import lines
+from tests.fuzz.targets import frame4, frame6
+from tests.wire import dhcp_octets as dhcp
 from tests.wire import hostile_netlink as netlink
 from tests.wire import packets as p
+from tests.wire import strategies as draws
+from tests.wire.hostile import HOSTILE
+from tests.wire.hostile_dhcp import DHCP4, DHCP6
 
 TESTS = Path(__file__).resolve().parents[1]
 GOLDEN = TESTS / "golden" / "dissect"
@@ -108,10 +116,114 @@ def test_nothing_from_the_wire_reaches_the_terminal_as_it_is() -> None:
 
 def test_dnr_in_all_its_fields() -> None:
     frame = p.ra(p.A9_DNR)
-    text = [line.strip() for line in lines(1, frame, translate(frame))]
-    assert "70  +80  encrypted-dns (144)" in text
-    assert "72  priority 1" in text and "74  lifetime 1800 s" in text and "80  adn dns.example.net." in text
-    assert "params alpn=h2, dohpath=/dns-query{?dns}" in text
+    text = "\n".join(lines(1, frame, translate(frame)))
+    assert text.endswith(
+        """
+     70  +80  encrypted-dns (144)
+        72  priority 1
+        74  lifetime 1800 s
+        80  adn dns.example.net.
+        99  address 2001:db8::53
+       117  param alpn=h2
+       124  param dohpath=/dns-query{?dns}"""
+    )
+
+
+def test_dnr_over_dhcp4_joined_from_pieces_in_three_fields() -> None:
+    """Each octet of the joined option is shown where it stands: RFC 3396 lets the pieces fall anywhere."""
+    body = dhcp.u16(1) + dhcp.u8(17) + dhcp.name("dns.example.net") + dhcp.u8(8)
+    body += dhcp.ip("192.0.2.53") + dhcp.ip("192.0.2.54") + bytes.fromhex("0001000403646f74")
+    content = dhcp.u16(len(body)) + body
+    frame = frame4(
+        dhcp.ack(
+            dhcp.o4(52, b"\3"),
+            dhcp.o4(162, content[:23]),  # up to the length of the addresses
+            file=dhcp.o4(162, content[23:27]) + b"\xff",
+            sname=dhcp.o4(162, content[27:]) + b"\xff",
+        )
+    )
+    text = [line.split(None, 1) for line in lines(1, frame, translate(frame))]
+    at = {what: int(place) for place, what in text[1:]}
+    start = at["+25  encrypted-dns (162)"]
+    assert at["priority 1"] == start + 4
+    assert at["adn dns.example.net."] == start + 7
+    file, sname = 42 + 108, 42 + 44
+    assert at["address 192.0.2.53"] == file + 2
+    assert at["address 192.0.2.54"] == sname + 2
+    assert at["param alpn=dot"] == sname + 2 + 4
+
+
+def places(frame: Frame) -> list[tuple[int | None, str]]:
+    """(offset, text) of each line but the titles."""
+    found: list[tuple[int | None, str]] = []
+    for line in lines(1, frame, translate(frame)):
+        match = re.match(r" +(?:(\d+)  )?(.*)$", line)
+        if line.startswith(" ") and match:
+            found.append((int(match[1]) if match[1] else None, match[2]))
+    return found
+
+
+MAC = re.compile(r"(mac )?[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+WITHOUT_A_PLACE = re.compile(r'reason |.* \(empty\)$|.* ""$|note: ')
+
+
+def misplaced(frame: Frame) -> list[str]:
+    """What a line says otherwise than the octets at its offset, or without an offset though octets say it."""
+    data, wrong = frame.data, []
+    for at, text in places(frame):
+        word, _, value = text.partition(" ")
+        if at is None:
+            if not WITHOUT_A_PLACE.match(text):
+                wrong.append(f"{text}: no offset")
+        elif not 0 <= at <= len(data):
+            wrong.append(f"{at} {text}: past the frame")
+        elif word in ("address", "source", "destination", "target", "ciaddr", "yiaddr") and not MAC.fullmatch(value):
+            octets = ip_address(value).packed
+            octets = octets[:2] if len(octets) == 4 else octets  # RFC 3396 may have cut the rest off
+            if data[at : at + len(octets)] != octets:
+                wrong.append(f"{at} {text}: {data[at : at + len(octets)].hex()} stands there")
+        elif word in ("adn", "name") and re.match(r"[a-z0-9-]+\.", value):
+            label = value.split(".")[0].encode()
+            if data[at : at + 1 + len(label)].lower() != bytes((len(label),)) + label and data[at] < 0xC0:
+                wrong.append(f"{at} {text}: {data[at : at + 1 + len(label)].hex()} stands there")
+        elif word == "param":
+            key = {"mandatory": 0, "alpn": 1, "no-default-alpn": 2, "port": 3, "ech": 5, "dohpath": 7}
+            name = value.split("=")[0]
+            if int.from_bytes(data[at : at + 2], "big") != key.get(name, -1) and not name.startswith("key"):
+                wrong.append(f"{at} {text}: {data[at : at + 2].hex()} stands there")
+        elif MAC.fullmatch(value):
+            octets = bytes.fromhex(value.removeprefix("mac ").replace(":", ""))
+            if data[at : at + len(octets)] != octets:
+                wrong.append(f"{at} {text}: {data[at : at + len(octets)].hex()} stands there")
+        elif word == "data" and re.fullmatch("[0-9a-f]{2,}", value):
+            if not data[at:].startswith(bytes.fromhex(value)[:4]):
+                wrong.append(f"{at} {text}: {data[at : at + 4].hex()} stands there")
+    return wrong
+
+
+MOST = 60000  # octets of a payload that UDP can carry
+DHCP_FRAMES = [
+    carried(row[2]) for carried, table in ((frame4, DHCP4), (frame6, DHCP6)) for row in table if len(row[2]) < MOST
+]
+
+
+def test_every_line_of_every_hostile_message_stands_where_it_says() -> None:
+    for frame in (*(case.frame for case in HOSTILE), *DHCP_FRAMES):
+        assert misplaced(frame) == [], frame.data.hex()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.one_of(
+        st.one_of(draws.ra_options, draws.nearly(draws.ra_options)).map(p.ra),
+        st.one_of(draws.dhcp4_messages(), draws.nearly(draws.dhcp4_messages())).map(frame4),
+        st.one_of(draws.dhcp6_messages(), draws.nearly(draws.dhcp6_messages())).map(frame6),
+        st.one_of(draws.dhcp4_dnr, draws.nearly(draws.dhcp4_dnr)).map(draws.one_dns_4).map(frame4),
+        st.one_of(draws.dhcp6_dnr, draws.nearly(draws.dhcp6_dnr)).map(draws.one_dns_6).map(frame6),
+    )
+)
+def test_every_line_of_drawn_messages_stands_where_it_says(frame: Frame) -> None:
+    assert misplaced(frame) == []
 
 
 @pytest.mark.parametrize("word", ["--json", "--jsonl", "--separate", "--at=now", "--host=x", "--journal=x"])

@@ -543,27 +543,7 @@ def _said(
         raise Malformed("dhcp4-hlen", at + 2, f"{hlen} octets of hardware address for hardware type {htype}")
 
     said = list(notes)
-    main = _walk(data, at + _OPTIONS, end, said)
-    fragments: dict[int, list[_Fragment]] = {}
-    for one in main:
-        fragments.setdefault(one.code, []).append(one)
-
-    file_used = sname_used = False
-    nested: list[_Fragment] = []
-    if OVERLOAD in fragments and not _is_nak(data, fragments):
-        used = _read(_join(data, fragments[OVERLOAD]))[0]
-        if type(used) is Number and used.value is not None:
-            file_used, sname_used = bool(used.value & 1), bool(used.value & 2)
-            overloaded: list[_Fragment] = []
-            if file_used:
-                overloaded += _walk(data, at + _FILE, at + _COOKIE, said)
-            if sname_used:
-                overloaded += _walk(data, at + _SNAME, at + _FILE, said)
-            for one in overloaded:
-                if one.code == OVERLOAD:  # it could only send the reader in circles (RFC 2132 §9.3)
-                    nested.append(one)
-                else:
-                    fragments.setdefault(one.code, []).append(one)
+    fragments, nested, file_used, sname_used = _gather(data, at, end, said)
     if MESSAGE_TYPE not in fragments:
         raise Malformed("dhcp4-no-message-type", at + _OPTIONS, "no option 53: BOOTP")
     name, sender = _message_type(_join(data, fragments[MESSAGE_TYPE]))
@@ -617,6 +597,47 @@ def _said(
         options=tuple(options),
         notes=tuple(said),
     )
+
+
+class _Gathered(NamedTuple):
+    """The fragments of each code in the order in which RFC 3396 joins them; those of option 52 that stand where it may
+    not; and which fields it turned into options."""
+
+    fragments: dict[int, list[_Fragment]]
+    nested: list[_Fragment]
+    file_used: bool
+    sname_used: bool
+
+
+def _gather(data: bytes, at: int, end: int, notes: list[Note]) -> _Gathered:
+    """All options of the message at `at`: its options field, then file, then sname (RFC 2131 §4.1)."""
+    fragments: dict[int, list[_Fragment]] = {}
+    for one in _walk(data, at + _OPTIONS, end, notes):
+        fragments.setdefault(one.code, []).append(one)
+    file_used = sname_used = False
+    nested: list[_Fragment] = []
+    if OVERLOAD in fragments and not _is_nak(data, fragments):
+        used = _read(_join(data, fragments[OVERLOAD]))[0]
+        if type(used) is Number and used.value is not None:
+            file_used, sname_used = bool(used.value & 1), bool(used.value & 2)
+            overloaded: list[_Fragment] = []
+            if file_used:
+                overloaded += _walk(data, at + _FILE, at + _COOKIE, notes)
+            if sname_used:
+                overloaded += _walk(data, at + _SNAME, at + _FILE, notes)
+            for one in overloaded:
+                if one.code == OVERLOAD:  # it could only send the reader in circles (RFC 2132 §9.3)
+                    nested.append(one)
+                else:
+                    fragments.setdefault(one.code, []).append(one)
+    return _Gathered(fragments, nested, file_used, sname_used)
+
+
+def pieces_of(data: bytes, at: int, end: int) -> dict[int, list[tuple[int, int]]]:
+    """Of a message that `decode` has read: for each code the pieces of the frame that its joined content is made of,
+    (first octet, octet after the last)."""
+    gathered = _gather(data, at, end, [])
+    return {code: [(one.body, one.end) for one in found] for code, found in gathered.fragments.items()}
 
 
 def _is_nak(data: bytes, fragments: Mapping[int, list[_Fragment]]) -> bool:

@@ -21,9 +21,9 @@ from events.codec import AnyEvent
 from events.frames import Frame
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-_OPTIONS, _PVD, _DNR, _FIELDS = (f"adapters.wire.{name}" for name in ("options", "pvd_option", "dnr", "fields"))
-_HEADER = "adapters.wire.ra_header"
-_DHCP4, _DHCP6 = "adapters.wire.dhcp4", "adapters.wire.dhcp6"
+_OPTIONS, _PVD, _HEADER = (f"adapters.wire.neighbor.{name}" for name in ("options", "pvd_option", "ra_header"))
+_DHCP4, _DHCP6, _FIELDS = (f"adapters.wire.dhcp.{name}" for name in ("dhcp4", "dhcp6", "fields"))
+_DNR = "adapters.wire.dnr"
 
 # name -> (module, what stands there, what a mistaken hand wrote instead)
 FAULTS: Final[dict[str, tuple[str, str, str]]] = {
