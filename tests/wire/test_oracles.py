@@ -354,7 +354,7 @@ def test_the_captures_show_a_broken_decoder_to_scapy_and_tshark(fault: str) -> N
     assert any(unlike_tshark(rows[number - 1], event) for number, _, event in found)
 
 
-DRAWN = ("pio-flags-shifted", "rdnss-reversed", "dhcp-addresses-reversed", "dhcp6-iaaddr-swapped")
+DRAWN = ("pio-lifetimes-swapped", "rdnss-reversed", "dhcp-addresses-reversed", "dhcp6-iaaddr-swapped")
 
 
 @needs_tshark
@@ -362,7 +362,7 @@ DRAWN = ("pio-flags-shifted", "rdnss-reversed", "dhcp-addresses-reversed", "dhcp
 def test_drawn_packets_show_a_broken_decoder_to_scapy_and_tshark(
     packets: st.SearchStrategy[Frame], tmp_path: Path
 ) -> None:
-    frames = drawn(packets, 200)
+    frames = drawn(packets, 400)
     rows = by_tshark.read(written(tmp_path, frames))
     for fault in DRAWN:
         with broken(fault) as translate_badly:
