@@ -124,7 +124,7 @@ _DHCP4_FIXED: Final = {  # RFC 2131 §2
     "boot_file": 108,
 }
 _ARP: Final = {"operation": 6, "sender_mac": 8, "sender": 14, "target_mac": 18, "target": 24}  # RFC 826
-_MACS_AT: Final = {ETHERNET: 6, LINUX_SLL: 6, LINUX_SLL2: 12}  # adapters/wire/ethernet.py
+_MACS_AT: Final = {ETHERNET: 6, LINUX_SLL: 6, LINUX_SLL2: 12}  # adapters/wire/carrier/ethernet.py
 _SOURCES_AT: Final = {"ipv4": (12, 4), "ipv6": (8, 16)}  # the destination stands behind it (RFC 791 §3.1, RFC 8200 §3)
 # Message types and attributes as uapi linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h and fib_rules.h name them.
 _RTM: Final = {

@@ -152,7 +152,7 @@ def _left_out(part: Ignored, content: bytes, six: bool) -> int:
     """Where the (first) octets that were left out stand: all of the option, its end, or a piece of a list."""
     if content.endswith(part.data):
         return len(content) - len(part.data)
-    if not six and part.code == 119:  # the root among names (adapters/wire/dhcp4.py)
+    if not six and part.code == 119:  # the root among names (adapters/wire/dhcp/dhcp4.py)
         at = 0
         while content[at]:
             _, at = read_compressed(content, at)
