@@ -157,7 +157,7 @@ def unique(draft: Draft, id: PvdId, link: LinkId) -> str:
     into a UUID with what no other has: the boot id, which is random, or in a capture where the link came from, and
     the nanosecond.
     """
-    if KINDS[id.split(":", 1)[0]][0] == "explicit":
+    if id.startswith(("fqdn:", "uuid:")):
         return id
     known = draft.link(link)
     said = (draft.boot, known.identity, str(known.first_seen), str(draft.at), id)

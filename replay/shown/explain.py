@@ -1,7 +1,7 @@
 """`pvdctl explain`: what a finding or a refusal means, and what to change.
 
 Law: every sentence is taken from the tables that the code itself uses (pvdcore/checks/findings.py,
-adapters/wire/rules.py); docs/findings.md is made of the same rows, and a test compares.
+adapters/wire/rules.py); docs/findings.md and docs/policies.md are made of the same rows, and a test compares.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from typing import Final
 from adapters.wire.pvdinfo import REFUSALS
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from pvdcore.checks.findings import CATALOGUE
+from pvdcore.judgements import JUDGEMENTS
+from pvdcore.policy import KNOBS, Knob
 from replay.shown.report import ExplainRow
 from replay.shown.tables import Printer
 
@@ -24,6 +26,8 @@ KINDS: Final = {
     "ignored": "Ignored options",
     "noted": "Notes",
     "information": "Additional information that is not used",
+    "policy": "Policies",
+    "judgement": "Judgements that no policy changes",
 }
 """What a code is of, in the order of the list -> its heading."""
 
@@ -44,8 +48,28 @@ def rows() -> list[ExplainRow]:
     found += _table("ignored", DHCP_REASONS | REASONS, OPTION)
     found += _table("noted", NOTES, NOTED)
     found += _table("information", REFUSALS, UNUSED)
+    found += [ExplainRow(one.name, "policy", None, one.doc, _may_be(one), _set(one), _rows(one.rows)) for one in KNOBS]
+    found += [ExplainRow(one.name, "judgement", None, one.choice, one.why, None, _rows(one.rows)) for one in JUDGEMENTS]
     order = list(KINDS)
     return sorted(found, key=lambda one: (order.index(one.of), one.code))
+
+
+def _may_be(knob: Knob) -> str:
+    """What a knob is unless somebody turns it, and what it may be."""
+    default = str(knob.default) or "empty"
+    if isinstance(knob.default, bool):
+        default = "on" if knob.default else "off"
+    kinds = {bool: "on or off", int: "a whole number", str: "text"}
+    return f"{default} by default; {' or '.join(knob.choices) or kinds[type(knob.default)]}"
+
+
+def _set(knob: Knob) -> str:
+    where = "projection of [[link]]" if knob.name == "projection" else f"{knob.name} under [policy]"
+    return f"{where} in pvd.conf; for a replay --set {knob.name}=VALUE"
+
+
+def _rows(rows: Sequence[str]) -> str:
+    return "rows " + ", ".join(rows)
 
 
 def _table(of: str, table: dict[str, str], meaning: str) -> list[ExplainRow]:
@@ -86,6 +110,8 @@ def markdown() -> str:
     ]
     found = rows()
     for of, heading in KINDS.items():
+        if of in ("policy", "judgement"):
+            continue
         said += ["", f"## {heading}", ""]
         if of == "finding":
             said += ["| code | severity | says | means | change | source |", "|---|---|---|---|---|---|"]
@@ -97,6 +123,30 @@ def markdown() -> str:
                 said.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
             elif one.of == of:
                 said.append(f"| `{one.code}` | {_cell(one.text)} |")
+    return "\n".join(said) + "\n"
+
+
+def policies() -> str:
+    """docs/policies.md."""
+    said = [
+        "# Policies and judgements",
+        "",
+        "Where a standard leaves the choice open, what was chosen is named here. Made from the tables in",
+        "`pvdcore/policy.py` and `pvdcore/judgements.py`; `PVD_REWRITE=1` with `tests/replay/test_explain.py` writes",
+        "this file anew. Rows are those of `docs/conformance.json`, which names the tests of each.",
+        "",
+        "A knob's value arrives in a record, so a replay knows what was in force: `[policy]` in pvd.conf, `--set",
+        "NAME=VALUE` or `--policy FILE` for a replay. Bounds of the decoders are constants (docs/architecture.md): a",
+        "journal says what stood on the wire, whatever the policy.",
+        "",
+        "## Policies",
+        "",
+        "| name | what it does | default | rows |",
+        "|---|---|---|---|",
+    ]
+    said += [f"| `{one.name}` | {_cell(one.doc)} | {_may_be(one)} | {', '.join(one.rows)} |" for one in KNOBS]
+    said += ["", f"## {KINDS['judgement']}", "", "| name | what was chosen | why | rows |", "|---|---|---|---|"]
+    said += [f"| `{one.name}` | {one.choice} | {one.why} | {', '.join(one.rows)} |" for one in JUDGEMENTS]
     return "\n".join(said) + "\n"
 
 

@@ -705,7 +705,8 @@ class VerifyDocument(Struct, frozen=True):
 
 
 class ExplainRow(Struct, frozen=True):
-    """What a code means. of: finding, rejected (a message), ignored (an option), noted, information (an object).
+    """What a code means. of: finding, rejected (a message), ignored (an option), noted, information (an object),
+    policy (a knob), judgement (what is no knob).
 
     severity: of a finding only.
     text: the sentence, with the fields that are filled in in braces; meaning: what it does to hosts; change: what the

@@ -319,6 +319,8 @@ def test_what_names_no_network_may_come_first_and_is_no_mismatch_for_a_while() -
     late.at(6)
     assert connection(late).phase == "mismatch" and "pvd-mismatch" in late.findings()
     assert late.history()[-1].at == START + 6 * SECOND, "dated at its own instant"
+    patient = Story(expected_wait_s=60).hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(60.9)
+    assert connection(patient).phase == "activating" and connection(patient.at(61)).phase == "mismatch"
 
 
 @pytest.mark.covers("problem:7")

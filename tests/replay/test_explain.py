@@ -12,7 +12,7 @@ import pytest
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from pvdcore.checks.findings import BY_CODE
 from replay.cli import main
-from replay.shown.explain import markdown, rows
+from replay.shown.explain import markdown, policies, rows
 from replay.shown.report import ExplainDocument
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,8 +71,16 @@ def test_an_unknown_code_is_not_found_and_the_nearest_is_named(ctl: Ctl) -> None
     assert "`pvdctl explain` lists the codes" in ctl("explain", "zzz")[2]
 
 
-def test_the_docs_are_made_of_the_same_rows() -> None:
-    path: Any = ROOT / "docs" / "findings.md"
+@pytest.mark.parametrize(("name", "made"), [("findings.md", markdown), ("policies.md", policies)])
+def test_the_docs_are_made_of_the_same_rows(name: str, made: Callable[[], str]) -> None:
+    path: Any = ROOT / "docs" / name
     if os.environ.get("PVD_REWRITE") == "1":
-        path.write_text(markdown())
-    assert path.read_text() == markdown(), "write it anew with PVD_REWRITE=1"
+        path.write_text(made())
+    assert path.read_text() == made(), "write it anew with PVD_REWRITE=1"
+
+
+def test_a_policy_and_a_judgement_are_explained_by_their_names(ctl: Ctl) -> None:
+    code, out, _ = ctl("explain", "two_hour_rule")
+    assert code == 0 and "(policy)" in out and "on by default; on or off" in out and "--set two_hour_rule=VALUE" in out
+    code, out, _ = ctl("explain", "any-router-claims")
+    assert code == 0 and "(judgement)" in out and "rows rfc:P54" in out
