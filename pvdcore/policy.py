@@ -61,6 +61,12 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("ignored", "", ("rfc:P21",), "PvDs, by glob on their ids, that are tracked and not used"),
     Knob("lookup", "one", ("rfc:A07",), "how many PvDs are asked for a name", ("one", "several")),
     Knob(
+        "resolvers_only",
+        "",
+        ("rfc:A20",),
+        "PvDs, by glob, that alone resolve names nobody bound; resolvers configured for others are refused",
+    ),
+    Knob(
         "rdnss_selection",
         "off",
         ("rfc:G02", "rfc:A19"),

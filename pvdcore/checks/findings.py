@@ -511,6 +511,14 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
     ),
     # What the operator configured.
     Kind(
+        "override-refused",
+        "warning",
+        "settings {settings} configure resolvers or names for {pvd}, which policy {policy} refuses",
+        "What the profile says of names in this PvD is recorded and not used; what was learned stays as it was.",
+        "Take it out of the profile, or let the PvD resolve names.",
+        "RFC 7556 §5.1",
+    ),
+    Kind(
         "pvd-mismatch",
         "warning",
         "{settings} on {link} led to {what} instead of {instead}",

@@ -21,6 +21,7 @@ from pvdcore.draft import Draft, Touch
 from pvdcore.leases import adoption
 from pvdcore.profiles import static
 from pvdcore.profiles.intent import Reached
+from pvdcore.profiles.overrides import overrides
 from pvdcore.state import Change, Connection, Content, Grant, Link, State
 
 UNBORN: Final = ""
@@ -250,6 +251,10 @@ def _move(draft: Draft, one: Connection, cause: str, present: tuple[PvdId, ...])
     if after != one.phase or present != one.pvds:
         reason = one.reason if after in (CLOSING, CLOSED) else cause
         _line(draft, moved, after, reason, one.phase, one.pvds)
+        for pvd in present:
+            for made in overrides(draft, pvd, one.link, one.epoch):
+                if made.refused:
+                    draft.find("override-refused", link=one.link, pvd=pvd, settings=made.settings, policy=made.refused)
 
 
 def _reach(draft: Draft, one: Connection, pvd: PvdId) -> None:

@@ -23,6 +23,7 @@ from pvdcore.host.addresses import preferred_until as deprecated
 from pvdcore.prefixes import network
 from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
+from pvdcore.profiles.overrides import laid_over, overrides
 from pvdcore.projections.places import owner, place_mac, place_name
 from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
 
@@ -208,6 +209,8 @@ def place_of(
     for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
         if one.pvd == named and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
             addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
+    configured = tuple(overrides(state, pvd, link, epoch))
+    servers, search = (laid_over(said, configured, kind) for said, kind in ((servers, "dns"), (search, "search")))
     rules = _rules(items, device) if _ruled(state, pvd, link, epoch) else ()
     return Place(
         pvd=pvd,

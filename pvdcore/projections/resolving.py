@@ -11,6 +11,7 @@ import msgspec
 from events.ids import LinkId, PvdId
 from pvdcore.domains.resolvers import Server, rank, servers
 from pvdcore.domains.trust import NONE, domain, trust
+from pvdcore.profiles.overrides import resolves
 from pvdcore.projections.desired import Place
 from pvdcore.projections.selection import Hop, Source, begin
 from pvdcore.state import State
@@ -29,10 +30,11 @@ class Lookup(msgspec.Struct, frozen=True):
 def lookups(state: State, places: Sequence[Place], name: str, chosen: PvdId | None = None) -> tuple[Lookup, ...]:
     """Where a name is asked for, in order. chosen: the PvD that whoever asks is bound to, and then no other.
 
-    Unbound, one PvD is asked or several (policy `lookup`): the one with the best resolver for the name first (RFC 6731
-    §4.1, where the PvD's trust stands for the interface's), then as the places stand.
+    Unbound, one PvD is asked or several (policy `lookup`), of those that may be (`resolvers_only`): the one with the
+    best resolver for the name first (RFC 6731 §4.1; a PvD's trust stands for the interface's), then as places stand.
     """
-    made = [_lookup(one, name) for one in places if chosen in (None, one.pvd)]
+    asked = [one for one in places if (chosen == one.pvd if chosen else resolves(state.policy, one.pvd))]
+    made = [_lookup(one, name) for one in asked]
     found = sorted(
         (one for one in made if one.servers), key=lambda one: rank(one.servers[0], trusted=_trusted(state, one))
     )

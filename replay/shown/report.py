@@ -25,6 +25,7 @@ from pvdcore.domains.trust import trust, weakest
 from pvdcore.domains.visits import earlier
 from pvdcore.past.audit import PvdDiff
 from pvdcore.profiles.connections import OPEN, expected
+from pvdcore.profiles.overrides import overrides
 from pvdcore.projections.desired import Place
 from pvdcore.projections.plan import op_key
 from pvdcore.state import (
@@ -121,6 +122,19 @@ class ServerRow(Struct, frozen=True):
     address: str
     until: Time | None
     because: Seq
+
+
+class OverrideRow(Struct, frozen=True):
+    """What a profile configures for a PvD beside what that said itself. kind: dns or search; instead: what was learned
+    of this family does not count; refused: the policy that does not let it."""
+
+    settings: str
+    kind: str
+    family: str
+    values: list[str]
+    instead: bool
+    because: Seq
+    refused: str | None
 
 
 class DnsRuleRow(Struct, frozen=True):
@@ -280,6 +294,7 @@ class InstanceRow(Struct, frozen=True):
     delegated: list[DelegatedRow]
     ntp: list[ServerRow]
     dns_rules: list[DnsRuleRow]
+    overrides: list[OverrideRow]
     versions: int
     sequence: int | None
     http: bool
@@ -1120,6 +1135,13 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance, family: int | 
         dns_rules=[
             DnsRuleRow(_text(one.value[0]), _text(one.value[1]), _text(one.value[2]), *_ends(by, one))
             for by, one in of("dns_rule", [])
+        ],
+        overrides=[
+            OverrideRow(
+                one.settings, one.kind, one.family, list(one.values), one.instead, one.because, one.refused or None
+            )
+            for one in (overrides(state, pvd.id, held.link, held.epoch) if not held.host else ())
+            if family is None or one.family == f"ipv{family}"
         ],
         versions=held.version,
         sequence=last.sequence if last else None,

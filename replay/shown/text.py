@@ -301,6 +301,10 @@ def _held(one: report.InstanceRow) -> list[tuple[str, str, str, str | None, Seq 
         rows.append(("tunnel", one.vpn.device, says, _FIXED, one.vpn.because))
         rows += [("excluded", prefix, "not through the tunnel", _FIXED, one.vpn.because) for prefix in one.vpn.excluded]
         rows += [("split dns", name, "", _FIXED, one.vpn.because) for name in one.vpn.split_dns]
+    for made in one.overrides:
+        says = f"{'instead, ' if made.instead else ''}by settings {made.settings}"
+        says += f", refused: {made.refused}" if made.refused else ""
+        rows += [(made.kind, value, says, _FIXED, made.because) for value in made.values or ["-"]]
     for rule in one.dns_rules:
         says = f"ask {rule.server}, {rule.preference}"
         rows.append(("names", rule.domain or "-", says, rule.until, rule.because))

@@ -92,6 +92,12 @@ def expecting(name: str) -> Tale:
     return lambda: Story().hear(profile, ConnectionOpened(id="home@e0", settings="home", link="e0"), x())
 
 
+def resolving_by(only: str) -> Tale:
+    profile = SettingsLoaded(settings=Settings("home", "toml", "a:1", {"ipv4.dns": ["192.0.2.53"]}))
+    opened = ConnectionOpened(id="home@e0", settings="home", link="e0")
+    return lambda: Story(resolvers_only=only).hear(profile, opened, x())
+
+
 def then(first: RouterAdvertised, after_s: float, second: RouterAdvertised) -> Tale:
     return lambda: Story().hear(first).at(after_s).hear(second)
 
@@ -271,6 +277,7 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     ),
     "time-jump": (dated(86_401), dated(86_399)),
     "heard-unattached": REJOINED,
+    "override-refused": (resolving_by("vpn:*"), resolving_by("fqdn:*")),
     "pvd-mismatch": (expecting("y.example."), expecting("x.example.")),
     "settings-unsupported": (noting("settings-unsupported"), noting("settings-secret")),
     "settings-invalid": (noting("settings-invalid"), noting("settings-secret")),

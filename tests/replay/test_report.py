@@ -185,6 +185,7 @@ def test_each_item_stands_where_the_contract_says() -> None:
         ],
         "ntp": [{"address": "192.0.2.5", "until": hour, "because": 8}],
         "dns_rules": [],
+        "overrides": [],
         "versions": 4,
         "sequence": None,
         "http": False,
