@@ -12,9 +12,13 @@ Value = str | int | float | bool | None
 
 
 class PolicySet(Event, frozen=True, tag="policy-set"):
-    """The knobs and their values from here on; the first record of every journal. Names: `pvdcore.policy.KNOBS`."""
+    """The knobs and their values from here on; the first record of every journal. Names: `pvdcore.policy.KNOBS`.
+
+    projections: (glob on a link's name, projection), the first that matches counts before the knob `projection`.
+    """
 
     values: dict[str, Value] = msgspec.field(default_factory=dict)
+    projections: tuple[tuple[str, str], ...] = ()
 
 
 class PropertyRule(msgspec.Struct, frozen=True, omit_defaults=True):

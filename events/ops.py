@@ -70,6 +70,8 @@ class LinkDelete(Part, frozen=True, tag="link-delete", gc=False):
 class AddressAdd(Part, frozen=True, tag="address-add", gc=False):
     """Configure `address` (`ADDRESS/LEN`). valid_s, preferred_s: remaining seconds, `None` for ever.
 
+    netns "": on a link of the first namespace, where an address that somebody else has configured stays his.
+
     dad: `optimistic` (RFC 4429), `wait` (RFC 4862 §5.4), `off`.
     """
 
@@ -82,7 +84,7 @@ class AddressAdd(Part, frozen=True, tag="address-add", gc=False):
 
 
 class AddressDelete(Part, frozen=True, tag="address-delete", gc=False):
-    """Remove an address."""
+    """Remove an address of ours. link "": of whichever it is on."""
 
     netns: str
     link: str
@@ -108,7 +110,7 @@ class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
 
 
 class RouteDelete(Part, frozen=True, tag="route-delete", gc=False):
-    """Remove a route. table: 0 = the main one; metric: 0 = of any."""
+    """Remove a route of ours. link "": over whichever. table: 0 = the main one; metric: 0 = of any."""
 
     netns: str
     link: str
@@ -217,7 +219,8 @@ class PlanApplied(Event, frozen=True, tag="plan-applied"):
     """What became of a plan, in the order of its operations.
 
     Those behind one that all others need (NetnsAdd, LinkAdd) and that failed were not tried. left: what was still not
-    as it should be when the kernel was looked at again, though no operation failed.
+    as it should be when the kernel was looked at again, though no operation failed. table: the instance's own number,
+    where it stands in routing tables.
     """
 
     projection: str
@@ -226,6 +229,7 @@ class PlanApplied(Event, frozen=True, tag="plan-applied"):
     link: LinkId = ""
     epoch: int = 0
     left: tuple[Op, ...] = ()
+    table: int = 0
 
 
 class PlaceUsed(Event, frozen=True, tag="place-used"):

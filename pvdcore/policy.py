@@ -4,6 +4,7 @@ Law: a knob is named, justified and defaulted here and nowhere else. Its value a
 in the State, so a later change takes effect from its record on and a replay knows what was in force.
 """
 
+from fnmatch import fnmatchcase
 from typing import Final
 
 import msgspec
@@ -77,7 +78,7 @@ KNOBS: Final[tuple[Knob, ...]] = (
     Knob("expected_wait_s", 5, ("problem:6",), "how long an expected PvD may come after others, before that is told"),
     Knob("vpn_tunnel", "leave", ("feat:C5",), "where a tunnel stands: where its client made it", ("leave", "move")),
     Knob("linger_max_s", 0, ("feat:L5",), "how long processes keep the place of an ended PvD; 0: while they run"),
-    Knob("projection", "none", ("acc:AM4",), "what is written to the host", ("none", "netns", "tables")),
+    Knob("projection", "none", ("acc:AM4",), "what is written for links of no rule", ("none", "netns", "tables")),
 )
 
 BY_NAME: Final = {knob.name: knob for knob in KNOBS}
@@ -108,9 +109,11 @@ def check(name: str, value: object) -> Value:
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The values in force. Unknown names (of a later program) are kept and mean nothing."""
+    """The values in force. Unknown names (of a later program) are kept and mean nothing. projections: of links whose
+    name matches a glob, the first that does."""
 
     values: dict[str, Value]
+    projections: tuple[tuple[str, str], ...] = ()
 
     def on(self, name: str) -> bool:
         """A truth value."""
@@ -125,6 +128,15 @@ class Policy(msgspec.Struct, frozen=True):
     def word(self, name: str) -> str:
         """A word."""
         return str(self.values.get(name, BY_NAME[name].default))
+
+    def projection(self, link: str) -> str:
+        """What is written for PvDs on a link of this name."""
+        chosen = (word for glob, word in self.projections if fnmatchcase(link, glob))
+        return next(chosen, self.word("projection"))
+
+    def projects(self) -> bool:
+        """Whether anything is written on any link."""
+        return any(word != "none" for word in (self.word("projection"), *(word for _, word in self.projections)))
 
 
 DEFAULT: Final = Policy(values={knob.name: knob.default for knob in KNOBS})

@@ -246,9 +246,8 @@ def _requeue(draft: Draft, grant: Grant) -> None:
 
 def _policy(draft: Draft, event: PolicySet) -> None:
     """Knobs take effect from here on; nothing is recomputed backwards, but the next words are heard anew."""
-    draft.policy = Policy(values={**DEFAULT.values, **event.values})
-    if draft.policy.word("projection") == "none":  # what is left in the kernel is nobody's business then
-        placing.forget_all(draft, "policy")
+    draft.policy = Policy(values={**DEFAULT.values, **event.values}, projections=event.projections)
+    placing.reprojected(draft)
     for key in sorted(draft.speakers):
         origins: tuple[Origin, ...] = draft.speakers[key]
         draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))

@@ -18,14 +18,16 @@ import struct
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Final
 
 import msgspec
 
 from adapters.places.dhcpcd import Clients
 from adapters.places.netns import NETNS, PREFIX, Netns
-from events.ops import ClientEnd, ClientRun, NetnsDelete, Op, Outcome, User
+from adapters.places.steering import Steering
+from adapters.sockets.netlink import Rung
+from events.ops import AddressAdd, AddressDelete, ClientEnd, ClientRun, NetnsDelete, Op, Outcome, User
 from pvdcore.projections.plan import FOUNDATIONS, Look
 
 
@@ -36,13 +38,14 @@ class Ask(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class ListPlaces(Ask, frozen=True, tag="list"):
-    """Look at every namespace that carries our mark."""
+    """Look at every namespace that carries our mark, and at what is ours in the first one."""
 
 
 class LookAt(Ask, frozen=True, tag="look"):
-    """Look at one."""
+    """Look at one; of the first one (netns ""), at these tables, and at all addresses of ours."""
 
     netns: str
+    tables: tuple[int, ...] = ()
 
 
 class Apply(Ask, frozen=True, tag="apply"):
@@ -50,6 +53,7 @@ class Apply(Ask, frozen=True, tag="apply"):
 
     netns: str
     ops: tuple[Op, ...]
+    tables: tuple[int, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, tag_field="type", tag="answer"):
@@ -63,10 +67,16 @@ class Answer(msgspec.Struct, frozen=True, tag_field="type", tag="answer"):
 
 
 class Rang(msgspec.Struct, frozen=True, tag_field="type", tag="rang"):
-    """Something changed in a place, by whomever; addresses that failed their detection (RFC 4862 §5.4.5)."""
+    """Something changed in a place, by whomever; addresses that failed their detection (RFC 4862 §5.4.5).
+
+    Of the first namespace (netns ""): in which tables, and which addresses of ours; any: it may be all.
+    """
 
     netns: str
     dad_failed: tuple[str, ...] = ()
+    tables: tuple[int, ...] = ()
+    addresses: tuple[str, ...] = ()
+    any: bool = False
 
 
 class ClientEnded(msgspec.Struct, frozen=True, tag_field="type", tag="client-ended"):
@@ -183,13 +193,13 @@ class Helper:
         """All that is ours, looked at."""
         self._ask(lambda number: ListPlaces(number), done)
 
-    def look(self, netns: str, done: Callable[[Answer], None]) -> None:
-        """One place, looked at."""
-        self._ask(lambda number: LookAt(number, netns), done)
+    def look(self, netns: str, tables: tuple[int, ...], done: Callable[[Answer], None]) -> None:
+        """One place, looked at. tables: of the first namespace, those that it is."""
+        self._ask(lambda number: LookAt(number, netns, tables), done)
 
-    def apply(self, netns: str, ops: tuple[Op, ...], done: Callable[[Answer], None]) -> None:
+    def apply(self, netns: str, tables: tuple[int, ...], ops: tuple[Op, ...], done: Callable[[Answer], None]) -> None:
         """Do something in one place, and look at it."""
-        self._ask(lambda number: Apply(number, netns, ops), done)
+        self._ask(lambda number: Apply(number, netns, ops, tables), done)
 
     def _ask(self, made: Callable[[int], Request], done: Callable[[Answer], None]) -> None:
         self._number += 1
@@ -305,11 +315,13 @@ class Watch:
 class Server:
     """Answers one socket, one request after the other."""
 
-    def __init__(self, end: socket.socket, kernel: Netns) -> None:
+    def __init__(self, end: socket.socket, kernel: Netns, first: Steering) -> None:
         self._end = end
         self._kernel = kernel
         self._clients = Clients()
         self._heard: dict[int, str] = {}  # what clients say and that they end, by descriptor
+        self._first = first
+        self._first_bell = -1
         self._inbox = Inbox()
         self._poll = select.poll()
         self._poll.register(end.fileno(), select.POLLIN)
@@ -342,6 +354,8 @@ class Server:
                         self._say(self._answer(self._decoder.decode(body)))
                 elif fd == self._watch.fileno():
                     self._files()
+                elif fd == self._first_bell:
+                    self._tell_first(())
                 elif fd in self._bells:
                     self._rung(self._bells[fd])
                 elif fd in self._pids:
@@ -357,8 +371,14 @@ class Server:
             if isinstance(ask, ListPlaces):
                 self._kernel.remove_leftovers()
                 looks = {name: self._look(name) for name in self._kernel.names()}
+                looks[""] = self._first.look()
+                if looks[""] != Look():
+                    self._listen()
+                    looks[""] = self._first.look()
                 return Answer(ask.number, {name: look for name, look in looks.items() if look is not None})
-            answer = self._apply(ask) if isinstance(ask, Apply) else self._looked(ask.number, ask.netns)
+            if not ask.netns:
+                self._listen()
+            answer = self._apply(ask) if isinstance(ask, Apply) else self._looked(ask)
         except OSError as error:
             answer = Answer(ask.number, error=str(error))
         self._follow()
@@ -370,6 +390,8 @@ class Server:
 
     def _do(self, op: Op) -> Outcome:
         """One operation: the clients' are done here, the others by the kernel."""
+        if not op.netns:
+            return self._first.apply(op)
         try:
             if isinstance(op, ClientRun):
                 return Outcome(op, self._clients.run(op) if self._kernel.room(op.netns) else "ENOENT")
@@ -382,9 +404,9 @@ class Server:
             self._follow_clients()
         return self._kernel.apply(op)
 
-    def _looked(self, number: int, netns: str, outcomes: tuple[Outcome, ...] = ()) -> Answer:
-        look = self._look(netns)
-        return Answer(number, {netns: look} if look is not None else {}, outcomes)
+    def _looked(self, ask: LookAt | Apply, outcomes: tuple[Outcome, ...] = ()) -> Answer:
+        look = self._look(ask.netns) if ask.netns else self._first.look(ask.tables)
+        return Answer(ask.number, {ask.netns: look} if look is not None else {}, outcomes)
 
     def _apply(self, ask: Apply) -> Answer:
         outcomes: list[Outcome] = []
@@ -397,22 +419,36 @@ class Server:
                 inside = self._kernel.users(op.netns)
                 if inside:
                     self._wait_for(op.netns, inside)
-                    looked = self._looked(ask.number, ask.netns, tuple(outcomes))
-                    return msgspec.structs.replace(looked, users=inside)
+                    return msgspec.structs.replace(self._looked(ask, tuple(outcomes)), users=inside)
             outcomes.append(self._do(op))
             if outcomes[-1].error and isinstance(op, FOUNDATIONS):
                 break
         self._fault()
-        answer = self._looked(ask.number, ask.netns, tuple(outcomes))
-        # What we did ourselves has rung, too; the look came after it, so nothing of it is news.
+        # What we did ourselves has rung, too, and is no news to the look that follows.
+        if not ask.netns:
+            self._tell_first(ask.tables, {op.address for op in ask.ops if isinstance(op, (AddressAdd, AddressDelete))})
+            return self._looked(ask, tuple(outcomes))
         room = self._kernel.rooms().get(ask.netns)
         if room is not None:
-            _, failed = room.bell.read()
+            failed = room.bell.read().failed
             if failed:
                 self._say(Rang(ask.netns, tuple(failed)))
         self._watch_files(ask.netns)
         self._tell(self._watch.read() - {ask.netns})
-        return answer
+        return self._looked(ask, tuple(outcomes))
+
+    def _listen(self) -> None:
+        if self._first_bell < 0:
+            self._first_bell = self._first.listen()
+            self._poll.register(self._first_bell, select.POLLIN)
+
+    def _tell_first(self, tables: tuple[int, ...], addresses: Set[str] = frozenset()) -> None:
+        """What rang in the first namespace. tables, addresses: that we wrote ourselves, and that are looked at now."""
+        heard = self._first.heard()
+        others = tuple(sorted(heard.tables - {*tables}))
+        theirs = tuple(sorted(heard.addresses - addresses))
+        if heard.overrun or others or theirs or heard.failed:
+            self._say(Rang("", tuple(heard.failed), others, theirs, heard.overrun))
 
     def _fault(self) -> None:
         """Where a crash is tested: at the operation of this number, counted from 1."""
@@ -478,9 +514,9 @@ class Server:
 
     def _rung(self, name: str) -> None:
         room = self._kernel.rooms().get(name)
-        rang, failed = room.bell.read() if room is not None else (True, [])
-        if rang:
-            self._say(Rang(name, tuple(failed)))
+        heard = room.bell.read() if room is not None else Rung(rang=True)
+        if heard.rang:
+            self._say(Rang(name, tuple(heard.failed)))
 
     def _wait_for(self, netns: str, inside: tuple[User, ...]) -> None:
         """Hear of the end of each (pidfd_open(2)), so that nobody has to ask again and again."""
@@ -517,9 +553,8 @@ def main(argv: list[str]) -> int:
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # three descriptors a place
-    kernel = Netns()
     with socket.socket(fileno=int(argv[0])) as end, contextlib.suppress(ConnectionError):
-        Server(end, kernel).serve()
+        Server(end, Netns(), Steering()).serve()
     return 0
 
 

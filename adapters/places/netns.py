@@ -24,22 +24,21 @@ from msgspec.structs import replace
 import adapters.places.resolv as resolv
 from adapters.sockets.netlink import (
     IFA_DADFAILED,
-    IFA_NODAD,
-    IFA_NOPREFIXROUTE,
-    IFA_OPTIMISTIC,
-    PROTOCOL,
+    MAIN,
     Bell,
     LinkRow,
-    Request,
     Rtnl,
-    address_add,
+    address_asked,
     address_delete,
     link_delete,
     link_move,
     link_set,
     macvlan_add,
     route,
+    route_asked,
+    unless_there,
 )
+from adapters.wire.rtnl import PROTOCOL
 from events.ops import (
     AddressAdd,
     AddressDelete,
@@ -298,9 +297,9 @@ class Netns:
             ),
             dad_failed=tuple(one.address for one in ours if one.flags & IFA_DADFAILED),
             routes=tuple(
-                (one.destination, one.via, one.metric, one.expires_s)
+                (one.destination, one.via, one.metric, one.expires_s, 0)
                 for one in room.rtnl.routes()
-                if one.index == device.index
+                if one.index == device.index and one.table == MAIN
             ),
         )
 
@@ -349,11 +348,11 @@ class Netns:
                     inside(room.fd, lambda: _sysctl(f"ipv6/conf/{op.name}/hop_limit", str(op.hop_limit)))
                 return room.rtnl.do(link_set(device.index, up=True, mtu=op.mtu))
             case AddressAdd():
-                return room.rtnl.do(_address(op, device.index))
+                return room.rtnl.do(address_asked(op, device.index))
             case AddressDelete():
                 return room.rtnl.do(address_delete(device.index, op.address))
             case RouteAdd():
-                return _unless(room.rtnl.do(_route(op, device.index)), "EEXIST")
+                return unless_there(room.rtnl.do(route_asked(op, device.index)))
             case RouteDelete():
                 metric = op.metric or METRICS["medium"]
                 gone = route(device.index, op.destination, via=op.via, metric=metric, delete=True)
@@ -475,24 +474,6 @@ def teardown() -> list[str]:
 def _alias(owner: str) -> str:
     """The mark of a namespace, as the alias of its loopback."""
     return (MARK + owner).encode()[:ALIAS_OCTETS_MAX].decode(errors="ignore")
-
-
-def _address(op: AddressAdd, index: int) -> Request:
-    flags = {"optimistic": IFA_OPTIMISTIC, "off": IFA_NODAD}.get(op.dad, 0) if ":" in op.address else 0
-    # Whether a prefix is on-link is the router's word (RFC 4861 §6.3.4), not a consequence of an address.
-    if ":" in op.address and not op.address.startswith("fe80:"):
-        flags |= IFA_NOPREFIXROUTE
-    return address_add(index, op.address, valid_s=op.valid_s, preferred_s=op.preferred_s, flags=flags)
-
-
-def _route(op: RouteAdd, index: int) -> Request:
-    metric = op.metric or METRICS[op.preference]
-    return route(index, op.destination, via=op.via, metric=metric, preference=op.preference, expires_s=op.expires_s)
-
-
-def _unless(wrong: str, word: str) -> str:
-    """EEXIST of a route that is there: its end was moved all the same (ip6_fib.c, fib6_add_rt2node)."""
-    return "" if wrong.split(":", 1)[0] == word else wrong
 
 
 # --- Who is inside ------------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from adapters.wire.rtnl import PROTOCOL
+from events.ops import AddressAdd, RouteAdd
 from pvdcore.projections.plan import HOP_LIMIT, METRICS
 
-PROTOCOL: Final = 158  # ours among rt_protos; nobody's in iproute2's, FRR's, bird's and systemd's lists
 FOREVER: Final = 0xFFFFFFFF
+MAIN: Final = 254  # RT_TABLE_MAIN
 ACK_MAX_OCTETS: Final = 1 << 16  # of one read; the kernel fills at most 32 KiB of a listing at a time
 USER_HZ: Final = 100  # the unit of rta_expires, on every Linux (include/asm-generic/param.h)
 
@@ -42,10 +44,13 @@ _PREFERENCE_WORD: Final = {0: "medium", 1: "high", 3: "low"}
 _SOL_NETLINK: Final = 270
 _CAP_ACK, _EXT_ACK, _STRICT = 10, 11, 12
 _ONLINK: Final = 4  # RTNH_F_ONLINK
-_UNIVERSE, _LINK_SCOPE = 0, 253
+_UNIVERSE, _LINK_SCOPE, _NOWHERE = 0, 253, 255
 
+_KINDS: Final = {"unicast": 1, "unreachable": 7}  # RTN_…
+_KIND_WORD: Final = {number: word for word, number in _KINDS.items()}
 # Groups of notices (RTNLGRP_… as numbers of NETLINK_ADD_MEMBERSHIP)
 GROUP_LINK, GROUP_ADDRESS4, GROUP_ROUTE4, GROUP_ADDRESS6, GROUP_ROUTE6 = 1, 5, 7, 9, 11
+GROUP_RULE4, GROUP_RULE6 = 8, 19
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -167,22 +172,29 @@ def route(
     metric: int = METRICS["medium"],
     preference: str = "medium",
     expires_s: int | None = None,
-    table: int = 254,
+    table: int = MAIN,
     protocol: int = PROTOCOL,
+    kind: str = "unicast",
     delete: bool = False,
 ) -> Request:
-    """Add a route, or give one that is there another end (IPv6 only); or delete exactly that one.
+    """Add a route, or give one that is there another end (IPv6 only); or delete exactly that one. index: 0 for none,
+    which is that of any when it is deleted.
 
     The kernel answers EEXIST to a route that is there and moves its end all the same, unless it had none.
     """
     host, _, width = destination.partition("/")
     packed = ip_address(host)
     family = _AF_INET if packed.version == 4 else _AF_INET6
-    scope = _LINK_SCOPE if family == _AF_INET and via is None else _UNIVERSE
+    scope = _LINK_SCOPE if family == _AF_INET and via is None and kind == "unicast" else _UNIVERSE
+    if delete and not index:
+        scope = _NOWHERE  # of any (RT_SCOPE_NOWHERE)
     flags = _ONLINK if family == _AF_INET and via is not None else 0
     low = table if table < 256 else 0
-    head = struct.pack("=BBBBBBBBI", family, int(width), 0, 0, low, protocol, scope, 1, flags)
-    body = head + attribute(1, packed.packed) + number(4, index) + number(6, metric) + number(15, table)
+    number_ = 0 if delete and not index else _KINDS[kind]
+    head = struct.pack("=BBBBBBBBI", family, int(width), 0, 0, low, protocol, scope, number_, flags)
+    body = head + attribute(1, packed.packed) + number(6, metric) + number(15, table)
+    if index:
+        body += number(4, index)
     if via is not None:
         body += attribute(5, ip_address(via).packed)
     if delete:
@@ -211,6 +223,34 @@ def rule(
     if packed:
         body += attribute(2, packed)
     return Request(DELRULE, 0, body) if delete else Request(NEWRULE, CREATE | EXCL, body)
+
+
+def address_asked(op: AddressAdd, index: int) -> Request:
+    """An operation as a request, for the link of this number."""
+    flags = {"optimistic": IFA_OPTIMISTIC, "off": IFA_NODAD}.get(op.dad, 0) if ":" in op.address else 0
+    # Whether a prefix is on-link is the router's word (RFC 4861 §6.3.4), not a consequence of an address.
+    if ":" in op.address and not op.address.startswith("fe80:"):
+        flags |= IFA_NOPREFIXROUTE
+    return address_add(index, op.address, valid_s=op.valid_s, preferred_s=op.preferred_s, flags=flags)
+
+
+def route_asked(op: RouteAdd, index: int) -> Request:
+    """An operation as a request, for the link of this number; 0: it leads over none."""
+    return route(
+        index,
+        op.destination,
+        via=op.via,
+        metric=op.metric or METRICS[op.preference],
+        preference=op.preference,
+        expires_s=op.expires_s,
+        table=op.table or MAIN,
+        kind=op.kind,
+    )
+
+
+def unless_there(wrong: str) -> str:
+    """Not EEXIST, of a route that is there: its end was moved all the same (ip6_fib.c, fib6_add_rt2node)."""
+    return "" if wrong.split(":", 1)[0] == "EEXIST" else wrong
 
 
 # --- What stands --------------------------------------------------------------------------------------------
@@ -242,7 +282,7 @@ class AddressRow(msgspec.Struct, frozen=True):
 
 
 class RouteRow(msgspec.Struct, frozen=True):
-    """A route, one row a next hop."""
+    """A route, one row a next hop. kind: `unicast` or `unreachable`."""
 
     index: int
     destination: str
@@ -252,6 +292,7 @@ class RouteRow(msgspec.Struct, frozen=True):
     metric: int
     preference: str
     expires_s: int | None
+    kind: str = "unicast"
 
 
 class RuleRow(msgspec.Struct, frozen=True):
@@ -308,7 +349,7 @@ def read_address(data: bytes) -> AddressRow:
 def read_routes(data: bytes) -> Iterator[RouteRow]:
     """RTM_NEWROUTE, whole: one row a next hop. Clones of the kernel's cache give none."""
     family, width, _, _, low, protocol, _, kind, flags = struct.unpack_from("=BBBBBBBBI", data, 16)
-    if kind != 1 or flags & 0x200 or family not in (_AF_INET, _AF_INET6):
+    if kind not in _KIND_WORD or flags & 0x200 or family not in (_AF_INET, _AF_INET6):
         return
     found = attributes(data, 28, len(data))
     base = _address(found[1]) if 1 in found else ("0.0.0.0" if family == _AF_INET else "::")
@@ -337,6 +378,7 @@ def read_routes(data: bytes) -> Iterator[RouteRow]:
             metric,
             preference,
             ends,
+            _KIND_WORD[kind],
         )
 
 
@@ -450,7 +492,7 @@ class Rtnl:
         return [read_address(one) for one in self.dump(GETADDR, struct.pack("=BBBBI", 0, 0, 0, 0, index))]
 
     def routes(self, table: int = 0, protocol: int = PROTOCOL) -> list[RouteRow]:
-        """Unicast routes of one protocol (0: of all), in one table (0: in all), of both families."""
+        """Routes, unicast and unreachable, of one protocol (0: of all), in one table (0: in all), of both families."""
         rows: list[RouteRow] = []
         for family in (_AF_INET6, _AF_INET):
             body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, table if table < 256 else 0, protocol, 0, 0, 0)
@@ -472,13 +514,26 @@ class Rtnl:
         return rows
 
 
-class Bell:
-    """Notices of one namespace: that something changed there, and which addresses failed their DAD."""
+class Rung(msgspec.Struct):
+    """What was heard. failed: addresses of which DAD said that somebody has them (RFC 4862 §5.4.5). tables: of routes
+    and rules; addresses: ours. overrun: some were lost, so it may be anything."""
 
-    def __init__(self) -> None:
+    rang: bool = False
+    overrun: bool = False
+    failed: list[str] = []
+    tables: set[int] = set()
+    addresses: set[str] = set()
+
+
+class Bell:
+    """Notices of one namespace: that something changed there, and what. rules: of these, too."""
+
+    def __init__(self, *, rules: bool = False) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
         self._socket.bind((0, 0))
         for group in (GROUP_LINK, GROUP_ADDRESS4, GROUP_ROUTE4, GROUP_ADDRESS6, GROUP_ROUTE6):
+            self._socket.setsockopt(_SOL_NETLINK, 1, group)
+        for group in (GROUP_RULE4, GROUP_RULE6) if rules else ():
             self._socket.setsockopt(_SOL_NETLINK, 1, group)
 
     def fileno(self) -> int:
@@ -489,26 +544,34 @@ class Bell:
         """Let go."""
         self._socket.close()
 
-    def read(self) -> tuple[bool, list[str]]:
-        """Whether it rang since, and the addresses of which DAD said that somebody has them (RFC 4862 §5.4.5)."""
-        rang = False
-        failed: list[str] = []
+    def read(self) -> Rung:
+        """What rang since."""
+        heard = Rung()
         while True:
             try:
                 data = self._socket.recv(ACK_MAX_OCTETS)
             except BlockingIOError:
-                return rang, failed
+                return heard
             except OSError as error:
-                if error.errno != errno.ENOBUFS:  # some were lost: it rang, whatever it was
+                if error.errno != errno.ENOBUFS:
                     raise
-                rang = True
+                heard.rang = heard.overrun = True
                 continue
             for kind, _, message in _messages(data):
-                rang = True
+                heard.rang = True
                 if kind in (NEWADDR, DELADDR):
                     row = read_address(message)
                     if row.flags & IFA_DADFAILED:
-                        failed.append(row.address)
+                        heard.failed.append(row.address)
+                    if row.protocol == PROTOCOL:
+                        heard.addresses.add(row.address)
+                elif kind in (NEWROUTE, DELROUTE, NEWRULE, DELRULE):
+                    heard.tables.add(_table(message))
+
+
+def _table(message: bytes) -> int:
+    """Of a route or a rule: RTA_TABLE and FRA_TABLE are one number, and so is where the short one stands."""
+    return _number(attributes(message, 28, len(message)).get(15)) or int(message[20])
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -59,6 +59,7 @@ _IFF_UP: Final = 0x1
 _IFF_LOWER_UP: Final = 0x10000
 _IFA_F_PERMANENT: Final = 0x80
 _IFAPROT_KERNEL_RA: Final = 2
+PROTOCOL: Final = 158  # ours among rt_protos; nobody's in iproute2's, FRR's, bird's and systemd's lists
 _RTM_F_CLONED: Final = 0x200
 _NTF_ROUTER: Final = 0x80
 _RULE_INVERT: Final = 0x2  # FIB_RULE_INVERT
@@ -333,8 +334,9 @@ def _read_address(reading: _Reading, at: int, end: int, kind: int, events: list[
             raise Malformed("netlink-value", start, f"an address's lifetimes in {stop - start} octets")
         preferred, valid = lifetime(reading.number(start, 4)), lifetime(reading.number(start + 4, 4))
     origin = "static" if flags & _IFA_F_PERMANENT else "other"
-    if reading.value(found, 11, 1) == _IFAPROT_KERNEL_RA:
-        origin = "kernel-ra"
+    maker = reading.value(found, 11, 1)  # IFA_PROTO
+    if maker in (_IFAPROT_KERNEL_RA, PROTOCOL):
+        origin = "kernel-ra" if maker == _IFAPROT_KERNEL_RA else "ours"
     events.append(
         AddressSeen(
             link=reading.name(ifindex),

@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId, Seq, deadline
+from events.router import PrefixInformation
 from pvdcore.domains.contents import heard_at
 from pvdcore.policy import Policy
-from pvdcore.prefixes import network
+from pvdcore.prefixes import covers, network
 from pvdcore.projections import places
 from pvdcore.state import Held, Identifier, Origin, State, because, counted_from, until
 
@@ -23,6 +24,7 @@ LINK_LOCAL: Final = "fe80::/64"
 TWO_HOURS: Final[Instant] = 7200 * SECOND  # RFC 4862 §5.5.3 e
 IDGEN_RETRIES: Final = 3  # RFC 7217 §7, and TEMP_IDGEN_RETRIES of RFC 8981 §3.8
 IDGEN_DELAY_MS: Final = 1000  # RFC 7217 §7: the next identifier after a random time up to this
+OTHERS_FIRST_MS: Final = 2000  # whoever else configures this host has done so by then; detection takes one second of it
 TEMP_VALID_S: Final = 172_800  # RFC 8981 §3.8
 TEMP_PREFERRED_S: Final = 86_400  # RFC 8981 §3.8
 MAX_DESYNC_S: Final = TEMP_PREFERRED_S * 4 // 10  # RFC 8981 §3.8
@@ -40,7 +42,8 @@ class WantedIdentifier(msgspec.Struct, frozen=True, order=True):
     """An identifier to choose, and to say in an IdentifierChosen.
 
     pvd: who has the place that it is for (its owner, pvdcore/places.py), "" for the link's own.
-    delay_ms_max: it is to be said after a random time up to this (RFC 7217 §6); 0: at once.
+    delay_ms_min, delay_ms_max: it is to be said after a random time of so much (RFC 7217 §6), if it is wanted then; 0:
+    at once.
     """
 
     link: LinkId
@@ -51,6 +54,7 @@ class WantedIdentifier(msgspec.Struct, frozen=True, order=True):
     dad_counter: int = 0
     generation: int = 0
     delay_ms_max: int = 0
+    delay_ms_min: int = 0
 
 
 def eui64(mac: str) -> int:
@@ -148,20 +152,42 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
         if host or link in state.host.off or state.links[link].epoch != epoch:
             continue
         prefixes = {
-            held.key
+            held.key: origin
             for speaker in instance.origins
             for origin in state.speakers.get((link, speaker), ())
             for held in origin.held
             if origin.pvd == pvd and held.kind == "prefix" and forms(state.policy, held, state.links[link].kind)
         }
-        asks = [WantedIdentifier(link, epoch, "", prefix, kind) for prefix in sorted(prefixes)]
-        if state.policy.word("projection") == "netns" and not _told(pvd):
+        asks = [
+            _politely(state, prefixes[prefix], WantedIdentifier(link, epoch, "", prefix, kind))
+            for prefix in sorted(prefixes)
+            if not _formed_by_others(state, link, prefix)
+        ]
+        if places.projection(state, link) == "netns" and not _told(pvd):
             if places.owner(state, pvd, link, epoch) == pvd:
                 asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
         for ask in asks:
             chosen = state.host.identifiers.get((link, ask.prefix), ())
             mine = [one for one in chosen if one.kind == kind and one.pvd == ask.pvd]
             yield from (one for _, one in _stable(state, ask, mine))
+
+
+def _formed_by_others(state: State, link: LinkId, prefix: str) -> bool:
+    """Whether the host has an address of a prefix that we did not form: in the first namespace that one is used. A
+    namespace of a PvD is ours alone."""
+    return places.projection(state, link) == "tables" and any(
+        where == link and one.origin != "ours" and covers(prefix, address)
+        for (where, address), one in state.host.sighted.items()
+    )
+
+
+def _politely(state: State, origin: Origin, ask: WantedIdentifier) -> WantedIdentifier:
+    """In the first namespace others have their turn, unless the prefix is in a PvD option, which they do not read."""
+    said = origin.event.options
+    alone = said and not any(isinstance(one, PrefixInformation) and one.prefix == ask.prefix for one in said)
+    if alone or places.projection(state, ask.link) != "tables":
+        return ask
+    return msgspec.structs.replace(ask, delay_ms_min=OTHERS_FIRST_MS, delay_ms_max=OTHERS_FIRST_MS)
 
 
 def wanted_at(state: State) -> Instant:
@@ -174,13 +200,15 @@ def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
     for (link, prefix), (origin, held) in sorted(announcers(state).items(), key=lambda one: one[0]):
         if not forms(state.policy, held, state.links[link].kind) or link in state.host.off:
             continue
+        if _formed_by_others(state, link, prefix):
+            continue
         chosen = state.host.identifiers.get((link, prefix), ())
         if kind != "none":
-            ask = WantedIdentifier(link, origin.epoch, "", prefix, kind)
+            ask = _politely(state, origin, WantedIdentifier(link, origin.epoch, "", prefix, kind))
             yield from _stable(state, ask, [one for one in chosen if one.kind == kind])
         if state.policy.on("temporary"):
             yield from _temporary(state, origin, held, [one for one in chosen if one.kind == "temporary"])
-    if state.policy.word("projection") != "netns" or kind == "none":
+    if kind == "none" or not state.policy.projects():
         return
     standing = {(link, epoch, places.owner(state, id, link, epoch)) for id, link, epoch in _shared(state)}
     for name in sorted({one.link for one in state.connections.values()}):
@@ -198,7 +226,7 @@ def _shared(state: State) -> Iterator[tuple[PvdId, LinkId, int]]:
     """The PvDs with what all hosts of an attachment share."""
     for id in state.pvds:
         for link, epoch, host in state.pvds[id].cells:
-            if not host and not _told(id):
+            if not host and not _told(id) and places.projection(state, link) == "netns":
                 yield id, link, epoch
 
 
@@ -214,7 +242,8 @@ def _stable(
         yield state.now, ask
     elif chosen[0].phase == "duplicate":  # no other algorithm takes its place (RFC 7217 §6)
         counter = chosen[0].dad_counter + 1
-        yield state.now, msgspec.structs.replace(ask, dad_counter=counter, delay_ms_max=IDGEN_DELAY_MS)
+        soon = msgspec.structs.replace(ask, dad_counter=counter, delay_ms_min=0, delay_ms_max=IDGEN_DELAY_MS)
+        yield state.now, soon
 
 
 def _temporary(

@@ -113,7 +113,8 @@ def gone(draft: Draft, event: LinkGone) -> bool:
         one = draft.vpns[vpn]
         if one.link != event.link:
             continue
-        projected = draft.policy.word("projection") == "netns"
+        link = draft.links.get(event.link)
+        projected = link is not None and draft.policy.projection(link.name or event.link) == "netns"
         if event.reason in UNSEEN and (one.inside or (projected and moves(draft, one))):
             draft.vpns = draft.vpns.set(vpn, replace(one, inside=True))
             return True

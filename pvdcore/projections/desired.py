@@ -40,17 +40,34 @@ class WantedAddress(msgspec.Struct, frozen=True, order=True):
 
 
 class WantedRoute(msgspec.Struct, frozen=True):
-    """A route. via: `None` for on-link. preference: `high`, `medium`, `low` (RFC 4191 §2.1)."""
+    """A route. via: `None` for on-link. preference: `high`, `medium`, `low` (RFC 4191 §2.1).
+
+    table: 0 = the main one. kind: `unicast` or `unreachable`. metric: 0 = one of its preference.
+    """
 
     destination: str
     via: str | None
     preference: str
     until: Instant
     because: Seq
+    table: int = 0
+    kind: str = "unicast"
+    metric: int = 0
+
+
+class WantedRule(msgspec.Struct, frozen=True, order=True):
+    """Packets from `source` are looked up in `table`. until: when the address ends."""
+
+    priority: int
+    source: str
+    table: int
+    until: Instant
+    because: Seq
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One PvD instance as it should stand in a namespace. servers: fe80:: ones carry `%LINK`.
+    """One PvD instance as it should stand in a namespace, or (netns "") in the first one. servers: fe80:: ones carry
+    `%LINK`. parent: the host's link, by the name it has now; device: what routes lead over.
 
     rules: which names are for which resolver, as far as the policy lets a network say that (RFC 6731 §4.5).
 
@@ -59,6 +76,7 @@ class Place(msgspec.Struct, frozen=True):
     portal: what the network says of a captive portal to this host; nothing is written for it.
     tunnel: of a VPN, whether its link is to `move` into the namespace or to be `leave`-d where it is; "" = a device of
     ours on the link. client: who asks by DHCP from there.
+    table, steers: of the projection `tables`, the number of the instance's own table, and what leads to its tables.
     """
 
     pvd: PvdId
@@ -82,6 +100,8 @@ class Place(msgspec.Struct, frozen=True):
     tunnel: str = ""
     rules: tuple[NameRule, ...] = ()
     client: ClientRun | None = None
+    table: int = 0
+    steers: tuple[WantedRule, ...] = ()
 
 
 class Desired(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ from events.ops import (
     RuleAdd,
     RuleDelete,
 )
-from pvdcore.projections.plan import Have, RuleKey, Standing, TableKey
+from pvdcore.projections.plan import Have, Standing
 
 
 class ModelKernel:
@@ -35,13 +35,11 @@ class ModelKernel:
 
     def __init__(self) -> None:
         self._namespaces: dict[str, Standing] = {}
-        self._tables: dict[TableKey, tuple[str, Instant]] = {}
-        self._rules: frozenset[RuleKey] = frozenset()
         self.writes = 0
 
     def observe(self) -> Have:
         """The host as it is."""
-        return Have(dict(self._namespaces), dict(self._tables), self._rules)
+        return Have(dict(self._namespaces))
 
     def apply(self, op: Op, at: Instant) -> Outcome:
         """Do one operation."""
@@ -50,9 +48,7 @@ class ModelKernel:
         return Outcome(op, error)
 
     def _apply(self, op: Op, at: Instant) -> str:
-        if not op.netns:
-            return self._steer(op, at)
-        known = self._namespaces.get(op.netns)
+        known = self._namespaces.get(op.netns) or (Standing() if not op.netns else None)
         if isinstance(op, NetnsAdd):
             if known is not None:
                 return "EEXIST"
@@ -69,29 +65,17 @@ class ModelKernel:
         self._namespaces[op.netns] = after
         return ""
 
-    def _steer(self, op: Op, at: Instant) -> str:
-        """The first namespace: routes in tables, and rules."""
-        match op:
-            case RouteAdd():
-                entry = (op.preference, _ends(op.expires_s, at))
-                self._tables[op.table, op.destination, op.via, op.metric] = entry
-                return ""
-            case RouteDelete():
-                gone = self._tables.pop((op.table, op.destination, op.via, op.metric), None)
-                return "" if gone is not None else "ESRCH"
-            case RuleAdd() | RuleDelete():
-                key = (op.priority, op.source, op.table)
-                if (key in self._rules) == isinstance(op, RuleAdd):
-                    return "EEXIST" if isinstance(op, RuleAdd) else "ENOENT"
-                self._rules = self._rules ^ {key}
-                return ""
-            case _:
-                return "EOPNOTSUPP"
-
     def _change(self, known: Standing, op: Op, at: Instant) -> Standing | str:
         match op:
             case NetnsAdopt():
                 return replace(known, mark=op.pvd)
+            case LinkAdd() | LinkMove() | LinkSet() | LinkDelete() | ResolverWrite() if not op.netns:
+                return "EOPNOTSUPP"  # the host's own, which are not ours to change
+            case RuleAdd() | RuleDelete():
+                rule = (op.priority, op.source, op.table)
+                if (rule in known.rules) == isinstance(op, RuleAdd):
+                    return "EEXIST" if isinstance(op, RuleAdd) else "ENOENT"
+                return replace(known, rules=known.rules ^ {rule})
             case LinkAdd() | LinkMove():
                 return "EEXIST" if known.device else replace(known, device=op.name, mtu=op.mtu)
             case LinkSet() if known.device != op.name:
@@ -104,7 +88,7 @@ class ModelKernel:
                 return Standing(servers=known.servers, search=known.search, mark=known.mark)
             case ResolverWrite():
                 return replace(known, servers=op.servers, search=op.search)
-            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if known.device != op.link:
+            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if op.netns and known.device != op.link:
                 return "ENODEV"
             case ClientRun() | ClientEnd() if known.device != op.link:
                 return "ENODEV"
@@ -119,10 +103,10 @@ class ModelKernel:
                 left = {one: ends for one, ends in known.addresses.items() if one != op.address}
                 return "EADDRNOTAVAIL" if left == known.addresses else replace(known, addresses=left)
             case RouteAdd():
-                key = (op.destination, op.via, op.metric)
+                key = (op.destination, op.via, op.metric, op.table)
                 return replace(known, routes={**known.routes, key: _ends(op.expires_s, at)})
             case RouteDelete():
-                one = (op.destination, op.via, op.metric)
+                one = (op.destination, op.via, op.metric, op.table)
                 left_ = {key: ends for key, ends in known.routes.items() if key != one}
                 return "ESRCH" if left_ == known.routes else replace(known, routes=left_)
             case _:

@@ -46,6 +46,12 @@ class Holder(Protocol):
     def grants(self) -> Map[tuple[LinkId, HostId, str, str], Grant]: ...
 
 
+def projection(holder: Holder, link: LinkId) -> str:
+    """How PvDs on a link are written to the kernel."""
+    known = holder.links.get(link)
+    return holder.policy.projection(known.name or link) if known is not None else "none"
+
+
 @lru_cache(maxsize=4096)  # of one link with a thousand PvDs all are asked for whenever somebody asks by DHCP
 def place_name(owner: str, link: LinkId, epoch: int) -> str:
     """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
@@ -79,7 +85,7 @@ def maker(holder: Holder, name: LinkId) -> Connection | None:
 
     Once a PvD has the place it stays that connection's, also when it is closed.
     """
-    if not holder.connections or holder.policy.word("projection") != "netns":
+    if not holder.connections or projection(holder, name) != "netns":
         return None
     link = holder.links.get(name)
     if link is None or not link.attached or link.kind in UNPLACEABLE:

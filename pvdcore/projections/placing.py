@@ -9,7 +9,19 @@ from typing import Final
 from msgspec.structs import replace
 
 from events.ids import MILLISECOND, SECOND, Instant, LinkId, PvdId
-from events.ops import ClientEnd, ClientLost, ClientRun, NetnsDelete, Outcome, PlaceUsed, PlanApplied
+from events.ops import (
+    AddressDelete,
+    ClientEnd,
+    ClientLost,
+    ClientRun,
+    LinkDelete,
+    NetnsDelete,
+    Outcome,
+    PlaceUsed,
+    PlanApplied,
+    RouteDelete,
+    RuleDelete,
+)
 from pvdcore import phases
 from pvdcore.domains.contents import Source, members
 from pvdcore.draft import Draft
@@ -25,7 +37,8 @@ from pvdcore.state import Cell, Change, Connection, Failing, Instance, Placement
 BACKOFF_FIRST: Final[Instant] = 100 * MILLISECOND  # the kernel may still be doing away with what was there before
 BACKOFF_MAX: Final[Instant] = 300 * SECOND  # an operator who mends something need not wait longer
 STEADY: Final[Instant] = 60 * SECOND  # a DHCP client that has run for so long is no longer one that cannot start
-GONE_ALREADY: Final = ("", "ENOENT")
+GONE_ALREADY: Final = ("ENOENT", "ESRCH", "EADDRNOTAVAIL", "ENODEV")
+TABLES: Final = "tables"
 UNWRITTEN: Final = "done, and not there when looked at again"
 
 Key = tuple[str, LinkId, int]
@@ -33,33 +46,37 @@ Key = tuple[str, LinkId, int]
 
 
 def wanted(state: State, key: Key) -> Place | None:
-    """How a place should stand in a namespace; `None` if it should not."""
+    """How a place should stand in a namespace, or, on a link with the projection `tables`, what an instance brings to
+    its tables; `None` if nothing should stand."""
     has, name, epoch = key
+    how = places.projection(state, name)
     link = state.links.get(name)
     if link is None or link.epoch != epoch or not link.attached or link.kind in places.UNPLACEABLE:
         return None
-    if not link.ifindex or held_down(state, name):
+    if not link.ifindex or held_down(state, name) or how == "none":
         return None
     sources = _sources(state, key)
-    client = adoption.client(state, has, name, epoch, name_of(state, key))
+    client = adoption.client(state, has, name, epoch, name_of(state, key)) if how != TABLES else None
     if not sources and not _asks(state, key, client is not None):
         return None
     place = place_of(state, has, name, epoch, sources, None, "", {})
-    if place.tunnel:  # moved as it is, or left where its client made it
+    if place.tunnel and how != TABLES:  # moved as it is, or left where its client made it
         return place if place.tunnel == MOVE else None
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
     return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0, client=client)
 
 
 def _sources(state: State, key: Key) -> list[Source]:
-    """What is to stand in a PvD's place: what all hosts share, and what was leased to the place's own MAC."""
+    """What is to stand in a PvD's place: what all hosts share, and what was leased to the place's own MAC. In the first
+    namespace that is the link's, whose leases are in the one PvD that they are placed in."""
     pvd, name, epoch = key
     found = state.pvds.get(pvd)
     if found is None:
         return []
     shared = found.cells.get((name, epoch, ""))
-    mac = place_mac(name_of(state, key))
-    leases = [one for one in places.leased(state, name, mac) if pvd in one.owners]
+    leases = [one for one in places.leased(state, name, _mac(state, key)) if pvd in one.owners]
+    if places.projection(state, name) == TABLES:
+        leases = [one for one in leases if one.placed == pvd or one.rule == "dhcp6-info"]
     return [*(members(state, pvd, shared) if shared is not None else ()), *leases]
 
 
@@ -70,6 +87,13 @@ def _asks(state: State, key: Key, client: bool) -> bool:
     if made is None or made.adopter or owner_of(made.id) != has:
         return False
     return places.is_open(made) and (client or not state.links[name].speakers)
+
+
+def _mac(holder: Holder, key: Key) -> str:
+    """From which MAC is asked what is to stand in a place."""
+    if places.projection(holder, key[1]) == TABLES:
+        return holder.links[key[1]].mac
+    return place_mac(name_of(holder, key))
 
 
 def name_of(holder: Holder, key: Key) -> str:
@@ -107,7 +131,7 @@ def applied(draft: Draft, event: PlanApplied) -> None:
     """What became of a plan."""
     key = (event.pvd, event.link, event.epoch)
     name = name_of(draft, key)
-    gone = any(isinstance(one.op, NetnsDelete) and _done(one) for one in event.outcomes)
+    gone = any(isinstance(one.op, NetnsDelete) and done(one) for one in event.outcomes)
     one = _connection(draft, key)
     made_by = places.maker(draft, event.link)
     inherited = made_by.placement if made_by is not None and made_by.adopter == event.pvd else None
@@ -116,13 +140,16 @@ def applied(draft: Draft, event: PlanApplied) -> None:
         draft.connections = draft.connections.set(one.id, replace(one, placement=after))
         return
     for cell, instance in _standing(draft, key):
-        if gone and instance.phase == phases.LINGERING:
-            _change(draft, event.pvd, cell, instance, None, "users-left", "removed")
-            continue
         if instance.phase == phases.LINGERING:
+            _ended(draft, cell, instance, event, gone)
             continue
+        if event.projection != places.projection(draft, event.link):
+            continue  # of what stood there before its link was given to another one
         placement = _placement(draft, instance.placement or inherited, event, name)
-        if of_pvd(draft, event.pvd) is not None:  # a tunnel's own device
+        if event.projection == TABLES:
+            gone = not event.table
+            placement = replace(placement, name=str(event.table))
+        if event.projection == TABLES or of_pvd(draft, event.pvd) is not None:  # the host's own device, or a tunnel's
             placement = replace(placement, device=draft.link(event.link).name or event.link)
         if gone or any(isinstance(one.op, FOUNDATIONS) for one in placement.failed):
             cause = "displaced" if instance.phase == phases.PLACED else "heard"
@@ -130,6 +157,39 @@ def applied(draft: Draft, event: PlanApplied) -> None:
             cause = "placed"
         after_ = replace(instance, placement=placement if placement.failed or cause == "placed" else None)
         _change(draft, event.pvd, cell, instance, after_, cause, cause)
+
+
+def _ended(draft: Draft, cell: Cell, instance: Instance, event: PlanApplied, gone: bool) -> None:
+    """What became of taking away what has ended: a namespace is gone with its deletion, tables with all in them."""
+    placement = instance.placement
+    if placement is None or placement.projection != event.projection:
+        return
+    if event.projection == TABLES:
+        gone = all(done(one) for one in event.outcomes) and not event.left
+    if gone:
+        _change(draft, event.pvd, cell, instance, None, "users-left", "removed")
+    else:
+        failed = _failed(draft, placement, event)
+        _put(draft, event.pvd, cell, replace(instance, placement=replace(placement, failed=failed)))
+
+
+def reprojected(draft: Draft) -> None:
+    """What PvDs on a link stand in is another thing now, and nothing stands of it yet. What has ended stands until it
+    is taken away; where nothing is projected any more, on no link, nobody does that."""
+    if not draft.policy.projects():
+        forget_all(draft, "policy")
+        return
+    for id, one in sorted(draft.connections.items()):
+        if one.placement is not None and one.placement.projection != places.projection(draft, one.link):
+            draft.connections = draft.connections.set(id, replace(one, placement=None))
+    for pvd in sorted(draft.pvds):
+        for cell, instance in draft.pvds[pvd].instances:
+            placement = instance.placement
+            if placement is None or instance.phase == phases.LINGERING:
+                continue
+            if placement.projection != places.projection(draft, cell[0]):
+                step = "displaced" if instance.phase == phases.PLACED else "heard"
+                _change(draft, pvd, cell, instance, replace(instance, placement=None), step, "policy")
 
 
 def used(draft: Draft, event: PlaceUsed) -> None:
@@ -173,8 +233,10 @@ def forget_all(draft: Draft, cause: str) -> None:
                 _change(draft, pvd, cell, instance, replace(instance, placement=None), step, cause)
 
 
-def _done(outcome: Outcome) -> bool:
-    return outcome.error.split(":", 1)[0] in GONE_ALREADY
+def done(outcome: Outcome) -> bool:
+    """Whether it is as the operation wanted it, by whomever: what was to go may have gone by itself."""
+    goes = isinstance(outcome.op, (AddressDelete, LinkDelete, NetnsDelete, RouteDelete, RuleDelete))
+    return not outcome.error or (goes and outcome.error.split(":", 1)[0] in GONE_ALREADY)
 
 
 def _placement(draft: Draft, known: Placement | None, event: PlanApplied, name: str) -> Placement:
@@ -188,13 +250,22 @@ def _placement(draft: Draft, known: Placement | None, event: PlanApplied, name: 
 
 
 def _failed(draft: Draft, known: Placement | None, event: PlanApplied) -> tuple[Failing, ...]:
-    failing = {op_key(one.op): one for one in (known.failed if known is not None else ())}
-    tried = [*event.outcomes, *(Outcome(op, UNWRITTEN) for op in event.left)]
-    for outcome in tried:
-        key = op_key(outcome.op)
-        before = failing.pop(key, None)
-        if outcome.error:
-            count = before.count + 1 if before is not None else 1
+    """What fails now. What waits for its instant waits on, unless it is wanted no more."""
+    before = {op_key(one.op): one for one in (known.failed if known is not None else ())}
+    tried = {op_key(one.op): one for one in event.outcomes}
+    failing: dict[tuple[str, ...], Failing] = {}
+    if any(not done(one) for one in event.outcomes):  # nobody looked what is left
+        failing = {key: one for key, one in before.items() if key not in tried}
+    else:
+        for op in event.left:
+            key = op_key(op)
+            if key in tried:
+                tried[key] = Outcome(op, UNWRITTEN)
+            elif key in before:
+                failing[key] = before[key]
+    for key, outcome in tried.items():
+        if not done(outcome):
+            count = before[key].count + 1 if key in before else 1
             failing[key] = Failing(outcome.op, outcome.error, count, draft.at + backoff(count))
     return tuple(failing[key] for key in sorted(failing))
 
@@ -207,12 +278,12 @@ def _connection(holder: Holder, key: Key) -> Connection | None:
 
 def _standing(holder: Holder, key: Key) -> list[tuple[Cell, Instance]]:
     """The instances of a PvD that stand in a place: what all hosts share, what was leased to the place's MAC, and what
-    stood there before it ended. Not what was leased to the link's own MAC: that is another program's to use."""
+    stood there before it ended. In a namespace not what was leased to the link's own MAC: another program uses it."""
     pvd, link, epoch = key
     found = holder.pvds.get(pvd)
     if found is None:
         return []
-    hosts = {"", *(one.host for one in places.leased(holder, link, place_mac(name_of(holder, key))))}
+    hosts = {"", *(one.host for one in places.leased(holder, link, _mac(holder, key)))}
     return [
         (cell, one)
         for cell, one in found.instances

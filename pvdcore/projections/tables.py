@@ -2,69 +2,35 @@
 
 Law: which PvD a packet belongs to is said by its source address alone: one rule an address leads to the instance's
 table, and a table ends in `unreachable`, so that nothing falls through into another PvD (RFC 7556 §5.2.2). Where
-routers of one PvD announce different prefixes, each set of routers has a table, so that a source leaves by a router
-that announced its prefix (RFC 8028 §3; with it RFC 6724 §5 rule 5.5 holds for whoever binds a source).
+routers of one PvD announce different prefixes, sources that may not use all of them have a table for their set, so that
+each leaves by a router that announced its prefix (RFC 8028 §3; with it RFC 6724 §5 rule 5.5 holds for whoever binds a
+source).
+
+Addresses: those that the host has in the PvD are used, whoever configured them (the kernel, a DHCP client, a manager of
+networks). Only what nobody else can have is written, and marked ours: addresses whose identifiers we chose
+(pvdcore/addresses.py says when), and those of a profile. The host's resolver, its links and its main table stay as
+they are.
 """
 
+from collections.abc import Callable, Container, Iterator
 from hashlib import blake2b
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from pvdcore.host.addresses import usable
 from pvdcore.prefixes import covers, interface, network
-from pvdcore.projections.desired import Place, WantedRoute, desired
+from pvdcore.projections.desired import Desired, Place, WantedAddress, WantedRoute, WantedRule, desired
 from pvdcore.projections.selection import announcers
 from pvdcore.state import State
 
 TABLES_FIRST: Final = 0x5000_0000  # a range of our own: what is in it is ours, far from 253-255
-TABLES_SPAN: Final = 1 << 24  # 200 instances collide in it once in eight hundred hosts, and then are set apart
+TABLES_SPAN: Final = 1 << 28  # 200 instances collide in it once in thirteen thousand hosts, and then are set apart
 PRIORITY: Final = 17_000  # before `main` (32766), behind `local` (0) and what VPN clients commonly use
-METRICS: Final = {"high": 512, "medium": 1024, "low": 2048}  # in a table, preference is order (RFC 4191 §3.2)
 METRIC_LAST: Final = 4_278_198_272  # of what ends a table: behind all others
-
-
-class TableRoute(msgspec.Struct, frozen=True):
-    """A route in a table. link: the device's name, "" for one that leads nowhere."""
-
-    destination: str
-    via: str | None
-    link: str
-    metric: int
-    preference: str
-    until: Instant
-    because: Seq
-    kind: str = "unicast"
-
-
-class Table(msgspec.Struct, frozen=True):
-    """One table: an instance's, for the sources whose prefixes these routers announced; () for all others."""
-
-    number: int
-    pvd: PvdId
-    link: LinkId
-    epoch: int
-    routers: tuple[str, ...]
-    routes: tuple[TableRoute, ...]
-
-
-class Rule(msgspec.Struct, frozen=True, order=True):
-    """Packets from `source` are looked up in `table`. until: when the address ends."""
-
-    priority: int
-    source: str
-    table: int
-    until: Instant
-    because: Seq
-
-
-class Steering(msgspec.Struct, frozen=True):
-    """All tables by number and all rules, sorted."""
-
-    at: Instant
-    tables: tuple[Table, ...]
-    rules: tuple[Rule, ...]
+WRITTEN: Final = ("slaac", "static")
+"""Origins of the addresses that are ours to configure: others' clients hold what DHCP leases and VPNs give."""
 
 
 def ours(table: int) -> bool:
@@ -72,7 +38,7 @@ def ours(table: int) -> bool:
     return TABLES_FIRST <= table < TABLES_FIRST + TABLES_SPAN
 
 
-def number(pvd: PvdId, link: LinkId, epoch: int, routers: tuple[str, ...], taken: frozenset[int] | set[int]) -> int:
+def number(pvd: PvdId, link: LinkId, epoch: int, routers: tuple[str, ...], taken: Container[int]) -> int:
     """A table's number: derived, so that it is found again after a restart; the next free one where it is taken."""
     said = "\n".join((pvd, link, str(epoch), *routers)).encode()
     at = int.from_bytes(blake2b(said, digest_size=4).digest()) % TABLES_SPAN
@@ -81,54 +47,155 @@ def number(pvd: PvdId, link: LinkId, epoch: int, routers: tuple[str, ...], taken
     return TABLES_FIRST + at
 
 
-def steering(state: State, *, host: HostId | None = None) -> Steering:
-    """The tables and rules for every address this host has in a PvD. host: whose leases count, as for `desired`.
+def steering(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
+    """How the first namespace should look for all instances there are. host, iid: as for `desired`."""
+    return projected(state, desired(state, host=host, iid=iid), lambda link: True)
 
-    An address the kernel made itself counts with the kernel's lifetimes (standards.md S09).
-    """
+
+def projected(state: State, want: Desired, in_tables: Callable[[LinkId], bool]) -> Desired:
+    """Places, those on the links of which that is said as tables."""
     taken: set[int] = set()
-    tables: list[Table] = []
-    rules: list[Rule] = []
-    for place in desired(state, host=host).places:
-        by_routers: dict[tuple[str, ...], int] = {}
-        for source, until, because in _sources(state, place):
-            routers = tuple(sorted(announcers(state, place, source)))
-            if routers not in by_routers:
-                by_routers[routers] = number(place.pvd, place.link, place.epoch, routers, taken)
-                taken.add(by_routers[routers])
-                tables.append(_table(state, place, routers, by_routers[routers]))
-            width = interface(source).max_prefixlen
-            rules.append(Rule(PRIORITY, f"{source}/{width}", by_routers[routers], until, because))
-    return Steering(state.now, tuple(sorted(tables, key=lambda one: one.number)), tuple(sorted(rules)))
+    places = []
+    for place in want.places:
+        if in_tables(place.link):
+            place = steered(state, place, taken)
+            taken |= tables(place)
+        places.append(place)
+    return Desired(want.at, tuple(places))
+
+
+def tables(place: Place) -> set[int]:
+    """The numbers of an instance's tables."""
+    return {route.table for route in place.routes}
+
+
+def steered(state: State, place: Place, taken: Container[int]) -> Place:
+    """A place, as tables of the first namespace. taken: numbers that are other instances'.
+
+    The instance's own table is there even where no address leads to it yet.
+    """
+    hops = {one.via for one in place.routes if one.via is not None and network(one.destination).version == 6}
+    base = number(place.pvd, place.link, place.epoch, (), taken)
+    numbers: dict[tuple[str, ...], int] = {(): base}
+    rules = []
+    for source, ends, because in _sources(state, place):
+        said = announcers(state, place, source)
+        routers = tuple(sorted(said)) if said and not hops <= said else ()
+        if routers not in numbers:
+            others = numbers.values()
+            numbers[routers] = number(place.pvd, place.link, place.epoch, routers, _Either(taken, others))
+        alone = f"{source}/{interface(source).max_prefixlen}"
+        rules.append(WantedRule(PRIORITY, alone, numbers[routers], ends, because))
+    routes = [one for routers, table in sorted(numbers.items()) for one in _routes(state, place, routers, table)]
+    return replace(
+        place,
+        netns="",
+        device=place.parent,
+        mtu=0,
+        hop_limit=0,
+        addresses=tuple(_written(state, place)),
+        routes=tuple(routes),
+        servers=(),
+        search=(),
+        mac="",
+        table=base,
+        steers=tuple(sorted(rules)),
+        tunnel="",
+    )
+
+
+class _Either:
+    """Numbers in one of two."""
+
+    def __init__(self, *some: Container[int]) -> None:
+        self._some = some
+
+    def __contains__(self, number: object) -> bool:
+        return any(number in one for one in self._some)
 
 
 def _sources(state: State, place: Place) -> list[tuple[str, Instant, Seq]]:
-    """The usable addresses of an instance with their ends, sorted: ours, and those the kernel formed itself."""
+    """The addresses that may speak in an instance, with their ends, sorted: those of its own, and those in its prefixes
+    that the host has anyway. What we write ourselves has its rule before it stands, so that it never speaks elsewhere.
+    """
+    live = state.links[place.link].host
     found: dict[str, tuple[Instant, Seq]] = {}
     for one in place.addresses:
         address = one.address.split("/")[0]
-        if not covers("fe80::/10", address) and usable(state, place.link, address) and one.until > state.now:
+        if covers("fe80::/10", address) or one.until <= state.now:
+            continue
+        if one.origin in WRITTEN or not live or usable(state, place.link, address):
             found[address] = (one.until, one.because)
-    for (link, address), sighted in state.host.sighted.items():
-        if link == place.link and sighted.origin == "kernel-ra" and sighted.until > state.now:
-            if announcers(state, place, address) and usable(state, link, address):
-                found[address] = (sighted.until, sighted.because)
+    for address, ends, because in _foreign(state, place):
+        found.setdefault(address, (ends, because))
     return sorted((address, *ends) for address, ends in found.items())
 
 
-def _table(state: State, place: Place, routers: tuple[str, ...], number: int) -> Table:
-    device = state.links[place.link].name or place.link
-    routes = []
-    for one in place.routes:
-        if one.via is None or not routers or one.via in routers or network(one.destination).version == 4:
-            routes.append(_route(one, device))
-    if not any(one.via for one in routes) and state.policy.on("src_router_fallback"):
-        routes += [_route(one, device) for one in place.routes if one.via is not None]
+def _foreign(state: State, place: Place) -> Iterator[tuple[str, Instant, Seq]]:
+    """Addresses in an instance's prefixes that somebody else has configured, with the ends that the kernel counts to
+    (standards.md S09). A leased one is where its lease is."""
+    mine = set(_prefixes(state, place))
+    for (link, address), sighted in state.host.sighted.items() if mine else ():
+        if link != place.link or sighted.origin == "ours" or sighted.until <= state.now:
+            continue
+        if any(covers(prefix, address) for prefix in mine) and usable(state, link, address):
+            if not leased(state, link, address) and holder(state, link, address) == place.pvd:
+                yield address, sighted.until, sighted.because
+
+
+def _prefixes(state: State, place: Place) -> Iterator[str]:
+    instance = state.pvds[place.pvd].cells.get((place.link, place.epoch, ""))
+    for speaker in instance.origins if instance is not None else ():
+        for origin in state.speakers.get((place.link, speaker), ()):
+            if origin.pvd == place.pvd:
+                yield from (held.key for held in origin.held if held.kind == "prefix")
+
+
+def leased(state: State, link: LinkId, address: str) -> bool:
+    """Whether DHCP gave an address to this host."""
+    grants = (state.grants.get((link, *key)) for key in state.links[link].grants)
+    return any(
+        held.kind == "address" and held.key.split("/")[0] == address
+        for grant in grants
+        if grant is not None
+        for held in grant.held
+    )
+
+
+def holder(state: State, link: LinkId, address: str) -> PvdId:
+    """Whose an address is that somebody else has configured: of who announced its longest prefix first, so that routers
+    that repeat one prefix in turns do not pull it to and fro."""
+    found = min(
+        (
+            (-network(held.key).prefixlen, held.since, origin.pvd)
+            for speaker in state.links[link].speakers
+            for origin in state.speakers.get((link, speaker), ())
+            for held in origin.held
+            if held.kind == "prefix" and covers(held.key, address)
+        ),
+        default=(0, 0, ""),
+    )
+    return found[2]
+
+
+def _written(state: State, place: Place) -> Iterator[WantedAddress]:
+    """The addresses of an instance that are ours to configure."""
+    for one in place.addresses:
+        if one.origin in WRITTEN and not covers("fe80::/10", one.address):
+            sighted = state.host.sighted.get((place.link, one.address.split("/")[0]))
+            if sighted is None or sighted.origin == "ours":
+                yield one
+
+
+def _routes(state: State, place: Place, routers: tuple[str, ...], table: int) -> Iterator[WantedRoute]:
+    """A table. routers: for sources of these, () for all."""
+    mine = [
+        one
+        for one in place.routes
+        if one.via is None or not routers or one.via in routers or network(one.destination).version == 4
+    ]
+    if not any(one.via for one in mine) and state.policy.on("src_router_fallback"):
+        mine += [one for one in place.routes if one.via is not None]
+    yield from (replace(one, table=table) for one in mine)
     for anywhere in ("0.0.0.0/0", "::/0"):
-        routes.append(TableRoute(anywhere, None, "", METRIC_LAST, "medium", NEVER, 0, "unreachable"))
-    return Table(number, place.pvd, place.link, place.epoch, routers, tuple(routes))
-
-
-def _route(one: WantedRoute, device: str) -> TableRoute:
-    metric = METRICS[one.preference]
-    return TableRoute(one.destination, one.via, device, metric, one.preference, one.until, one.because)
+        yield WantedRoute(anywhere, None, "medium", NEVER, 0, table, "unreachable", METRIC_LAST)

@@ -280,12 +280,12 @@ def test_a_pvd_that_the_operator_does_not_use_is_tracked_and_written_nowhere() -
     assert told.keys(Y, "dns") == ["2001:db8::3", "2001:db8::2"] and len(told.history(Y)) > 1, "and so is its history"
     (only,) = desired(told.state).places
     assert (only.pvd, only.servers) == (X, ("2001:db8::1",))
-    assert {table.pvd for table in steering(told.state).tables} == {X}
+    assert {place.pvd for place in steering(told.state).places} == {X}
     every = Story(dad="off").hear(*said).chooses("a")
     assert (
         {place.pvd for place in desired(every.state).places}
         == {X, Y}
-        == {it.pvd for it in steering(every.state).tables}
+        == {it.pvd for it in steering(every.state).places}
     )
 
 

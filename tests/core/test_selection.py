@@ -274,9 +274,9 @@ def test_next_hop_then_source_and_both_of_one_pvd() -> None:
     assert via(told, id=X) == R1, "not even where its own is dead: none of Y's"
     assert {route.via for route in place(told, X).routes} == {None, R1}
     assert {route.via for route in place(told, Y).routes} == {None, R2}, "no route has a router of each"
-    for table in steering(told.state).tables:
-        own = R1 if table.pvd == X else R2
-        assert {route.via for route in table.routes} == {None, own}
+    for steered in steering(told.state).places:
+        own = R1 if steered.pvd == X else R2
+        assert {route.via for route in steered.routes} == {None, own}
 
 
 @pytest.mark.covers("rfc:Q01", "rfc:Q02", "rfc:S10")

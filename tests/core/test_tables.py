@@ -5,31 +5,39 @@ import pytest
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, LinkSeen
-from events.ops import Outcome, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from events.ops import AddressAdd, AddressDelete, Outcome, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from pvdcore.host.addresses import wanted_identifiers
+from pvdcore.projections.desired import Desired, Place
 from pvdcore.projections.model import ModelKernel
-from pvdcore.projections.plan import steer
-from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, Steering, number, ours, steering
+from pvdcore.projections.plan import METRICS, Have, Standing, plan
+from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, number, ours, steering, tables
 from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra, rio
 
-X = "fqdn:x.example."
+X, Y = "fqdn:x.example.", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 S1, S2 = "2001:db8:1::a", "2001:db8:2::a"
 HOUR = 3600
 
 
-def apply(kernel: ModelKernel, want: Steering) -> list[object]:
+def apply(kernel: ModelKernel, want: Desired) -> list[object]:
     """Plan and do; a second plan has nothing to do."""
-    ops = [op for op, _ in steer(want, kernel.observe()).ops]
+    ops = [op for op, _ in plan(want, kernel.observe()).ops]
     for op in ops:
         assert kernel.apply(op, want.at) == Outcome(op)
-    assert steer(want, kernel.observe()).ops == ()
+    assert plan(want, kernel.observe()).ops == ()
     return list(ops)
 
 
+def first(kernel: ModelKernel) -> Standing:
+    """What stands in the first namespace."""
+    return kernel.observe().namespaces[""]
+
+
 def has(told: Story, *pairs: tuple[str, str]) -> Story:
+    """Addresses that we form, and that stand."""
     for prefix, address in pairs:
         told.hear(IdentifierChosen(link="e0", epoch=1, prefix=prefix, kind="stable", iid=address.split("::")[1]))
-        told.hear(AddressSeen(link="e0", address=f"{address}/64", flags=0))
+        told.hear(AddressSeen(link="e0", address=f"{address}/64", flags=0, origin="ours"))
     return told
 
 
@@ -37,53 +45,71 @@ def two() -> Story:
     return has(Story().hear(ra(R1, pvd("x.example."), pio(P)), ra(R2, pio(Q))), (P, S1), (Q, S2))
 
 
+def places(want: Desired) -> dict[str, Place]:
+    return {one.pvd: one for one in want.places}
+
+
 def test_each_pvd_has_its_table_and_each_address_a_rule_to_it() -> None:
-    want = steering(two().state)
-    assert [one.pvd for one in sorted(want.tables, key=lambda one: one.pvd)] == [X, "ra:e0/1/fe80::2"]
-    tables = {one.pvd: one for one in want.tables}
-    assert {(one.source, one.table, one.priority) for one in want.rules} == {
-        (f"{S1}/128", tables[X].number, PRIORITY),
-        (f"{S2}/128", tables["ra:e0/1/fe80::2"].number, PRIORITY),
-    }
-    assert {one.via for one in tables[X].routes} == {None, R1}
-    ends = [one for one in tables[X].routes if one.kind == "unreachable"]
-    assert {one.destination for one in ends} == {"::/0", "0.0.0.0/0"}  # nothing falls through into another PvD
-    assert all(one.metric > 2048 for one in ends)
-    assert all(one.link == "e0" for one in tables[X].routes if one.kind == "unicast")
+    want = places(steering(two().state))
+    assert sorted(want) == [X, Y]
+    for pvd_, source, router in ((X, S1, R1), (Y, S2, R2)):
+        place = want[pvd_]
+        assert {(one.source, one.table, one.priority) for one in place.steers} == {
+            (f"{source}/128", place.table, PRIORITY)
+        }
+        assert tables(place) == {place.table}
+        assert {one.via for one in place.routes} == {None, router}
+        assert [one.address for one in place.addresses] == [f"{source}/64"]
+        ends = [one for one in place.routes if one.kind == "unreachable"]
+        assert {one.destination for one in ends} == {"::/0", "0.0.0.0/0"}  # nothing falls through into another PvD
+        assert all(one.metric > max(METRICS.values()) + 512 for one in ends)
+        assert (place.netns, place.device) == ("", "e0")
 
 
 @pytest.mark.covers("rfc:Q03", "rfc:Q01", "rfc:Q07")
 def test_routers_of_one_pvd_with_prefixes_of_their_own_have_a_table_for_each() -> None:
     told = Story().hear(ra(R1, pvd("x.example."), pio(P), pref="low"), ra(R2, pvd("x.example."), pio(Q), pref="high"))
-    want = steering(has(told, (P, S1), (Q, S2)).state)
+    (place,) = steering(has(told, (P, S1), (Q, S2)).state).places
     by_source = {
-        rule.source: {one.via for table in want.tables if table.number == rule.table for one in table.routes if one.via}
-        for rule in want.rules
+        rule.source: {one.via for one in place.routes if one.table == rule.table and one.via} for rule in place.steers
     }
     assert by_source == {f"{S1}/128": {R1}, f"{S2}/128": {R2}}
-    assert {one.pvd for one in want.tables} == {X}
     shared = Story().hear(ra(R1, pvd("x.example."), pio(P), pref="low"), ra(R2, pvd("x.example."), pio(P)))
-    (table,) = steering(has(shared, (P, S1)).state).tables
-    assert {(one.via, one.metric) for one in table.routes if one.via} == {(R1, 2048), (R2, 1024)}
+    (place,) = steering(has(shared, (P, S1)).state).places
+    assert tables(place) == {place.table}, "who may use all routers needs no table of his own"
+    kernel = ModelKernel()
+    apply(kernel, steering(shared.state))
+    metrics = {via: metric for _, via, metric, _ in first(kernel).routes if via}
+    assert metrics[R2] < metrics[R1]
 
 
 @pytest.mark.covers("rfc:S13", "rfc:S20", "rfc:S11")
 def test_rules_follow_their_addresses() -> None:
     told = Story(dad="wait").hear(ra(R1, pvd("x.example."), pio(P, HOUR, 600)))
-    told.hear(IdentifierChosen(link="e0", epoch=1, prefix=P, kind="stable", iid="a"))
-    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0x40))
-    assert steering(told.state).rules == ()  # tentative
+    told.hear(LinkSeen(link="e0", identity="netns:1:2:1", kind="veth", ifindex=2, name="e0", host=True))
+    mine = {"link": "e0", "address": f"{S1}/64", "origin": "kernel-ra", "valid_s": HOUR, "preferred_s": 600}
+    told.hear(AddressSeen(**mine, flags=0x40))  # type: ignore[arg-type]
+    assert places(steering(told.state))[X].steers == ()  # tentative
     kernel = ModelKernel()
-    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0))
+    told.hear(AddressSeen(**mine, flags=0))  # type: ignore[arg-type]
     assert any(isinstance(op, RuleAdd) for op in apply(kernel, steering(told.state)))
     told.at(700)  # deprecated: it is answered from as before
-    assert [one.source for one in steering(told.state).rules] == [f"{S1}/128"]
+    assert [one.source for one in places(steering(told.state))[X].steers] == [f"{S1}/128"]
     assert apply(kernel, steering(told.state)) == []
     told.at(HOUR)
     gone = apply(kernel, steering(told.state))
     assert {type(op) for op in gone} == {RuleDelete, RouteDelete}
     assert isinstance(gone[0], RuleDelete)  # before the routes it leads to
-    assert (kernel.observe().rules, kernel.observe().tables) == (frozenset(), {})
+    assert first(kernel) == Standing()
+
+
+def test_what_is_ours_to_write_comes_behind_its_rule_and_goes_before_it() -> None:
+    told, kernel = two(), ModelKernel()
+    made = [type(op) for op in apply(kernel, steering(told.state)) if not isinstance(op, RouteAdd)]
+    assert made == [RuleAdd, AddressAdd] * 2
+    gone = [type(op) for op in apply(kernel, Desired(told.state.now, ()))]
+    assert [one for one in gone if one is not RouteDelete] == [AddressDelete] * 2 + [RuleDelete] * 2
+    assert gone.index(RouteDelete) == 4
 
 
 @pytest.mark.covers("rfc:S09")
@@ -93,21 +119,42 @@ def test_what_the_kernel_says_of_an_address_it_made_counts() -> None:
     kernel_made = {"link": "e0", "address": "2001:db8:1::99/64", "origin": "kernel-ra"}
     told.hear(AddressSeen(**kernel_made, flags=0, valid_s=600, preferred_s=300))  # type: ignore[arg-type]
     told.hear(AddressSeen(link="e0", address="2001:db8:77::1/64", flags=0, origin="kernel-ra"))
-    (rule,) = steering(told.state).rules  # of no prefix of an RA: of no PvD
-    assert (rule.source, rule.until) == ("2001:db8:1::99/128", START + 600 * SECOND)
-    assert steering(told.at(600).state).rules == ()
+
+    def rules() -> list[tuple[str, int]]:
+        return [(one.source, one.until) for place in steering(told.state).places for one in place.steers]
+
+    assert rules() == [("2001:db8:1::99/128", START + 600 * SECOND)]  # the other is of no prefix of an RA: of no PvD
+    told.at(600)
+    assert rules() == []
     told.hear(AddressSeen(**kernel_made, flags=0, valid_s=None))  # type: ignore[arg-type]
-    assert steering(told.state).rules[0].until == NEVER
+    assert rules() == [("2001:db8:1::99/128", NEVER)]
     told.hear(AddressGone(link="e0", address="2001:db8:1::99/64"))
-    assert steering(told.state).rules == ()
+    assert rules() == []
+
+
+def test_an_address_that_somebody_else_formed_is_used_and_not_written() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), pio(P)))
+    told.hear(AddressSeen(link="e0", address=f"{S2}/64", flags=0, origin="static"))  # of no prefix of this PvD
+    told.hear(AddressSeen(link="e0", address="2001:db8:1::77/64", flags=0, origin="other"))  # NetworkManager's, say
+    (place,) = steering(told.state).places
+    assert [one.source for one in place.steers] == ["2001:db8:1::77/128"] and place.addresses == ()
+
+
+def test_routers_that_repeat_one_prefix_in_turns_do_not_pull_an_address_to_and_fro() -> None:
+    told = Story().hear(ra(R1, pio(P)), ra(R2, pio(P)))
+    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="kernel-ra"))
+    for router in (R1, R2, R1):
+        told.at(told.state.now // SECOND - START // SECOND + 10).hear(ra(router, pio(P)))
+        found = {pvd_: [one.source for one in place.steers] for pvd_, place in places(steering(told.state)).items()}
+        assert found == {"ra:e0/1/fe80::1": [f"{S1}/128"], "ra:e0/1/fe80::2": []}
 
 
 def test_a_lease_the_host_has_gets_its_table_too() -> None:
     told = Story().leases4().at(2).hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0))
-    want = steering(told.state, host=CLIENT)
-    assert [one.source for one in want.rules] == ["192.0.2.10/32"]
-    (table,) = want.tables
-    assert ("0.0.0.0/0", "192.0.2.1") in {(one.destination, one.via) for one in table.routes}
+    (place,) = steering(told.state, host=CLIENT).places
+    assert [one.source for one in place.steers] == ["192.0.2.10/32"]
+    assert ("0.0.0.0/0", "192.0.2.1") in {(one.destination, one.via) for one in place.routes}
+    assert place.addresses == (), "the DHCP client has configured it"
 
 
 def test_what_is_right_is_not_written_again_and_what_is_not_ours_stays() -> None:
@@ -121,29 +168,31 @@ def test_what_is_right_is_not_written_again_and_what_is_not_ours_stays() -> None
     assert apply(kernel, steering(told.state)) == []
     assert kernel.writes == writes
     told.at(60).hear(ra(R1, pvd("x.example."), pio(P)))
-    assert {type(op) for op in apply(kernel, steering(told.state))} == {RouteAdd}  # lifetimes that moved
-    apply(kernel, Steering(told.state.now, (), ()))
-    assert kernel.observe().rules == {(5, "2001:db8:9::/64", 100)}
-    assert [key[0] for key in kernel.observe().tables] == [100]
+    assert {type(op) for op in apply(kernel, steering(told.state))} == {RouteAdd, AddressAdd}  # lifetimes that moved
+    apply(kernel, Desired(told.state.now, ()))
+    assert first(kernel).rules == {(5, "2001:db8:9::/64", 100)}
+    assert [key[3] for key in first(kernel).routes] == [100]
 
 
-def test_the_model_refuses_what_linux_refuses() -> None:
+def test_the_model_refuses_what_linux_refuses_and_what_is_the_hosts() -> None:
     kernel = ModelKernel()
     rule = ("", 5, "2001:db8::/64", 7)
     assert kernel.apply(RuleDelete(*rule), 0).error == "ENOENT"
     assert kernel.apply(RuleAdd(*rule), 0).error == ""
     assert kernel.apply(RuleAdd(*rule), 0).error == "EEXIST"
     assert kernel.apply(RouteDelete("", "e0", "::/0", R1, table=7), 0).error == "ESRCH"
+    assert Have().namespaces == {}
 
 
+@pytest.mark.covers("feat:L1")
 def test_a_tables_number_is_derived_in_a_range_of_our_own_and_set_apart_where_two_meet() -> None:
-    first = number(X, "e0", 1, (R1,), frozenset())
-    assert first == number(X, "e0", 1, (R1,), frozenset())
-    assert ours(first)
-    assert TABLES_FIRST <= first < TABLES_FIRST + TABLES_SPAN
-    assert number(X, "e0", 1, (R1,), {first}) == first + 1
+    first_ = number(X, "e0", 1, (R1,), frozenset())
+    assert first_ == number(X, "e0", 1, (R1,), frozenset())
+    assert ours(first_)
+    assert TABLES_FIRST <= first_ < TABLES_FIRST + TABLES_SPAN
+    assert number(X, "e0", 1, (R1,), {first_}) == first_ + 1
     assert (
-        len({first, number(X, "e0", 2, (R1,), set()), number(X, "e1", 1, (R1,), set()), number(X, "e0", 1, (), set())})
+        len({first_, number(X, "e0", 2, (R1,), set()), number(X, "e1", 1, (R1,), set()), number(X, "e0", 1, (), set())})
         == 4
     )
     assert not any(ours(one) for one in (0, 100, 252, 253, 254, 255, 52, 51820))
@@ -152,6 +201,27 @@ def test_a_tables_number_is_derived_in_a_range_of_our_own_and_set_apart_where_tw
 def test_routes_follow_the_name_the_link_has_now_and_the_route_policy() -> None:
     told = has(Story(rio=False).hear(ra(R1, pvd("x.example."), pio(P), rio("2001:db8:ff::/48"))), (P, S1))
     told.hear(LinkSeen(link="e0", identity="capture:e0", name="renamed0"))
-    (table,) = steering(told.state).tables
-    assert {one.link for one in table.routes if one.kind == "unicast"} == {"renamed0"}
-    assert "2001:db8:ff::/48" not in {one.destination for one in table.routes}
+    (place,) = steering(told.state).places
+    assert place.device == "renamed0"
+    assert "2001:db8:ff::/48" not in {one.destination for one in place.routes}
+
+
+# --- Whose it is to form addresses ----------------------------------------------------------------------------
+
+
+def asks(told: Story) -> list[tuple[str, int]]:
+    """The identifiers that are wanted, and after how many milliseconds at least."""
+    return [(one.prefix, one.delay_ms_min) for one in wanted_identifiers(told.state)]
+
+
+def test_a_prefix_in_a_pvd_option_is_ours_to_form_and_others_have_their_turn_at_all_others() -> None:
+    inside = ra(R1, pvd("x.example.", pio(P)))
+    assert asks(Story(projection="tables").hear(inside)) == [(P, 0)], "nobody else reads it"
+    assert asks(Story(projection="tables").hear(ra(R1, pvd("x.example."), pio(P)))) == [(P, 2000)]
+    told = Story(projection="tables").hear(ra(R1, pio(P)))
+    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="kernel-ra"))
+    assert asks(told) == [], "the host has one"
+    told.hear(AddressGone(link="e0", address=f"{S1}/64"))
+    assert asks(told) == [(P, 2000)]
+    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="ours"))
+    assert asks(told) == [(P, 2000)], "ours does not stand in its own way"

@@ -113,7 +113,7 @@ def test_a_place_is_what_its_operations_say_and_is_read_back_as_such() -> None:
     seen = look(kernel)
     assert (seen.mark, seen.device, seen.mtu, seen.hop_limit, seen.up) == ("fqdn:x.example.", N, 1400, 33, True)
     assert {one for one, _, _ in seen.addresses} == {"fe80::34/64", "2001:db8::5/64"}
-    assert {(to, via, metric) for to, via, metric, _ in seen.routes} == {
+    assert {(to, via, metric) for to, via, metric, *_ in seen.routes} == {
         ("2001:db8::/64", None, METRICS["medium"]),
         ("::/0", "fe80::1", METRICS["high"]),
         ("::/0", "fe80::2", METRICS["low"]),
@@ -137,7 +137,7 @@ def test_what_is_there_is_changed_and_not_doubled() -> None:
     seen = look(kernel)
     assert (seen.mtu, seen.hop_limit, seen.servers, seen.search) == (1300, 44, ("2001:db8::54",), ())
     assert [one[1:] for one in seen.addresses if one[0] == "2001:db8::5/64"] in ([(900, 0)], [(899, 0)])
-    assert [ends for to, via, _, ends in seen.routes if via == "fe80::1"] in ([600], [599])
+    assert [ends for to, via, _, ends, _ in seen.routes if via == "fe80::1"] in ([600], [599])
     done(kernel, AddressDelete(N, N, "2001:db8::5/64"), RouteDelete(N, N, "::/0", "fe80::1", METRICS["high"]))
     done(kernel, ResolverWrite(N), LinkDelete(N, N))
     assert look(kernel) == Look(mark="fqdn:x.example.")

@@ -110,6 +110,10 @@ class Told:
         for event in events:
             self.submit(event)
 
+    def project(self, *projections: tuple[str, str]) -> None:
+        """Links are to be written otherwise from now on."""
+        self.submit(PolicySet(values=self._policy, projections=projections))
+
     def records(self, *kinds: type) -> list[Record]:
         """The records of these types."""
         return [one for one in self.journal.records() if isinstance(one.event, kinds)]
