@@ -8,7 +8,7 @@ source).
 
 Addresses: those that the host has in the PvD are used, whoever configured them (the kernel, a DHCP client, a manager of
 networks). Only what nobody else can have is written, and marked ours: addresses whose identifiers we chose
-(pvdcore/addresses.py says when), and those of a profile. The host's resolver, its links and its main table stay as
+(pvdcore/host/addresses.py says when), and those of a profile. The host's resolver, its links and its main table stay as
 they are.
 """
 
