@@ -395,7 +395,10 @@ EVENTS: tuple[AnyEvent, ...] = (
         ignored=("dhcp-option NTP",),
     ),
     VpnEnded(vpn="corp", device="tun0", reason="sigterm"),
-    PolicySet(values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5}),
+    PolicySet(
+        values={"aware": True, "soft_lifetime_s": 1800, "projection": "none", "later": None, "rate": 0.5},
+        projections=(("wlan*", "tables"),),
+    ),
     PvdInfoDrawn(pvd="fqdn:x.example.", link="eth0", epoch=1, draw=2**31),
     PvdInfoAsked(pvd="fqdn:x.example.", link="eth0", epoch=1, sequence=7, request=3),
     PvdInfoFetched(
@@ -418,6 +421,7 @@ EVENTS: tuple[AnyEvent, ...] = (
         link="eth0",
         epoch=2,
         left=(OPS[2],),
+        table=0x50000001,
     ),
     PlaceUsed(projection="netns", pvd="fqdn:x.example.", link="eth0", epoch=2, users=(User(4711, "curl"),)),
     ClientLost(
