@@ -32,6 +32,7 @@ from pvdcore.host.addresses import (
 )
 from pvdcore.leases import leases6
 from pvdcore.prefixes import interface, network
+from pvdcore.projections import places
 from pvdcore.state import (
     SILENT,
     Held,
@@ -252,19 +253,24 @@ def failed(draft: Draft, event: DadFailed) -> None:
 
 
 def advertised(draft: Draft, event: NeighborAdvertised) -> None:
-    """Any advertisement for a tentative address is a neighbour that has it (RFC 4862 §5.4.4)."""
-    if _tentative(draft, event.link, event.target) is not None:
+    """Any advertisement for a tentative address is a neighbour that has it (RFC 4862 §5.4.4), unless it is our own."""
+    one = _tentative(draft, event.link, event.target)
+    if one is not None and not _own(draft, event.link, one, event.mac):
         _duplicate(draft, event.link, event.target)
 
 
 def solicited(draft: Draft, event: NeighborSolicited) -> None:
     """A probe for a tentative address, from `::` and not our own: both lose it (RFC 4862 §5.4.3)."""
     one = _tentative(draft, event.link, event.target)
-    if one is None or event.source != "::":
-        return
-    if event.mac and event.mac in (one.mac, draft.links[event.link].mac):
-        return  # our own, looped back
-    _duplicate(draft, event.link, event.target)
+    if one is not None and event.source == "::" and not _own(draft, event.link, one, event.mac):
+        _duplicate(draft, event.link, event.target)
+
+
+def _own(draft: Draft, link: LinkId, one: Identifier, mac: str) -> bool:
+    """Whether a device of ours said it: the link itself, the one the address was formed for, or that of a place on the
+    link. What a place sends passes its link's other devices, where it is heard like anybody's."""
+    known = draft.links[link]
+    return bool(mac) and (mac in (one.mac, known.mac) or places.whose(draft, link, mac) is not None)
 
 
 def _tentative(draft: Draft, link: LinkId, address: str) -> Identifier | None:
