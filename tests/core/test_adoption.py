@@ -1,0 +1,252 @@
+"""Who asks by DHCP from which place, whose a place is, and whose what it was given is (RFC 8801 §3.4)."""
+
+import pytest
+
+from events.ids import SECOND
+from events.link import AttachEnded, LinkSeen
+from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded
+from events.ops import ClientEnd, ClientLost, ClientRun, NetnsAdopt, NetnsDelete, Outcome, PlanApplied
+from pvdcore.projections import places, placing
+from pvdcore.projections.model import ModelKernel
+from pvdcore.projections.places import place_mac, place_name
+from pvdcore.projections.plan import place_ops
+from pvdcore.state import Connection
+from tests.sim.build import R1, R2, Story, addresses, dns, pio, pvd, ra
+
+OWN = "02:00:00:00:00:0b"
+OTHERS = "02:00:00:00:00:99"
+E0 = LinkSeen(link="e0", identity="netns:1:2:1", kind="ethernet", mac=OWN, ifindex=2, name="e0", mtu=1500, host=True)
+HOME = "connection:home@e0"
+PLACE = place_name(HOME, "e0", 1)
+MAC = place_mac(PLACE)
+X, I1, I2, FALLBACK = "fqdn:x.example.", "ra:e0/1/fe80::1", "ra:e0/1/fe80::2", "if:e0/1"
+GATEWAY = addresses(3, "192.0.2.1")
+
+
+def told(ipv4: str = "auto", ipv6: str = "auto", **more: str) -> Story:
+    """A link of ours, and a connection that asks on it."""
+    values = {"connection.interface-name": "e0", "ipv4.method": ipv4, "ipv6.method": ipv6, **more}
+    said = Story(projection="netns").hear(E0, SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    return said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+
+
+def connection(said: Story) -> Connection:
+    return said.state.connections["home@e0"]
+
+
+def asks(said: Story, has: str = HOME) -> ClientRun | None:
+    """What is asked from the place of somebody; `None` if there is no place, or nobody asks there."""
+    place = placing.wanted(said.state, (has, "e0", 1))
+    return place.client if place is not None else None
+
+
+def mac_of(said: Story, has: str) -> str:
+    return places.mac_of(said.state, has, "e0", 1)
+
+
+def applied(said: Story, has: str, *, error: str = "") -> Story:
+    """What is wanted in a place is written, and the kernel has it."""
+    place = placing.wanted(said.state, (has, "e0", 1))
+    assert place is not None
+    ops = place_ops(place, None, said.state.now)
+    return said.hear(
+        PlanApplied(projection="netns", pvd=has, outcomes=tuple(Outcome(one, error) for one in ops), link="e0", epoch=1)
+    )
+
+
+@pytest.mark.covers("problem:21")
+def test_before_any_pvd_is_known_a_connection_has_a_place_from_which_it_asks() -> None:
+    said = told()
+    place = placing.wanted(said.state, (HOME, "e0", 1))
+    assert place is not None and not said.state.pvds
+    assert (place.netns, place.device, place.mac, place.client) == (PLACE, PLACE, MAC, ClientRun(PLACE, PLACE, True))
+    said.chooses(mac=MAC)
+    place = placing.wanted(said.state, (HOME, "e0", 1))
+    assert place is not None and [one.address for one in place.addresses] == ["fe80::a/64"]
+    assert connection(applied(said, HOME)).placement.name == PLACE  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("heard", "adopter"),
+    [
+        ((ra(R1, pvd("x.example.", legacy=True)), ra(R1), ra(R2)), X),
+        ((ra(R1), ra(R2, pvd("x.example.", legacy=True))), I1),
+        ((ra(R1, pvd("x.example.")),), ""),
+        ((ra(R2, pvd("x.example.")), ra(R1)), I1),
+        (
+            (ra(R1, pvd("x.example.", legacy=True), pvd("y.example.")), ra(R2, pvd("y.example.", legacy=True)), ra(R1)),
+            X,
+        ),
+    ],
+    ids=["L", "the first that may have it", "none with L", "implicit", "the first L, when there was one"],
+)
+def test_the_first_pvd_that_may_have_a_lease_takes_the_place_over(heard: tuple[object, ...], adopter: str) -> None:
+    said = told().hear(*heard)  # type: ignore[arg-type]
+    assert connection(said).adopter == adopter
+    if adopter:
+        assert places.owner(said.state, adopter, "e0", 1) == HOME and mac_of(said, adopter) == MAC
+        assert placing.wanted(said.state, (HOME, "e0", 1)) is None
+    else:
+        assert asks(said) == ClientRun(PLACE, PLACE, True), "it asks on: whose the lease will be is not known"
+
+
+def test_without_dhcpv4_the_first_pvd_of_a_router_takes_the_place_over() -> None:
+    said = told(ipv4="disabled")
+    assert placing.wanted(said.state, (HOME, "e0", 1)) is not None and asks(said) is None
+    said.hear(ra(R1, pvd("x.example.")))
+    assert connection(said).adopter == X and asks(said, X) is None, "no router says that there is something to ask for"
+    said.hear(ra(R1, pvd("x.example."), o=True))
+    assert asks(said, X) == ClientRun(PLACE, PLACE, False, "information")
+    said.hear(ra(R1, pvd("x.example."), m=True))
+    assert asks(said, X) == ClientRun(PLACE, PLACE, False, "addresses")
+
+
+@pytest.mark.covers("rfc:P48")
+def test_a_lease_that_comes_before_any_router_makes_the_fall_back_the_first_pvd() -> None:
+    said = told().leases4(GATEWAY, mac=MAC)
+    assert connection(said).adopter == FALLBACK and said.owners("dhcp4") == [FALLBACK]
+    place = placing.wanted(said.state, (FALLBACK, "e0", 1))
+    assert place is not None and place.netns == PLACE
+    assert [one.address for one in place.addresses] == ["192.0.2.10/24"]
+    assert ("0.0.0.0/0", "192.0.2.1") in [(one.destination, one.via) for one in place.routes]
+
+
+def test_the_fall_back_passes_the_place_on_to_a_routers_pvd_and_what_stands_stays() -> None:
+    said = applied(told().leases4(GATEWAY, mac=MAC), FALLBACK)
+    assert said.pvd(FALLBACK).phase == "placed"
+    said.at(3).hear(ra(R1, pio("2001:db8:1::/64")))
+    assert connection(said).adopter == I1 and said.owners("dhcp4") == [I1]
+    assert said.pvd(FALLBACK).phase == "gone", "nobody is inside who does not go along"
+    kernel = ModelKernel()
+    before = told().leases4(GATEWAY, mac=MAC)
+    place = placing.wanted(before.state, (FALLBACK, "e0", 1))
+    assert place is not None
+    for op in place_ops(place, None, before.state.now):
+        assert not kernel.apply(op, before.state.now).error
+    after = placing.wanted(said.state, (I1, "e0", 1))
+    assert after is not None
+    ops = place_ops(after, kernel.observe().namespaces[PLACE], before.state.now)
+    assert ops[0] == NetnsAdopt(PLACE, I1)
+    assert not any(type(op).__name__ in ("NetnsAdd", "LinkAdd", "AddressDelete", "RouteDelete") for op in ops)
+
+
+@pytest.mark.covers("rfc:P45", "rfc:P47")
+def test_what_the_links_own_mac_was_leased_is_divided_and_what_a_place_was_leased_is_its_pvds() -> None:
+    said = told().hear(ra(R1), ra(R2))
+    assert asks(said, I1) == ClientRun(PLACE, PLACE, True), "each implicit PvD asks for itself"
+    second = place_name(I2, "e0", 1)
+    assert asks(said, I2) == ClientRun(second, second, True)
+    said.leases4(mac=OWN)
+    assert said.owners("dhcp4", host=OWN) == [I1, I2], "P47: another program's lease of the link's own MAC"
+    said.leases4(mac=place_mac(second)).leases4(mac=MAC)
+    assert said.owners("dhcp4", host=place_mac(second)) == [I2]
+    assert said.owners("dhcp4", host=MAC) == [I1]
+    assert {one.host for one in said.instances(I2)} == {"", OWN, place_mac(second)}, "three instances of one PvD"
+    place = placing.wanted(said.state, (I2, "e0", 1))
+    assert place is not None and [one.because for one in place.addresses] == [said.state.seq - 2]
+
+    claimed = ra(R2, pvd("x.example.", legacy=True))
+    said.hear(claimed)
+    assert said.owners("dhcp4", host=OWN) == [X], "P45: it moves"
+    assert said.owners("dhcp4", host=MAC) == [I1], "who asked keeps what it was given"
+    assert asks(said, X) is not None and asks(said, I1) is None and asks(said, I2) is None, "from now on X asks"
+
+
+@pytest.mark.covers("rfc:P46")
+def test_where_two_claim_dhcpv4_only_implicit_pvds_ask() -> None:
+    said = told().hear(ra(R1), ra(R1, pvd("x.example.", legacy=True)), ra(R2, pvd("y.example.", legacy=True)))
+    assert asks(said, I1) is not None
+    assert asks(said, X) is None and asks(said, "fqdn:y.example.") is None
+
+
+def test_what_others_ask_for_makes_no_lease() -> None:
+    said = told().leases4(mac=OTHERS)
+    assert not said.state.grants and not said.state.pvds
+    away = place_mac(place_name(I1, "e0", 7))
+    assert not said.leases4(mac=away).state.grants, "a place's MAC is of one attachment"
+
+
+def test_a_place_outlives_its_routers_word_while_its_lease_lasts() -> None:
+    said = applied(told().hear(ra(R1, dns("2001:db8::1", life=60), life=60)).leases4(GATEWAY, mac=MAC), I1).at(100)
+    assert [one.host for one in said.instances(I1)] == [MAC], "what all share has ended, the lease has not"
+    assert connection(said).adopter == I1 and said.pvd(I1).phase == "placed"
+    assert asks(said, I1) == ClientRun(PLACE, PLACE, True), "and it is kept alive"
+
+
+def test_when_its_pvd_ends_the_place_is_the_connections_again_and_nobody_inside_is_disturbed() -> None:
+    said = applied(told().leases4(life=60, mac=MAC), FALLBACK)
+    said.at(61)
+    assert said.pvd(FALLBACK).phase == "gone" and connection(said).adopter == ""
+    assert asks(said) == ClientRun(PLACE, PLACE, True), "it goes on asking"
+    said.leases4(mac=MAC)
+    assert connection(said).adopter == FALLBACK and placing.wanted(said.state, (FALLBACK, "e0", 1)) is not None
+
+
+@pytest.mark.parametrize("reason", ["operator", "settings-removed"])
+def test_a_connection_that_is_closed_gives_up_what_its_places_were_leased_and_no_more(reason: str) -> None:
+    said = applied(told().leases4(mac=OWN).leases4(mac=MAC), FALLBACK)
+    assert len(said.state.grants) == 2
+    said.hear(ConnectionClosed(id="home@e0", reason=reason))
+    assert [one.host for one in said.state.grants.values()] == [OWN], "what another program was leased stays"
+    assert placing.wanted(said.state, (FALLBACK, "e0", 1)) is None
+    lines = [one for one in said.history(FALLBACK) if one.host == MAC]
+    assert (lines[-1].cause, lines[-1].phase) == ("closed", "lingering"), "until nobody is inside"
+    gone = PlanApplied(projection="netns", pvd=FALLBACK, outcomes=(Outcome(NetnsDelete(PLACE)),), link="e0", epoch=1)
+    assert said.hear(gone).instances(FALLBACK)[0].host == OWN
+
+
+def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:
+    said = told().hear(ra(R1, pio("2001:db8:1::/64"))).leases4(mac=MAC)
+    values = {"connection.interface-name": "e0", "ipv4.method": "disabled", "ipv6.method": "auto"}
+    said.hear(SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    assert not said.state.grants and asks(said, I1) is None
+    stands = place_ops(placing.wanted(said.state, (I1, "e0", 1)), None, 0)  # type: ignore[arg-type]
+    assert not [op for op in stands if isinstance(op, (ClientRun, ClientEnd))]
+
+
+def test_the_prefix_is_asked_for_from_the_connections_place_alone() -> None:
+    said = told(**{"ipv6.dhcp-pd-hint": "::/56"})
+    assert asks(said) == ClientRun(PLACE, PLACE, True, "", "::/56")
+    said.hear(ra(R1, m=True), ra(R2))
+    assert asks(said, I1) == ClientRun(PLACE, PLACE, True, "addresses", "::/56")
+    run = asks(said, I2)
+    assert run is not None and run.prefix == ""
+
+
+def test_nobody_asks_where_another_program_does_or_nothing_is_attached() -> None:
+    values = {"connection.interface-name": "e0", "ipv4.method": "auto"}
+    said = Story(projection="netns").hear(E0, SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0", by="external"))
+    assert places.maker(said.state, "e0") is None and placing.wanted(said.state, (HOME, "e0", 1)) is None
+    said = told().hear(AttachEnded(link="e0", reason="carrier"))
+    assert places.maker(said.state, "e0") is None and placing.wanted(said.state, (HOME, "e0", 1)) is None
+
+
+def test_a_daemon_that_only_observes_has_nobody_ask() -> None:
+    values = {"connection.interface-name": "e0", "ipv4.method": "auto"}
+    said = Story().hear(E0, SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    assert places.maker(said.state, "e0") is None
+
+
+def test_a_client_that_ends_is_tried_again_later_each_time_and_soon_when_it_had_run_for_long() -> None:
+    said = applied(told(), HOME)
+    run = asks(said)
+    assert run is not None
+    lost = ClientLost(projection="netns", pvd=HOME, link="e0", epoch=1, op=run, error="exit code 1: no such interface")
+    ran = PlanApplied(projection="netns", pvd=HOME, outcomes=(Outcome(run),), link="e0", epoch=1)
+    waits = []
+    for number in range(4):
+        said.at(number * 10).hear(lost)
+        placement = connection(said).placement
+        assert placement is not None and placement.asking_since == 0
+        (failing,) = placement.failed
+        assert (failing.op, failing.error) == (run, lost.error)
+        waits.append((failing.retry_at - said.state.now) / SECOND)
+        said.hear(ran)
+        placement = connection(said).placement
+        assert placement is not None and not placement.failed and placement.asking_since == said.state.now
+    assert waits == [0.1, 0.2, 0.4, 0.8]
+    said.at(600).hear(lost)
+    placement = connection(said).placement
+    assert placement is not None and placement.failed[0].count == 1, "that one had run"
