@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from adapters.startup import hidden
 
 if TYPE_CHECKING:
-    from adapters.live import Daemon, Options
-
-DEFAULT_JOURNAL = "/var/lib/pvd/journal.db"
+    from adapters.live import Daemon
+    from adapters.running.config import Config
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +24,11 @@ def parser() -> argparse.ArgumentParser:
         description="The Provisioning Domain daemon: hears Router Advertisements and DHCP, keeps the journal.",
         allow_abbrev=False,
     )
-    made.add_argument("--journal", metavar="FILE", default=DEFAULT_JOURNAL, help="where the journal is kept")
+    made.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="where the journal is kept; default /var/lib/pvd/journal.db, or what FILE says",
+    )
     made.add_argument(
         "--link",
         metavar="NAME",
@@ -37,47 +40,61 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--projection",
         choices=("none", "netns", "tables"),
-        default="none",
         help="what is written to the kernel; none: it observes, and sends nothing (default)",
     )
-    made.add_argument("--config", metavar="FILE", help="settings of the daemon")
-    made.add_argument("--control", metavar="SOCKET", help="where the few commands are taken")
+    made.add_argument(
+        "--config", metavar="FILE", help="the configuration; default /etc/pvd/pvd.conf if it is there. See pvd.conf(5)"
+    )
+    made.add_argument(
+        "--control",
+        metavar="SOCKET",
+        help="where commands are taken; default /run/pvd/control; an empty word for nowhere",
+    )
     made.add_argument(
         "--solicit", action="store_true", help="ask for routers on all links heard, not only where placed"
     )
-    made.add_argument("--check", action="store_true", help="read the settings, say what is wrong with them, and end")
+    made.add_argument("--check", action="store_true", help="read the configuration, say what is wrong with it, and end")
     made.add_argument("--teardown", action="store_true", help="remove from the kernel what is marked ours, and end")
     return made
 
 
-def options(args: argparse.Namespace) -> "Options":
-    """The command line as the driver takes it."""
-    from adapters.live import Options
+def configured(args: argparse.Namespace) -> "tuple[Config, str | None]":
+    """What is in force, and the file that says so. The command line counts before the file. Raises ConfigError."""
+    from msgspec.structs import replace
 
-    return Options(
-        journal=args.journal,
-        links=tuple(args.link),
-        projection=args.projection,
-        config=args.config,
-        control=args.control,
-        solicit=args.solicit,
-        check=args.check,
-        teardown=args.teardown,
-    )
+    from adapters.running.config import DEFAULT_CONFIG, Config, read
+
+    path = args.config or (DEFAULT_CONFIG if os.path.exists(DEFAULT_CONFIG) else None)
+    said = {name: getattr(args, name) for name in ("journal", "control", "projection")}
+    config = read(path) if path is not None else Config()
+    return replace(config, **{name: value for name, value in said.items() if value is not None}), path
 
 
-def run(said: "Options") -> int:
+def check(args: argparse.Namespace) -> int:
+    """Say what is wrong with the configuration. The exit code."""
+    _, path = configured(args)
+    print(f"{path}: nothing is wrong with it" if path else "there is no configuration: the defaults are in force")
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
     """One session, from its first record to its last. The exit code."""
     import asyncio
 
-    from adapters.live import DONE, Daemon, Stopped
+    from adapters.live import DONE, Daemon, Options, Stopped, version
+    from adapters.running.service import Service
     from adapters.settings.watch import follow
 
+    config, path = configured(args)
+    options = Options(
+        journal=config.journal, links=tuple(args.link), projection=config.projection, solicit=args.solicit
+    )
     try:
-        daemon = Daemon(said)
+        daemon = Daemon(options, policy=config.policy)
         follow(daemon)
-        if said.projection == "netns":
-            project(daemon, said.journal)
+        if options.projection == "netns":
+            project(daemon, options.journal)
+        Service(daemon, config, path=path, version=version())  # the last: READY is said when all of it runs
         asyncio.run(daemon.run_until_stopped())
     except Stopped as error:
         print(f"pvdd: {error}", file=sys.stderr)
@@ -121,7 +138,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.teardown:
         return tear_down()
     os.umask(0o027)  # the journal is for its group to read
-    return run(options(args))
+    from adapters.running.config import ConfigError
+
+    try:
+        return check(args) if args.check else run(args)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"pvdd: {problem}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

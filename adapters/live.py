@@ -14,7 +14,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from typing import IO, Final, Protocol
 
 import msgspec
@@ -53,11 +53,7 @@ class Options(msgspec.Struct, frozen=True):
     journal: str = DEFAULT_JOURNAL
     links: tuple[str, ...] = ()
     projection: str = "none"
-    config: str | None = None
-    control: str | None = None
     solicit: bool = False
-    check: bool = False
-    teardown: bool = False
 
 
 class Stopped(Exception):
@@ -80,8 +76,8 @@ class Daemon:
 
     on_change: called with the State after each durable batch. on_start, on_stop: awaited when it hears, and before the
     journal is closed. on_reload: awaited on SIGHUP. on_notice: called when the kernel said something, recorded or not:
-    a doorbell for whoever compares what should be with what is. alarms: asked when somebody wants to be told although
-    nothing came; on_change is called then.
+    a doorbell for whoever compares what should be with what is. on_record: called with each event that is written.
+    alarms: asked when somebody wants to be told although nothing came; on_change is called then.
     """
 
     def __init__(self, options: Options, *, policy: dict[str, Value] | None = None, clock: Clock | None = None) -> None:
@@ -101,6 +97,7 @@ class Daemon:
         self.on_reload: list[Hook] = []
         self._on_change: list[OnChange] = []
         self.on_notice: list[Callable[[], None]] = []
+        self.on_record: list[Callable[[AnyEvent], None]] = []
         self._due = False
         self._names_due = False
         self._bounds = Bounds()
@@ -132,6 +129,7 @@ class Daemon:
     def submit(self, event: AnyEvent, *, source: str = "engine") -> None:
         """Record what did not come in a frame. It is durable, and told, at the end of this turn of the loop."""
         self.engine.submit(event, source=source, at=self.now())
+        self._count_records(event)
         self.touch()
 
     def hear(self, frame: Frame | None, events: tuple[AnyEvent, ...]) -> None:
@@ -150,10 +148,16 @@ class Daemon:
             frame = msgspec.structs.replace(frame, at=at)
         self._last_heard = frame.at
         self.engine.hear(frame, events, source="live")
+        self._count_records(*events)
         for event in events:
             if isinstance(event, RouterAdvertised):
                 self._solicitor.heard(event.link, event.header.lifetime_s)
         self.touch()
+
+    def _count_records(self, *events: AnyEvent) -> None:
+        for tell in self.on_record:
+            for event in events:
+                tell(event)
 
     def _say(self, event: AnyEvent) -> None:
         if isinstance(event, FramesLost):
@@ -250,7 +254,7 @@ class Daemon:
         at = self.now()
         if not self.state.seq or {**DEFAULT.values, **self.state.policy.values} != self.policy:
             self.engine.submit(PolicySet(values=self.policy), source="pvdd", at=at)
-        started = SessionStarted(mode="live", version=_version(), boot=_boot(), host=os.uname().nodename)
+        started = SessionStarted(mode="live", version=version(), boot=_boot(), host=os.uname().nodename)
         self.engine.submit(started, source="pvdd", at=at)
 
     def _wake(self) -> None:
@@ -302,6 +306,8 @@ class Daemon:
 
     def _guard(self, deed: Callable[[], object]) -> None:
         """A journal that cannot be written ends the session: nothing may be believed that is not written down."""
+        if self._loop is None:  # closed: what was to be done later is not
+            return
         try:
             deed()
         except JournalError as error:
@@ -321,6 +327,7 @@ class Daemon:
         self.journal.commit()
 
     def _close(self) -> None:
+        self._loop = None
         for name in ("captures", "kernel"):
             if hasattr(self, name):
                 getattr(self, name).close()
@@ -359,8 +366,9 @@ def _boot() -> str:
         return file.read().strip()
 
 
-def _version() -> str:
+def version() -> str:
+    """Ours."""
     try:
-        return version("pvdcore")
-    except PackageNotFoundError:
+        return metadata.version("pvdcore")
+    except metadata.PackageNotFoundError:
         return "checkout"

@@ -229,7 +229,9 @@ def _daemon(commands: "_Commands[_Parser]", name: str, help: str) -> argparse.Ar
 def _advertise(commands: "_Commands[_Parser]") -> None:
     made = _plain(commands, "advertise", "send Router Advertisements with PvDs in them, or write them to a capture")
     made.add_argument("file", metavar="FILE", nargs="?", help="what to send, as TOML or .json; instead of the options")
-    made.add_argument("--link", metavar="NAME", help="send on this link (as root)")
+    made.add_argument(
+        "--link", metavar="NAME", help="send on this link (as root); of a FILE of several links, what is of this one"
+    )
     made.add_argument("-w", "--write", metavar="FILE", help="write a pcapng instead")
     made.add_argument("--start", metavar="TIME", help="with --write: when the first packet was; default now")
     made.add_argument("--count", metavar="N", type=_count, help="how many rounds; 0: until ^C; default 1")

@@ -21,6 +21,7 @@ from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
+from events.session import SessionStarted
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
@@ -136,6 +137,7 @@ class _Driver:
         self.memories = {id(capture): _Memory(capture) for capture in captures}
         self.links: set[LinkId] = set()
         self.adopting = False
+        self.lived = False  # whether it is the export of a live session: its frames are dated by the session's clock
         self.doubted: set[Instant] = set()
         self.reached: Instant = 0
         self.held: tuple[Capture, Packet] | None = None  # a packet whose date its follower has to confirm
@@ -224,14 +226,15 @@ class _Driver:
             packets.clear()
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
-        """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before."""
+        """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before.
+        What was heard live counts as it did: a clock may have been set by years between two sessions."""
         if self.held is not None:
             follower = None if isinstance(item, Custom) else item[1]
             held, self.held = self.held, None
             self._packet(*held, self._credible(held[1][1], follower))
         if isinstance(item, Custom):
             self._carry(item)
-        elif self.reached and item[1] - self.reached <= AHEAD_MAX:
+        elif self.lived or (self.reached and item[1] - self.reached <= AHEAD_MAX):
             self._packet(capture, item, item[1])
         else:
             self.held = (capture, item)
@@ -309,6 +312,7 @@ class _Driver:
         event = decode(bytes(carried.event), carried.v)
         if isinstance(event, PolicySet) and not self.started:
             self.started = True
+        self.lived = self.lived or isinstance(event, SessionStarted)
         self._start(carried.at)
         self.engine.adopt(Record(carried.seq, carried.at, carried.v, carried.provenance, event))
 

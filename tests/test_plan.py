@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from events.ids import NEVER, SECOND
+from events.ids import MILLISECOND, NEVER, SECOND
 from events.ops import AddressAdd, NetnsAdd, NetnsDelete, Outcome, RouteAdd
 from pvdcore.host.addresses import UnknownIid, eui64
 from pvdcore.past.audit import state_at
@@ -19,8 +19,9 @@ from pvdcore.projections.desired import Desired, desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import LINK_NAME_MAX, place_name
 from pvdcore.projections.plan import Have, plan
+from pvdcore.reduce import advance
 from replay.rerun import Run, rerun
-from tests.sim.build import Story, pio, pvd, ra
+from tests.sim.build import R1, Story, pio, pvd, ra
 
 CAPTURES = Path(__file__).parent / "captures"
 CLIENT = "02:00:00:00:04:01"
@@ -154,6 +155,16 @@ def test_a_lifetime_that_moved_is_written_again_and_one_that_did_not_is_not() ->
     assert {type(op) for op in ops} <= {AddressAdd, RouteAdd}
     assert all(one.until < NEVER for place in again.places for one in place.addresses)
     assert again.at - early.at > 2 * SECOND
+
+
+def test_an_address_in_its_last_second_is_not_written() -> None:
+    """The kernel takes no lifetime of 0 s, and before the address could be used it has ended."""
+    told = Story().hear(ra(R1, pio("2001:db8:1::/64", 3, 3)))
+    for after_ms, written in ((0, True), (1900, True), (2100, False)):
+        state = advance(told.state, told.now + after_ms * MILLISECOND)
+        want = desired(state, host=CLIENT, iid="eui64")
+        assert [one.origin for one in want.places[0].addresses] == ["slaac"]
+        assert any(isinstance(op, AddressAdd) for op, _ in plan(want, Have()).ops) is written
 
 
 def test_an_interface_identifier_needs_a_mac() -> None:

@@ -24,13 +24,14 @@ from pvdcore.host.addresses import (
     MAX_DESYNC_S,
     UnknownIid,
     WantedIdentifier,
+    announcers,
     eui64,
     wanted_at,
     wanted_identifiers,
     wanted_of,
 )
 from pvdcore.prefixes import interface
-from pvdcore.projections.places import place_mac, place_name
+from pvdcore.projections import places
 from pvdcore.state import State
 
 SECRET_OCTETS: Final = 32  # RFC 7217 §5 wants 16 at least
@@ -107,11 +108,19 @@ class Chooser:
         changed = (chosen for key, chosen in new.items() if old.get(key) is not chosen)
         return any(one.phase == "duplicate" for chosen in changed for one in chosen)
 
+    def _mac(self, state: State, one: WantedIdentifier) -> str:
+        """Of the device that is to have the address. What the link's own MAC makes is the host kernel's to have."""
+        pvd = one.pvd
+        if not pvd and places.projection(state, one.link) == "netns":
+            announcer = announcers(state).get((one.link, one.prefix))
+            pvd = announcer[0].pvd if announcer is not None else ""
+        return places.mac_of(state, pvd, one.link, one.epoch) if pvd else state.links[one.link].mac
+
     def _choose(self, state: State, one: WantedIdentifier) -> None:
         # What others of this prefix have: of a PvD's own device, nobody else can have come to the same.
         known = state.host.identifiers.get((one.link, one.prefix), ()) if not one.pvd else ()
         used = frozenset(int(interface(other.address).ip) & (1 << 64) - 1 for other in known)
-        mac = place_mac(place_name(one.pvd, one.link, one.epoch)) if one.pvd else state.links[one.link].mac
+        mac = self._mac(state, one)
         name = state.links[one.link].name or one.link
         counter, desync_s = one.dad_counter, 0
         if one.kind == "eui64":

@@ -20,7 +20,19 @@ from adapters.places.helper import Answer, ClientEnded, Notice, Rang, UsersLeft
 from events.codec import AnyEvent
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
 from events.link import DadFailed
-from events.ops import ClientLost, NetnsAdd, NetnsDelete, Op, Outcome, PlaceUsed, PlanApplied, PlanMade
+from events.ops import (
+    AddressDelete,
+    ClientLost,
+    NetnsAdd,
+    NetnsDelete,
+    Op,
+    Outcome,
+    PlaceUsed,
+    PlanApplied,
+    PlanMade,
+    ResolverWrite,
+    RouteDelete,
+)
 from pvdcore import phases
 from pvdcore.profiles.connections import held_down
 from pvdcore.projections import places, placing
@@ -87,6 +99,7 @@ class Spot:
         self.stale = False  # whether it is to be looked at when `wake_at` comes
         self.busy = IDLE
         self.dirty = True
+        self.emptied = False  # whether what the PvD gave it was taken from it
         self.kept = False  # whether it only stands for those inside, of whose end we shall hear
         self.ops: tuple[Op, ...] = ()
         self.place: Place | None = None
@@ -350,6 +363,7 @@ class Settler:
         """What is wanted there now; and whose the numbers are that it takes."""
         spot.place = placing.wanted(state, spot.key) if self._mine(state, spot) else None
         spot.kept = spot.kept and spot.place is None
+        spot.emptied = spot.emptied and spot.place is None
         if spot.how != TABLES:
             return
         if spot.place is not None:
@@ -413,8 +427,19 @@ class Settler:
         if spot.kept and not force:
             if most:
                 self._wake(spot, ended_at + most * SECOND)
-            return ()
+            return self._emptied(spot)
         return (NetnsDelete(spot.name, force),)
+
+    def _emptied(self, spot: Spot) -> tuple[Op, ...]:
+        """What goes of a place in which somebody is: all that its PvD gave. Who is inside is told so by his own calls
+        (ENETUNREACH), and not by packets that nobody answers. Tried once: it ends with the place in any case."""
+        if spot.emptied or spot.have is None:
+            return ()
+        spot.emptied = True
+        name, have = spot.name, spot.have
+        routes = [RouteDelete(name, have.device, *key) for key in sorted(have.routes, key=str)]
+        addresses = [AddressDelete(name, have.device, one) for one in sorted(have.addresses)]
+        return (*routes, *addresses, *([ResolverWrite(name)] if have.servers or have.search else []))
 
     def _due(self, state: State, spot: Spot, ops: list[Op], now: Instant) -> list[Op]:
         """Without what failed and whose time has not come; nothing at all where what carries the rest failed."""

@@ -29,9 +29,7 @@ def logger(form: str, level: str, to: TextIO | None = None) -> Any:
     """A logger. form: `console` or `json`; level: of LEVELS; to: default standard error."""
     out = to or sys.stderr
     last: Any = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=out.isatty())
     )
     return structlog.wrap_logger(
         structlog.PrintLogger(out),

@@ -6,6 +6,7 @@ for anything else, and who asks learns numbers only, never a name from the wire 
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,10 @@ from typing import Final
 
 from adapters.running.config import listen_address
 from events.codec import AnyEvent, kind
+from events.frames import FramesLost
+from events.ids import LinkId, PvdId
+from events.ops import PlanApplied, PlanMade
+from events.session import RequestRefused
 from pvdcore.state import State
 
 REQUEST_OCTETS_MAX: Final = 8192  # a scraper sends some hundred
@@ -23,10 +28,12 @@ PHASES: Final = ("announced", "placed", "lingering")
 
 
 class Metrics:
-    """The counters of a session. `record`, `dropped` and `settled` count; `text` says."""
+    """The counters of a session. `record` and `settled` count; `text` says."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], State], clock: Callable[[], float] = time.monotonic) -> None:
         self._state = state
+        self._clock = clock
+        self._planned: dict[tuple[PvdId, LinkId, int], float] = {}
         self.records: Counter[str] = Counter()
         self.drops = 0
         self.refused = 0
@@ -36,17 +43,19 @@ class Metrics:
     def record(self, event: AnyEvent) -> None:
         """A record was written."""
         self.records[kind(event)] += 1
-
-    def dropped(self, frames: int) -> None:
-        """The kernel says that so many frames were lost before we heard them."""
-        self.drops += frames
-
-    def request_refused(self) -> None:
-        """Somebody was turned away at the control socket."""
-        self.refused += 1
+        if isinstance(event, FramesLost):
+            self.drops += event.count
+        elif isinstance(event, RequestRefused):
+            self.refused += event.count
+        elif isinstance(event, PlanMade):
+            self._planned[event.pvd, event.link, event.epoch] = self._clock()
+        elif isinstance(event, PlanApplied):
+            begun = self._planned.pop((event.pvd, event.link, event.epoch), None)
+            if begun is not None:
+                self.settled(self._clock() - begun)
 
     def settled(self, seconds: float) -> None:
-        """A plan was applied, so long after the record that asked for it."""
+        """A plan was applied, so long after it was made."""
         self._settles[sum(seconds > bound for bound in BUCKETS_S)] += 1
         self._settled_s += seconds
 
@@ -87,7 +96,7 @@ class Metrics:
             seen += count
             samples.append((f'_bucket{{le="{bound}"}}', seen))
         samples += [("_sum", self._settled_s), ("_count", seen)]
-        family("pvd_settle_seconds", "histogram", "From the record that asks to the plan applied.", samples)
+        family("pvd_settle_seconds", "histogram", "From a plan made to the plan applied.", samples)
         return "\n".join(lines) + "\n"
 
 

@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from adapters.live import FAILED, Stopped
 from adapters.running.config import Config, ConfigError, read
 from adapters.running.control import Control, Driver
 from adapters.running.logs import Story, logger
 from adapters.running.metrics import Exporter, Metrics
 from adapters.running.notify import Notifier
+from events.codec import AnyEvent
 from events.operator import PolicySet, PropertiesSet
 from pvdcore.policy import DEFAULT
 from pvdcore.state import State
@@ -26,6 +28,7 @@ class Hooked(Driver, Protocol):
     on_start: list[Hook]
     on_stop: list[Hook]
     on_reload: list[Hook]
+    on_record: list[Callable[[AnyEvent], None]]
 
     def on_change(self, tell: Callable[[State], None]) -> None: ...
 
@@ -48,6 +51,7 @@ class Service:
         self._watchdog: asyncio.Task[None] | None = None
         driver.engine.told.append(self.story.changes)
         driver.on_change(self._changed)
+        driver.on_record.append(self.metrics.record)
         driver.on_start.append(self._start)
         driver.on_stop.append(self._stop)
         driver.on_reload.append(self._reload_quietly)
@@ -61,15 +65,21 @@ class Service:
 
     async def _start(self) -> None:
         self._apply(self.config)
-        if self.config.control:
-            await self.control.start(self.config.control)
-        if self.config.metrics:
-            await self._exporter.start(self.config.metrics)
+        await self._listen(self.config.control, self.control.start, "--control")
+        await self._listen(self.config.metrics, self._exporter.start, "metrics in pvd.conf")
         seq, head = self._head()
         self.story.started(version=self._version, journal=self.config.journal, seq=seq, head=head)
         if self.notifier.watchdog_s is not None:
             self._watchdog = asyncio.create_task(self._tick(self.notifier.watchdog_s))
         self.notifier.ready()
+
+    async def _listen(self, where: str, start: Callable[[str], Awaitable[None]], knob: str) -> None:
+        if not where:
+            return
+        try:
+            await start(where)
+        except OSError as error:
+            raise Stopped(FAILED, f"{where}: {error.strerror or error}; or name another with {knob}") from None
 
     async def _stop(self) -> None:
         self.notifier.stopping()

@@ -46,6 +46,7 @@ from pvdcore.state import (
 )
 
 LIVE: Final = ("tentative", "assigned")
+DETECTION: Final = 2 * SECOND  # RFC 4862 §5.4.2: a delay of at most a second, then one probe and its RetransTimer
 
 
 def chosen(draft: Draft, event: IdentifierChosen) -> None:
@@ -274,8 +275,11 @@ def _own(draft: Draft, link: LinkId, one: Identifier, mac: str) -> bool:
 
 
 def _tentative(draft: Draft, link: LinkId, address: str) -> Identifier | None:
+    """The address if it is in detection. Behind that the kernel that has it defends it, and says DadFailed."""
     found = _find(draft, link, address)
-    return found[1] if found is not None and found[1].phase == "tentative" else None
+    if found is None or found[1].phase != "tentative" or draft.at > found[1].chosen_at + DETECTION:
+        return None
+    return found[1]
 
 
 def _find(draft: Draft, link: LinkId, address: str) -> tuple[str, Identifier] | None:

@@ -238,6 +238,8 @@ def _addresses(place: Place, stands: Standing, at: Instant, lazy: bool) -> tuple
         wanted = (address.until, address.preferred_until)
         if known is None or not all(_same(*pair, at, lazy) for pair in zip(known, wanted, strict=True)):
             left, preferred = seconds(address.until, at), seconds(address.preferred_until, at)
+            if left == 0:  # the kernel takes none of 0 s (EINVAL), and before the next it has ended
+                continue
             ops.append(AddressAdd(place.netns, place.device, address.address, left, preferred, place.dad))
     named = {address.address for address in place.addresses}
     gone = sorted(set(stands.addresses) - named)

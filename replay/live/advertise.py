@@ -336,6 +336,11 @@ def write(plan: Plan, writer: PcapngWriter, start: Instant) -> None:
 def _send(args: argparse.Namespace, plan: Plan) -> int:
     import socket
 
+    links = sorted({one.link for one in plan.round})
+    if len(links) > 1:  # a description of several links: what is of this one
+        plan = replace(plan, round=tuple(one for one in plan.round if one.link == args.link))
+        if not plan.round:
+            raise Stop(NOT_FOUND, f"{args.file} says nothing of {args.link}; it speaks of {', '.join(links)}")
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         sock.bind((args.link, 0))

@@ -221,14 +221,18 @@ NOT_EXECUTABLE: Final = 126
 NOT_A_COMMAND: Final = 127
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWNET: Final = 0x40000000
+MS_RDONLY: Final = 0x1
 MS_BIND: Final = 0x1000
 MS_REC: Final = 0x4000
 MS_SLAVE: Final = 0x80000
 MNT_DETACH: Final = 2
+CACHES: Final = ("/run/nscd", "/run/systemd/resolve")
+"""Where the C library asks a daemon of the host for names, which answers from any network (nscd(8), nss-resolve(8))."""
 
 
 def enter(netns: str) -> None:
-    """Go into a named namespace for good, with its files over /etc and its own /sys, as ip-netns(8) does.
+    """Go into a named namespace for good, with its files over /etc and its own /sys, as ip-netns(8) does, and out of
+    reach of the host's caches of names.
 
     Raises Stop with 125.
     """
@@ -251,6 +255,9 @@ def enter(netns: str) -> None:
     must(libc.mount(b"", b"/", b"none", MS_SLAVE | MS_REC, None), "mounts of our own")
     libc.umount2(b"/sys", MNT_DETACH)
     libc.mount(netns.encode(), b"/sys", b"sysfs", 0, None)  # (a container may not: then /sys stays the host's)
+    for path in CACHES:
+        if os.path.isdir(path):
+            must(libc.mount(b"none", path.encode(), b"tmpfs", MS_RDONLY, b"size=0,mode=0755"), path)
     folder = f"/etc/netns/{netns}"
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         over = f"/etc/{name}"

@@ -13,7 +13,9 @@ import pytest
 from adapters.running.logs import HOUR, Story, logger
 from adapters.running.metrics import Exporter, Metrics
 from adapters.running.notify import Notifier
-from events.frames import FrameRejected
+from events.frames import FrameRejected, FramesLost
+from events.ops import PlanApplied, PlanMade
+from events.session import RequestRefused
 from pvdcore.state import State
 from replay.manual import pages
 from tests.sim.build import R1, dns, ignored, pio, pvd, ra
@@ -57,12 +59,16 @@ def test_without_a_manager_nothing_is_said() -> None:
 def counted() -> Metrics:
     told = Heard().hear(ra(R1, pvd("x.example.", pio("2001:db8::/64"))))
     told.hear(FrameRejected(link="e0", rule="hop-limit", offset=0, protocol="ra"))
-    made = Metrics(lambda: told.state)
+    passed: list[float] = []
+    made = Metrics(lambda: told.state, lambda: sum(passed))
     for _ in range(3):
         made.record(ra(R1))
-    made.dropped(7)
-    made.settled(0.003)
-    made.settled(9.0)
+    made.record(FramesLost(link="e0", count=7))
+    made.record(RequestRefused(method="x", uid=1, gid=1, pid=1, count=3))
+    for took in (0.003, 9.0):
+        made.record(PlanMade(projection="netns", pvd="x", ops=()))
+        passed.append(took)
+        made.record(PlanApplied(projection="netns", pvd="x", outcomes=()))
     return made
 
 
@@ -72,6 +78,7 @@ def test_the_numbers_are_those_of_the_state_and_of_what_was_counted() -> None:
         'pvd_records_total{type="router-advertised"} 3',
         'pvd_frames_rejected_total{rule="hop-limit"} 1',
         "pvd_frames_dropped_total 7",
+        "pvd_requests_refused_total 3",
         'pvd_instances{phase="announced"} 1',
         'pvd_instances{phase="placed"} 0',
         'pvd_settle_seconds_bucket{le="0.002"} 0',

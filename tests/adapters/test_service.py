@@ -4,11 +4,13 @@ import asyncio
 import io
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from adapters.running.config import parse, read
 from adapters.running.logs import logger
 from adapters.running.service import Hook, Service
+from events.codec import AnyEvent
 from tests.adapters.driver import Driver
 
 
@@ -20,6 +22,7 @@ class Hooked(Driver):
         self.on_start: list[Hook] = []
         self.on_stop: list[Hook] = []
         self.on_reload: list[Hook] = []
+        self.on_record: list[Callable[[AnyEvent], None]] = []
         self.tellers: list[object] = []
 
     def on_change(self, tell: object) -> None:

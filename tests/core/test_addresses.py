@@ -17,6 +17,7 @@ from pvdcore.host.addresses import (
     wanted_identifiers,
 )
 from pvdcore.past.snapshot import decode, digest, encode
+from pvdcore.projections.places import place_mac, place_name
 from tests.sim.build import R1, R2, START, Story, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 X, Y, I1 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::1"
@@ -321,6 +322,27 @@ def test_what_makes_a_tentative_address_a_duplicate(heard: NeighborAdvertised | 
     sure = Story().hear(ra(R1, pio(P))).chooses(mac=MAC)
     sure.hear(AddressSeen(link="e0", address=f"{A}/64", flags=0), heard)
     assert A in sure.has()  # an address that is ours already is defended, not given up
+
+
+@pytest.mark.covers("rfc:S17", "rfc:S18")
+def test_what_a_place_says_passes_the_link_and_is_no_neighbours() -> None:
+    """A place's macvlan asks and answers over the link's own device, where we hear it."""
+    mine = place_mac(place_name("ra:e0/1/fe80::1", "e0", 1))
+    for said in (
+        NeighborSolicited(link="e0", source="::", target=A, mac=mine),
+        NeighborAdvertised(link="e0", source=A, target=A, mac=mine),  # RFC 4429: an optimistic address answers
+    ):
+        told = Story().hear(ra(R1, pio(P))).chooses(mac=MAC)
+        assert A in told.hear(said).has()
+
+
+@pytest.mark.covers("rfc:S17", "rfc:S18")
+def test_behind_its_detection_an_address_is_defended_and_not_given_up() -> None:
+    told = Story().hear(ra(R1, pio(P))).chooses(mac=MAC)
+    told.at(3).hear(NeighborSolicited(link="e0", source="::", target=A, mac="02:00:00:00:00:77"))
+    told.hear(NeighborAdvertised(link="e0", source="fe80::77", target=A, mac="02:00:00:00:00:77"))
+    assert A in told.has()
+    assert A not in told.hear(DadFailed(link="e0", address=A)).has(), "the kernel's word counts at any time"
 
 
 @pytest.mark.covers("rfc:W23", "rfc:S17")

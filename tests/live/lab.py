@@ -40,13 +40,22 @@ POLL_S: Final = 0.01
 TAIL: Final = 25  # records shown when a wait fails
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_OWN: Final = "/run/netns /etc/netns /etc/pvd /run/pvd /var/lib/dhcpcd /run/dhcpcd"  # of each host, and empty at first
+# Of each host, and empty at first.
+_OWN: Final = "/run/netns /etc/netns /etc/pvd /run/pvd /run/nscd /var/lib/dhcpcd /run/dhcpcd"
 _PRIVATE: Final = (
     f"mkdir -p {_OWN} && for at in {_OWN}; do mount -t tmpfs none $at || exit; done;"
     " mount -t sysfs none /sys && echo ready && exec cat"
 )
 
+PVDCTL: Final = (sys.executable, "-P", "-c", "import sys; from replay.cli import main; sys.exit(main())")
+
 Answer = TypeVar("Answer")
+
+
+def ours(journal: Path | None = None) -> dict[str, str]:
+    """The environment of a program of ours; `journal` is the running system's then."""
+    told = {"PVD_JOURNAL": str(journal)} if journal is not None else {}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **told}
 
 
 class TooLong(AssertionError):
@@ -157,6 +166,12 @@ class Host:
         port = () if any(one.startswith("--port") for one in options) else ("--port=0",)
         fixed = ("--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--no-ping")
         return self.start("dnsmasq", *fixed, f"--dhcp-leasefile={lease}", *port, *options)
+
+    def pvdctl(
+        self, *words: str, journal: Path | None = None, check: bool = True, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """`pvdctl WORDS` inside, to the end."""
+        return self.run(*PVDCTL, *words, check=check, env=ours(journal), **more)
 
     def tcpdump(self, link: str, *words: str) -> tuple[Program, Path]:
         """tcpdump on a link into a file, listening when this returns."""
@@ -274,15 +289,32 @@ class Daemon(Program):
 
     def __init__(self, host: Host, journal: Path, options: tuple[str, ...], env: dict[str, str] | None = None) -> None:
         self.journal = journal
+        self.host = host
         self.before = _last(journal)
-        super().__init__(
-            host,
-            self.line(journal, options),
-            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
-        )
+        super().__init__(host, self.line(journal, options), env={**ours(), **(env or {})})
 
     def line(self, journal: Path, options: tuple[str, ...]) -> tuple[str, ...]:
         return (sys.executable, "-P", "-m", "adapters.daemon", "--journal", str(journal), *options)
+
+    def ctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pvdctl WORDS` on its host, asking its journal."""
+        return self.host.pvdctl(*words, journal=self.journal, check=check)
+
+    def inside(self, pvd: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pvdctl exec PVD -- WORDS`."""
+        return self.ctl("exec", pvd, "--", *words, check=check)
+
+    def place(self, pvd: str, link: str = "") -> str:
+        """The namespace of a PvD (on a link), once it is placed."""
+
+        def ask(state: State) -> str | None:
+            found = state.pvds.get(pvd)
+            for (on, _, _), instance in found.instances if found is not None else ():
+                if instance.phase == "placed" and instance.placement is not None and link in ("", on):
+                    return instance.placement.name
+            return None
+
+        return self.wait_state(ask)
 
     def ready(self) -> Self:
         """Wait until it hears: its SessionStarted is written when its sockets are open."""
@@ -373,6 +405,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._kept: list[Any] = []
+        self._daemons: list[Daemon] = []
         self._numbers: Iterator[int] = iter(range(1 << 30))
 
     def __enter__(self) -> Self:
@@ -384,6 +417,12 @@ class Lab:
     def close(self) -> None:
         while self._kept:
             self._kept.pop().close()
+
+    def journals(self) -> list[Path]:
+        """The journals that were kept here, once nobody writes to them any more: whoever does is killed."""
+        for daemon in self._daemons:
+            daemon.close()
+        return sorted({one.journal for one in self._daemons if _last(one.journal)})
 
     def keep(self, thing: Answer) -> Answer:
         """Close it with the lab."""
@@ -441,6 +480,7 @@ class Lab:
     ) -> Daemon:
         """pvdd in a host, by default with a journal of the host's name; hearing when this returns."""
         daemon = self.keep(Daemon(host, journal or self.folder / f"{host.name}.db", options, env))
+        self._daemons.append(daemon)
         return daemon.ready() if ready else daemon
 
 
