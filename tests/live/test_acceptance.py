@@ -223,7 +223,7 @@ def test_am11_the_same_again_writes_nothing_a_change_writes_itself_and_a_connect
     talking.says("heard first")
 
     before = changes()
-    for _ in range(15):  # more in a second than that are a flood (pvdcore/bounds.py)
+    for _ in range(15):  # more in a second than that are a flood (pvdcore/routers/bounds.py)
         say("x.example.", *first)
     pvdd.wait(RouterAdvertised, count=16)
     say("x.example.", pio("2001:db8:1::"), rdnss("2001:db8:1::54"))
