@@ -178,6 +178,11 @@ def _asking(commands: "_Commands[_Parser]") -> None:
     made.add_argument("--link", metavar="NAME", required=True, help="where")
     made = _daemon(commands, "down", "end all connections of settings")
     made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    made = _daemon(commands, "load", "give settings at run time; they stay until they are given anew or unloaded")
+    made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
+    made.add_argument("file", metavar="FILE", help="as in /etc/pvd/settings.d; - for standard input")
+    made = _daemon(commands, "unload", "take back settings that were given at run time")
+    made.add_argument("settings", metavar="SETTINGS", help="the profile's id")
     made = _daemon(commands, "hook", "tell pvdd what a VPN's client says; to be run by OpenVPN, vpnc-script, wg-quick")
     made.add_argument("--name", metavar="NAME", help="the PvD is vpn:NAME; default as the configuration, or the device")
     made.add_argument(

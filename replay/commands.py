@@ -778,6 +778,7 @@ COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "doctor": doctor,
     "hook": hook,
     **dict.fromkeys(
-        ("wait", "call", "up", "down", "pin", "unpin", "reload", "checkpoint", "rollback", "commit"), _asked
+        ("wait", "call", "up", "down", "load", "unload", "pin", "unpin", "reload", "checkpoint", "rollback", "commit"),
+        _asked,
     ),
 }

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
+from adapters.settings import toml
 from adapters.vpn.tunnel import Unusable, checked
 from events.codec import AnyEvent
 from events.ids import NEVER, SECOND, Instant
@@ -33,6 +34,9 @@ from events.operator import (
     ConnectionOpened,
     PvdPinned,
     PvdUnpinned,
+    SettingsLoaded,
+    SettingsRejected,
+    SettingsRemoved,
 )
 from events.session import RequestRefused
 from events.vpn import VpnConnected, VpnEnded
@@ -56,8 +60,10 @@ REFUSALS_MAX: Final = 10  # records a minute and user of what was refused; the r
 MINUTE: Final[Instant] = 60 * SECOND
 TIMEOUT_MAX_S: Final = 366 * 86_400  # what is to come back after a year was not meant to be taken back
 WORD_MAX: Final = 64  # characters of a device's name, or of a client's word for why it ends
+SETTINGS_ID: Final = r"^[^\s@/:]{1,64}$"  # it is part of `static:ID` and of `ID@LINK`
 LINGER_S: Final = 5.0  # how long a dropped subscriber has to read why
 GROUP: Final = "pvd"
+GIVEN: Final = "control"  # the source of profiles that are given here, and what stands for their file
 _SO_PEERGROUPS: Final = 59  # asm-generic/socket.h; Python has no name for it
 
 SERVICE_TEXT: Final = """\
@@ -118,6 +124,14 @@ method Reload() -> ()
 method Up(settings: string, link: string) -> (connection: string)
 method Down(settings: string) -> (connections: []string)
 
+# Something of a profile that is not used, or not shown: see pvdctl schema settings.
+type Note (code: string, key: string, where: string)
+
+# Give a profile at run time, as a file in /etc/pvd/settings.d has it (TOML). It stays, over restarts too, until it is
+# given anew or taken back; what is active of it follows.
+method Load(settings: string, text: string) -> (notes: []Note)
+method Unload(settings: string) -> ()
+
 # A prefix that goes through a tunnel. via: the next hop inside
 type VpnRoute (destination: string, via: ?string)
 
@@ -151,6 +165,10 @@ error NoSuchPvd (pvd: string)
 error NoSuchSettings (settings: string)
 error NoSuchLink (link: string)
 error NotUp (settings: string)
+# The text is no profile: what is wrong, and in which line. Nothing has changed.
+error NotSettings (line: int, text: string)
+# A file says this profile: edit that instead
+error OfAFile (settings: string, origin: string)
 error NoSuchVpn (vpn: string)
 # The configuration cannot be used: a line for each thing that is wrong. Nothing has changed.
 error NotReloaded (problems: []string)
@@ -192,6 +210,11 @@ class PerhapsPvd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class OfSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: str
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    settings: Annotated[str, msgspec.Meta(pattern=SETTINGS_ID)]
+    text: str
 
 
 class SettingsOnLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -464,6 +487,28 @@ class Control:
             self.driver.submit(ConnectionClosed(id=id), source="operator")
         return {"connections": open_}
 
+    def load(self, call: Call, asked: Text) -> dict[str, Any]:
+        self._of_no_file(asked.settings)
+        made = toml.parse(f"{GIVEN}:{asked.settings}", asked.text.encode(), GIVEN)
+        if isinstance(made, SettingsRejected):
+            raise Refusal("NotSettings", line=int(made.origin.rpartition(":")[2]), text=made.text)
+        profile = msgspec.structs.replace(made, id=asked.settings)
+        if self.driver.state.settings.get(profile.id) != profile:
+            self.driver.submit(SettingsLoaded(settings=profile), source="operator")
+        return {"notes": [{"code": one.code, "key": one.key, "where": one.where} for one in profile.notes]}
+
+    def unload(self, call: Call, asked: OfSettings) -> dict[str, Any]:
+        if asked.settings not in self.driver.state.settings:
+            raise Refusal("NoSuchSettings", settings=asked.settings)
+        self._of_no_file(asked.settings)
+        self.driver.submit(SettingsRemoved(id=asked.settings), source="operator")
+        return {}
+
+    def _of_no_file(self, id: str) -> None:
+        known = self.driver.state.settings.get(id)
+        if known is not None and known.source != GIVEN:
+            raise Refusal("OfAFile", settings=id, origin=known.origin)
+
     def checkpoint(self, call: Call, asked: Timeout) -> dict[str, Any]:
         id = f"checkpoint-{self.driver.journal.last_seq() + 1}"
         until = self.driver.now() + asked.timeout * SECOND if asked.timeout else NEVER
@@ -593,6 +638,8 @@ METHODS: Final[dict[str, Method]] = {
     f"{INTERFACE}.Reload": Method(Nothing, Control.reload_),
     f"{INTERFACE}.Up": Method(SettingsOnLink, Control.up),
     f"{INTERFACE}.Down": Method(OfSettings, Control.down),
+    f"{INTERFACE}.Load": Method(Text, Control.load),
+    f"{INTERFACE}.Unload": Method(OfSettings, Control.unload),
     f"{INTERFACE}.VpnUp": Method(OfTunnel, Control.vpn_up),
     f"{INTERFACE}.VpnDown": Method(OfVpn, Control.vpn_down),
     f"{INTERFACE}.Checkpoint": Method(Timeout, Control.checkpoint),

@@ -1,5 +1,7 @@
 """Our own profiles: `/etc/pvd/settings.d/NAME.toml`, a table for each setting, keys as NetworkManager calls them.
 
+The same text may be given at run time over the control socket (source `control`): it stays until it is taken back.
+
 Law: total: octets in, a profile or a typed rejection out. It is the plainest of the sources, and the only one that can
 say everything the others can.
 
@@ -22,27 +24,27 @@ SOURCE: Final = "toml"
 WRITE: Final = 'no TOML; write lines such as: method = "auto"'
 
 
-def parse(path: str, data: bytes) -> Settings | SettingsRejected:
-    """The profile in a file of ours."""
+def parse(path: str, data: bytes, source: str = SOURCE) -> Settings | SettingsRejected:
+    """The profile in a file of ours, or in what is given at run time as one."""
     try:
-        return _parse(path, decoded(SOURCE, path, data))
+        return _parse(path, decoded(source, path, data), source)
     except Rejected as rejected:
         return rejected.event
 
 
-def _parse(path: str, text: str) -> Settings:
+def _parse(path: str, text: str, source: str) -> Settings:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"\(at line (\d+)", str(error))
         number = line[1] if line else str(text.count("\n") + 1)
-        raise Rejected(SOURCE, f"{path}:{number}", "syntax", 'no TOML; write lines such as: method = "auto"') from None
+        raise Rejected(source, f"{path}:{number}", "syntax", 'no TOML; write lines such as: method = "auto"') from None
     except (RecursionError, ValueError):
-        raise Rejected(SOURCE, f"{path}:1", "syntax", "nested too deep, or a number too long") from None
+        raise Rejected(source, f"{path}:1", "syntax", "nested too deep, or a number too long") from None
     if not table:
-        raise Rejected(SOURCE, f"{path}:1", "no-profile")
+        raise Rejected(source, f"{path}:1", "no-profile")
     lines = key_lines(text)
-    maker = Maker(SOURCE, f"{path}:{min(lines.values(), default=1)}")
+    maker = Maker(source, f"{path}:{min(lines.values(), default=1)}")
     for name, value in table.items():
         where = f"{path}:{lines.get((name,), 1)}"
         if name == "id":

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -42,6 +43,8 @@ HINTS: Final[dict[str, tuple[int, str]]] = {
     f"{INTERFACE}.NoSuchLink": (NOT_FOUND, "there is no link {link!r}; see `pvdctl links`"),
     f"{INTERFACE}.NoCheckpoint": (NOT_FOUND, "there is no checkpoint; make one before a change: pvdctl checkpoint"),
     f"{INTERFACE}.NoSuchVpn": (NOT_FOUND, "no VPN is called {vpn!r}; `pvdctl list` shows those that are up"),
+    f"{INTERFACE}.NotSettings": (FAILED, "line {line}: {text}"),
+    f"{INTERFACE}.OfAFile": (FAILED, "{settings!r} is what {origin} says; edit that file"),
     f"{INTERFACE}.NotUp": (NOT_FOUND, "{settings!r} is not active anywhere; see `pvdctl connections`"),
 }
 """What each error means for people."""
@@ -96,19 +99,33 @@ def whole(client: Client, word: str) -> str:
 
 
 def command(args: argparse.Namespace) -> int:
-    """up, down, pin, unpin, checkpoint, rollback, commit, reload: one call."""
+    """up, down, load, unload, pin, unpin, checkpoint, rollback, commit, reload: one call."""
     with connected(args) as client:
         asked: dict[str, Any] = {}
         if args.command in ("pin", "unpin"):
             asked = {"pvd": whole(client, args.pvd)}
         elif args.command == "up":
             asked = {"settings": args.settings, "link": args.link}
-        elif args.command == "down":
+        elif args.command in ("down", "unload"):
             asked = {"settings": args.settings}
+        elif args.command == "load":
+            asked = {"settings": args.settings, "text": _text(args.file)}
         elif args.command == "checkpoint":
             asked = {"timeout": args.timeout}
-        answered(lambda: client.call(f"{INTERFACE}.{args.command.capitalize()}", **asked))
+        said = answered(lambda: client.call(f"{INTERFACE}.{args.command.capitalize()}", **asked))
+    for note in said.get("notes", ()):
+        print(f"pvdctl: {note['key']} ({note['where']}): {text.NOTED[note['code']]}", file=sys.stderr)
     return DONE
+
+
+def _text(path: str) -> str:
+    """What a file says, or standard input. Raises Stop."""
+    try:
+        return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode()
+    except OSError as error:
+        raise Stop(FAILED, f"{path}: {error.strerror}; write the path of a profile, or - for standard input") from None
+    except UnicodeDecodeError:
+        raise Stop(FAILED, f"{path}: no UTF-8; write it as those in /etc/pvd/settings.d") from None
 
 
 def call(args: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from adapters.running.config import ConfigError
 from adapters.running.control import CONTROL_TEXT, INTERFACE, METHODS, SERVICE, TEXTS
 from events.ids import SECOND
 from events.link import LinkSeen
-from events.operator import PropertiesSet, PropertyRule, Settings, SettingsLoaded
+from events.operator import PropertiesSet, PropertyRule, Settings, SettingsLoaded, SettingsNote
 from events.session import RequestRefused
 from events.vpn import VpnConnected, VpnRoute
 from pvdcore.past.journal import read_change
@@ -112,6 +112,66 @@ def test_pin_unpin_up_and_down_are_records_and_say_what_they_do_not_know(running
             with pytest.raises(Refused, match=name):
                 client.call(f"{INTERFACE}.{method}", **asked)
     assert running.kinds()[3:] == ["PvdPinned", "PvdUnpinned", "ConnectionOpened", "ConnectionClosed"]
+
+
+GIVEN = """\
+[connection]
+interface-name = "e1"
+[ipv4]
+addresses = ["192.0.2.10/24"]
+colour = "red"
+[wifi-security]
+psk = "do not tell"
+"""
+
+
+def test_settings_are_given_at_run_time_and_taken_back(running: Running) -> None:
+    running.hear(LinkSeen(link="e1", identity="netns:1:2:1"))
+    with running.client() as client:
+        for _ in range(2):
+            notes = client.call(f"{INTERFACE}.Load", settings="lab", text=GIVEN)["notes"]
+        assert [(one["code"], one["key"], one["where"]) for one in notes] == [
+            ("settings-unsupported", "[ipv4] colour", "control:lab:5"),
+            ("settings-secret", "[wifi-security] psk", "control:lab:7"),
+        ]
+        known = running.driver.state.settings["lab"]
+        assert (known.source, known.origin, known.lines["ipv4.addresses"]) == (
+            "control",
+            "control:lab:1",
+            "control:lab:4",
+        )
+        assert known.values["ipv4.addresses"] == ["192.0.2.10/24"] and known.values["ipv4.method"] == "manual"
+        client.call(f"{INTERFACE}.Up", settings="lab", link="e1")
+        assert running.driver.state.pvds["static:lab"].source == "static"
+        client.call(f"{INTERFACE}.Load", settings="lab", text=GIVEN.replace("192.0.2.10", "192.0.2.11"))
+        client.call(f"{INTERFACE}.Unload", settings="lab")
+    assert running.kinds()[1:] == ["SettingsLoaded", "ConnectionOpened", "SettingsLoaded", "SettingsRemoved"], (
+        "once each"
+    )
+    assert running.driver.state.connections["lab@e1"].reason == "settings-removed"
+    assert not [one for one in running.driver.journal.records() if "do not tell" in str(one.event)], "no secret"
+
+
+def test_what_cannot_be_given_is_said_with_its_line_and_changes_nothing(running: Running) -> None:
+    origin = "/etc/pvd/settings.d/home.toml:1"
+    running.hear(SettingsLoaded(settings=Settings("home", "toml", origin)))
+    with running.client() as client:
+        for name, method, asked, said in (
+            ("NotSettings", "Load", {"settings": "a", "text": "[ipv4]\nmethod = auto\n"}, {"line": 2}),
+            ("NotSettings", "Load", {"settings": "a", "text": ""}, {"line": 1}),
+            ("OfAFile", "Load", {"settings": "home", "text": GIVEN}, {"origin": origin}),
+            ("OfAFile", "Unload", {"settings": "home"}, {"origin": origin}),
+            ("NoSuchSettings", "Unload", {"settings": "none"}, {}),
+        ):
+            with pytest.raises(Refused) as caught:
+                client.call(f"{INTERFACE}.{method}", **asked)
+            assert caught.value.name == f"{INTERFACE}.{name}"
+            assert said.items() <= caught.value.parameters.items()
+        for id in ("", "a b", "a@e0", "a/b", "x" * 65):
+            with pytest.raises(Refused) as caught:
+                client.call(f"{INTERFACE}.Load", settings=id, text=GIVEN)
+            assert caught.value.name == f"{SERVICE}.InvalidParameter"
+    assert running.kinds() == ["SettingsLoaded"]
 
 
 def test_checkpoint_rollback_and_commit_by_the_socket(running: Running) -> None:
@@ -492,7 +552,7 @@ def test_the_interface_text_says_what_the_methods_take() -> None:
     source = Path(control.__file__).read_text()
     assert set(re.findall(r'Refusal\("(\w+)"', source)) == errors
     rows = {"Place": control.PlaceRow, "Pvd": control.PvdStatus, "Session": control.Session, "Change": Change}
-    rows |= {"Vpn": VpnConnected, "VpnRoute": VpnRoute}
+    rows |= {"Vpn": VpnConnected, "VpnRoute": VpnRoute, "Note": SettingsNote}
     for name, fields in re.findall(r"^type (\w+) \(([^)]*)\)", CONTROL_TEXT, re.M):
         assert re.findall(r"(\w+):", fields) == list(rows[name].__struct_fields__), name
 

@@ -236,6 +236,7 @@ async def test_a_pvd_that_is_withdrawn_takes_its_place_with_it_and_may_come_back
         assert phases == ["announced", "placed", "lingering", "gone"] * 3
 
 
+@pytest.mark.covers("problem:11")
 @live
 async def test_who_is_inside_keeps_the_place_and_it_goes_with_the_last_of_them() -> None:
     link = veth()

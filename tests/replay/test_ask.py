@@ -1,5 +1,6 @@
 """The commands that speak with the daemon: their answers, and the line and exit code when there is none."""
 
+import io
 import json
 import os
 import subprocess
@@ -34,6 +35,7 @@ DAEMON = (
     "unpin x",
     "up s --link e0",
     "down s",
+    "unload s",
     "reload",
     "call GetStatus",
     "checkpoint",
@@ -66,6 +68,25 @@ def test_without_a_daemon_the_exit_code_is_8_and_the_line_says_what_to_do(words:
     code, out, err = ctl(*words.split(), *cursor, "--control", str(tmp_path / "none"))
     assert (code, out) == (8, "")
     assert err.endswith("start it: systemctl start pvdd\n") and err.count("\n") == 1
+
+
+def test_settings_come_from_a_file_or_from_standard_input(
+    running: Running, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, socket = tmp_path / "lab.toml", ("--control", running.path)
+    file.write_text('[ipv4]\naddresses = ["192.0.2.10/24"]\nttl = 3\n')
+    code, out, err = ctl("load", "lab", str(file), *socket)
+    assert (code, out, err) == (0, "", "pvdctl: [ipv4] ttl (control:lab:3): not supported\n")
+    assert running.driver.state.settings["lab"].values["ipv4.addresses"] == ["192.0.2.10/24"]
+    assert ctl("unload", "lab", *socket) == (0, "", "") and not running.driver.state.settings
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[ipv4]\nmethod = auto\n")))
+    code, out, err = ctl("load", "lab", "-", *socket)
+    assert (code, out) == (1, "") and err == 'pvdctl: line 2: no TOML; write lines such as: method = "auto"\n'
+    for path, says in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        code, out, err = ctl("load", "lab", str(path), *socket)
+        assert (code, out) == (1, "") and says in err and err.count("\n") == 1
+    (tmp_path / "odd").write_bytes(b"\xff")
+    assert "no UTF-8" in ctl("load", "lab", str(tmp_path / "odd"), *socket)[2]
 
 
 def test_one_call_each(running: Running, ctl: Ctl) -> None:

@@ -565,6 +565,8 @@ def test_every_command_has_help_and_does_something(ctl: Ctl) -> None:
 
 
 ASKING = {"monitor", "wait", "pin", "unpin", "up", "down", "reload", "call", "exec", "doctor", "advertise"} | {
+    "load",
+    "unload",
     "checkpoint",
     "rollback",
     "commit",
