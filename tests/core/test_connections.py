@@ -194,7 +194,7 @@ def test_activating_a_profile_on_one_link_attaches_no_pvd_of_another() -> None:
     assert connection(told, "home@e1").pvds == (Y, "static:home")
 
 
-@pytest.mark.covers("problem:8")
+@pytest.mark.covers("problem:8", "feat:F3")
 def test_one_activation_three_pvds_and_closing_one_leaves_two() -> None:
     told = Story().hear(profile(), up())
     assert connection(told).phase == "activating"
@@ -207,7 +207,7 @@ def test_one_activation_three_pvds_and_closing_one_leaves_two() -> None:
     assert connection(told).pvds == () and connection(told).phase == "activating", "the last PvD lapsed"
 
 
-@pytest.mark.covers("problem:12")
+@pytest.mark.covers("problem:12", "feat:F2")
 def test_one_profile_on_two_links_is_two_connections_and_closing_one_leaves_the_other() -> None:
     told = Story().hear(fixed(), up(link="e0"), up(link="e1"))
     assert sorted(told.state.connections) == ["home@e0", "home@e1"]
@@ -323,7 +323,7 @@ def test_what_names_no_network_may_come_first_and_is_no_mismatch_for_a_while() -
     assert connection(patient).phase == "activating" and connection(patient.at(61)).phase == "mismatch"
 
 
-@pytest.mark.covers("problem:7")
+@pytest.mark.covers("problem:7", "feat:F4")
 def test_a_profile_remembers_every_pvd_it_led_to() -> None:
     told = Story().hear(profile("eduroam", **{"802__1x_eap": ["peap"]}), up("eduroam"), ra(R1, pvd("x.example.")))
     told.at(100).detach().at(200).attach().hear(up("eduroam"), ra(R2, pvd("y.example.")))
@@ -470,6 +470,7 @@ def changed(told: Story) -> Story:
     )
 
 
+@pytest.mark.covers("feat:F5")
 def test_rollback_says_again_what_was_and_leaves_the_change_in_the_journal() -> None:
     told = checkpointed()
     before = told.state

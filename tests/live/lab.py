@@ -41,7 +41,10 @@ TAIL: Final = 25  # records shown when a wait fails
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # Of each host, and empty at first.
-_OWN: Final = "/run/netns /etc/netns /etc/pvd /run/pvd /run/nscd /var/lib/dhcpcd /run/dhcpcd"
+_OWN: Final = (  # of each host, and empty at first
+    "/run/netns /etc/netns /run/pvd /etc/pvd /run/nscd /var/lib/dhcpcd /run/dhcpcd"
+    " /etc/NetworkManager/system-connections"
+)
 _PRIVATE: Final = (
     f"mkdir -p {_OWN} && for at in {_OWN}; do mount -t tmpfs none $at || exit; done;"
     " mount -t sysfs none /sys && echo ready && exec cat"
