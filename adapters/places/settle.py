@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from adapters.places.helper import Answer, ClientEnded, Notice, Rang, UsersLeft
 from events.codec import AnyEvent
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
-from events.link import DadFailed
+from events.link import DadFailed, LinkGone
 from events.ops import (
     AddressDelete,
     ClientLost,
@@ -35,6 +35,7 @@ from events.ops import (
 )
 from pvdcore import phases
 from pvdcore.profiles.connections import held_down
+from pvdcore.profiles.vpns import of_pvd, pvd_of
 from pvdcore.projections import places, placing
 from pvdcore.projections.desired import Place
 from pvdcore.projections.placing import BACKOFF_FIRST, TABLES, Key, backoff
@@ -225,6 +226,10 @@ class Settler:
             for pvd, found in state.pvds.items():
                 if before.pvds.get(pvd) is not found:
                     self._soil_pvd(state, pvd)
+        if state.vpns is not before.vpns:
+            for name, vpn in state.vpns.items():
+                if before.vpns.get(name) is not vpn:
+                    self._soil_pvd(state, pvd_of(name))
         if state.policy is not before.policy:
             for spot in self._spots.values():
                 self._soil(spot)
@@ -346,6 +351,8 @@ class Settler:
             return
         if spot.place is None:
             ops = self._ending(state, spot, now)
+        elif self._lost(state, spot):
+            return
         else:
             missing = self._missing(spot, now)
             self._correct(state, spot, missing)
@@ -405,6 +412,14 @@ class Settler:
             wrong = wrong or any(op_key(one.op) not in wanted for one in (said.failed if said is not None else ()))
         if wrong:
             self._say(spot, (), tuple(missing))
+
+    def _lost(self, state: State, spot: Spot) -> bool:
+        """Whether a tunnel that stood here does so no more: it ended with its client, and only who looks here knows."""
+        vpn = of_pvd(state, spot.key[0])
+        if vpn is None or not vpn.inside or (spot.have is not None and spot.have.device):
+            return False
+        self._session.submit(LinkGone(link=vpn.link))
+        return True
 
     def _ending(self, state: State, spot: Spot, now: Instant) -> tuple[Op, ...]:
         """What is to go: all of it, unless somebody is inside, and then when they have left or have had their time."""

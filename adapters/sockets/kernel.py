@@ -49,6 +49,7 @@ from events.link import (
     RuleSeen,
 )
 from pvdcore.host.believed import Key, key, same
+from pvdcore.profiles.vpns import away
 from pvdcore.state import Link, Sighting, State
 
 BUFFER_OCTETS: Final = 32 << 20  # 20,000 routes in one batch are 5 MiB; the kernel counts them fourfold
@@ -121,6 +122,8 @@ class Kernel:
         self._known: dict[LinkId, Link] = {
             link.id: link for link in state.links.values() if link.identity.startswith("netns:")
         }
+        for elsewhere in away(state):  # in the namespace of a PvD: whether it is still there is asked by the settler
+            self._known[elsewhere] = msgspec.structs.replace(self._known[elsewhere], gone_at=self._clock.now())
         self._seen: dict[LinkId, LinkSeen] = {}
         self._attached = {link.id: link.attached for link in self._known.values()}
         self._changes = {link.id: link.carrier_changes for link in self._known.values()}

@@ -286,7 +286,8 @@ def _read_link(reading: _Reading, at: int, end: int, kind: int, events: list[Any
     ifindex = reading.ifindex(at + 4)
     found = reading.attributes(at + 16, end)
     if kind == _DELLINK:
-        events.append(LinkGone(link=reading.name(ifindex)))
+        moved = 45 in found  # IFLA_NEW_NETNSID: it went to another namespace (net/core/dev.c)
+        events.append(LinkGone(link=reading.name(ifindex), reason="moved" if moved else "deleted"))
         return
     hardware, flags = reading.number(at + 2, 2), reading.number(at + 8, 4)
     made_as = reading.text(reading.attributes(*found[18]), 1) if 18 in found else ""  # IFLA_LINKINFO, IFLA_INFO_KIND

@@ -52,7 +52,7 @@ def gone(draft: Draft, event: LinkGone) -> None:
     """A link was deleted: everything learned on it ends."""
     if event.link in draft.links:
         if vpns.gone(draft, event):
-            autoconf.forget(draft, event.link)  # addresses do not go along
+            _forget(draft, event.link, "link-gone", but=vpns.RULE)
             return
         _forget(draft, event.link, "link-gone")
         draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
@@ -79,7 +79,8 @@ def detached(draft: Draft, event: AttachEnded) -> None:
         draft.put_link(replace(link, attached=False, asks=(), clients=()))
 
 
-def _forget(draft: Draft, name: str, reason: str) -> None:
+def _forget(draft: Draft, name: str, reason: str, *, but: str = "") -> None:
+    """What was learned on a link ends. but: the rule of what doesn't."""
     link = draft.link(name)
     connections.left(draft, name, reason)
     info.forget(draft, name)
@@ -87,9 +88,11 @@ def _forget(draft: Draft, name: str, reason: str) -> None:
     for speaker in link.speakers:
         for origin in draft.speakers.get((name, speaker), ()):
             draft.drop_origin(origin, "attachment", draft.seq)
-    vpns.left(draft, name)
+    if but != vpns.RULE:
+        vpns.left(draft, name)
     for key in link.grants:
-        draft.drop_grant(draft.grants[(name, *key)], "attachment", draft.seq)
+        if key[1] != but:
+            draft.drop_grant(draft.grants[(name, *key)], "attachment", draft.seq)
     autoconf.forget(draft, name)
 
 

@@ -49,8 +49,8 @@ def of_pvd(state: Holder, pvd: PvdId) -> Vpn | None:
 
 
 def moves(state: Holder, one: Vpn) -> bool:
-    """Whether the tunnel is to stand in its PvD's namespace."""
-    return (one.said.tunnel or state.policy.word("vpn_tunnel")) == MOVE
+    """Whether the tunnel is to stand in its PvD's namespace. One that does stays there until it ends."""
+    return one.inside or (one.said.tunnel or state.policy.word("vpn_tunnel")) == MOVE
 
 
 def away(state: Holder) -> frozenset[LinkId]:
@@ -176,6 +176,8 @@ def _drop(draft: Draft, one: Vpn, cause: str) -> None:
     grant = draft.grants.get((one.link, "", RULE, pvd_of(one.said.vpn)))
     if grant is not None:
         draft.drop_grant(grant, cause, draft.seq)
+    if one.inside:  # should it come back to where we see it, it comes as another link
+        draft.put_link(replace(draft.link(one.link), gone_at=draft.at, attached=False, asks=(), clients=()))
 
 
 # What a tunnel brings, as items
