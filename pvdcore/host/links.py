@@ -7,9 +7,8 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from pvdcore.domains import info, visits
 from pvdcore.draft import Draft
-from pvdcore.host import autoconf
+from pvdcore.host.attachments import forget
 from pvdcore.leases import membership
 from pvdcore.profiles import connections, vpns
 from pvdcore.state import Link
@@ -52,7 +51,7 @@ def gone(draft: Draft, event: LinkGone) -> None:
     """A link was deleted: everything learned on it ends."""
     if event.link in draft.links:
         if vpns.gone(draft, event):
-            _forget(draft, event.link, "link-gone", but=vpns.RULE)
+            forget(draft, event.link, "link-gone", but=vpns.RULE)
             return
         _forget(draft, event.link, "link-gone")
         draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
@@ -79,21 +78,9 @@ def detached(draft: Draft, event: AttachEnded) -> None:
         draft.put_link(replace(link, attached=False, asks=(), clients=()))
 
 
-def _forget(draft: Draft, name: str, reason: str, *, but: str = "") -> None:
-    """What was learned on a link ends. but: the rule of what doesn't."""
-    link = draft.link(name)
-    connections.left(draft, name, reason)
-    info.forget(draft, name)
-    visits.ended(draft, name)
-    for speaker in link.speakers:
-        for origin in draft.speakers.get((name, speaker), ()):
-            draft.drop_origin(origin, "attachment", draft.seq)
-    if but != vpns.RULE:
-        vpns.left(draft, name)
-    for key in link.grants:
-        if key[1] != but:
-            draft.drop_grant(draft.grants[(name, *key)], "attachment", draft.seq)
-    autoconf.forget(draft, name)
+def _forget(draft: Draft, name: str, reason: str) -> None:
+    vpns.left(draft, name)
+    forget(draft, name, reason)
 
 
 def forget_all(draft: Draft) -> None:

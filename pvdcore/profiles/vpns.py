@@ -19,6 +19,7 @@ from events.ids import LinkId, PvdId, Seq
 from events.link import LinkGone
 from events.vpn import VpnConnected, VpnEnded
 from pvdcore.draft import Draft
+from pvdcore.host.attachments import forget
 from pvdcore.policy import Policy
 from pvdcore.prefixes import interface
 from pvdcore.state import Grant, Held, Link, Value, Vpn
@@ -72,6 +73,10 @@ def connected(draft: Draft, event: VpnConnected) -> None:
     link = _tunnel(draft, event, known)
     if known is not None and (link is None or link.id != known.link):  # another tunnel than before
         _drop(draft, known, "reconnected")
+    for name, one in sorted(draft.vpns.items()):
+        if link is not None and one.link == link.id and name != event.vpn:  # its client calls itself otherwise now
+            _drop(draft, one, "reconnected")
+            draft.vpns = draft.vpns.delete(name)
     inside = known is not None and link is not None and link.id == known.link and known.inside
     now = Vpn(event, draft.at, draft.seq, inside=inside)
     draft.vpns = draft.vpns.set(event.vpn, now)
@@ -92,11 +97,12 @@ def ended(draft: Draft, event: VpnEnded) -> None:
 
 
 def sighted(draft: Draft, link: Link) -> None:
-    """A link is there: whoever said that it is his tunnel has it from now on."""
-    for name in sorted(draft.vpns) if draft.vpns else ():
-        one = draft.vpns[name]
-        if not one.link and _is(one.said, link):
-            _bind(draft, one, link)
+    """A link is there: who said last that it is his tunnel has it from now on."""
+    if not draft.vpns or any(one.link == link.id for one in draft.vpns.values()):
+        return
+    waiting = [one for one in draft.vpns.values() if not one.link and _is(one.said, link)]
+    if waiting:
+        _bind(draft, max(waiting, key=lambda one: (one.because, one.said.vpn)), link)
 
 
 def left(draft: Draft, name: LinkId) -> None:
@@ -127,13 +133,13 @@ def _tunnel(draft: Draft, said: VpnConnected, known: Vpn | None) -> Link | None:
     others = {one.link for name, one in draft.vpns.items() if name != said.vpn}
     elsewhere = away(draft)
     alike = [link for name, link in sorted(draft.links.items()) if name not in elsewhere and _is(said, link)]
-    for link in alike:
-        if link.id not in others:
-            return link
-    if known is None or not known.inside or known.said.device != said.device:
-        return None
+    free = [link for link in alike if link.id not in others]
+    if free:
+        return free[0]
     # In its namespace it may have a name that another has here; a number that nobody has yet is a new tunnel's.
-    return draft.links.get(known.link) if alike or not said.ifindex else None
+    if known is not None and known.inside and known.said.device == said.device and (alike or not said.ifindex):
+        return draft.links.get(known.link)
+    return alike[0] if alike else None
 
 
 def _is(said: VpnConnected, link: Link) -> bool:
@@ -177,6 +183,7 @@ def _drop(draft: Draft, one: Vpn, cause: str) -> None:
     if grant is not None:
         draft.drop_grant(grant, cause, draft.seq)
     if one.inside:  # should it come back to where we see it, it comes as another link
+        forget(draft, one.link, "link-gone")
         draft.put_link(replace(draft.link(one.link), gone_at=draft.at, attached=False, asks=(), clients=()))
 
 

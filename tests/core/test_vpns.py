@@ -4,8 +4,11 @@ Law: what other PvDs hold is compared whole, before and after: a VPN changes not
 """
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from events.codec import AnyEvent
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.ops import AddressAdd, LinkMove, NetnsAdd, Outcome, PlanApplied, ResolverWrite, RouteAdd
 from events.session import SessionStarted
@@ -233,8 +236,54 @@ def test_the_name_of_a_tunnel_that_moved_is_free_for_another() -> None:
     assert [one.link for one in story.instances(CORP) if one.phase != "lingering"] == ["tun0#3"]
 
 
+def test_a_tunnel_is_of_one_vpn_of_that_which_was_said_last() -> None:
+    story = told(replace(UP, vpn="home"), UP, tun())
+    assert story.alive() == [CORP], "of two that waited for it, the later one"
+    story = told(tun(), UP, replace(UP, vpn="office"))
+    assert story.alive() == ["vpn:office"] and list(story.state.vpns) == ["office"]
+
+
 @pytest.mark.parametrize("policy", [{}, {"projection": "netns"}], ids=["observed", "left where it is"])
 def test_a_tunnel_that_somebody_else_moved_is_gone(policy: dict[str, str]) -> None:
     tunnel = "move" if not policy else "leave"
     story = told(tun(), replace(UP, tunnel=tunnel), LinkGone(link="tun0", reason="moved"), **policy)
     assert story.alive() == []
+
+
+tuns = st.sampled_from([("tun0", 7), ("tun0#2", 9), ("tun1", 8)])
+happenings = st.one_of(
+    st.builds(lambda one, up: tun(one[0][:4], one[1], link=one[0], up=up), tuns, st.booleans()),
+    st.builds(lambda one, why: LinkGone(link=one[0], reason=why), tuns, st.sampled_from(["moved", "deleted"])),
+    st.builds(lambda one: AttachStarted(link=one[0]), tuns),
+    st.builds(lambda one: AttachEnded(link=one[0]), tuns),
+    st.builds(
+        lambda vpn, index, how, part, dns: replace(UP, vpn=vpn, ifindex=index, tunnel=how, partial=part, dns=(dns,)),
+        st.sampled_from(["corp", "home"]),
+        st.sampled_from([0, 7, 7, 8, 9]),
+        st.sampled_from(["move", "move", "leave"]),
+        st.booleans(),
+        st.sampled_from(["10.8.0.1", "10.8.0.2"]),
+    ),
+    st.builds(lambda vpn: VpnEnded(vpn=vpn), st.sampled_from(["corp", "home"])),
+    st.builds(
+        lambda vpn, one: PlanApplied(
+            projection="netns", pvd=f"vpn:{vpn}", outcomes=(Outcome(NetnsAdd("n", "p")),), link=one[0], epoch=1
+        ),
+        st.sampled_from(["corp", "home"]),
+        tuns,
+    ),
+    st.sampled_from([SessionStarted(mode="live", version="1", boot=boot) for boot in ("one", "two")]),
+    st.builds(lambda one: replace(ra(R1, pio("2001:db8:1::/64")), link=one[0]), tuns),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(happenings, max_size=20))
+def test_whatever_happens_in_whatever_order_the_state_is_sound(events: list[AnyEvent]) -> None:
+    home = replace(UP, vpn="home", device="tun1", ifindex=8)
+    begun = (tun(), tun("tun1", 8), replace(UP, tunnel="move"), replace(home, tunnel="move"))
+    story = told(*begun, *events, projection="netns")  # which checks all invariants after each
+    assert snapshot.encode(story.refolded()) == snapshot.encode(story.state)
+    assert snapshot.encode(snapshot.decode(snapshot.encode(story.state))) == snapshot.encode(story.state)
+    bound = [one.link for one in story.state.vpns.values() if one.link]
+    assert len(bound) == len(set(bound)), "no tunnel is of two VPNs"
