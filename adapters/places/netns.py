@@ -299,7 +299,7 @@ class Netns:
             routes=tuple(
                 (one.destination, one.via, one.metric, one.expires_s, 0)
                 for one in room.rtnl.routes()
-                if one.index == device.index and one.table == MAIN
+                if (one.index == device.index or one.kind == "unreachable") and one.table == MAIN
             ),
         )
 
@@ -337,6 +337,8 @@ class Netns:
             return self._move(op, room)
         if isinstance(op, NetnsAdopt):
             return room.rtnl.do(link_set(1, alias=_alias(op.pvd)))
+        if isinstance(op, RouteAdd) and op.kind == "unreachable":  # over no device
+            return unless_there(room.rtnl.do(route_asked(op, 0)))
         device = room.rtnl.link(op.name if isinstance(op, (LinkDelete, LinkSet)) else op.link)
         if device is None:
             return "ENODEV"
@@ -355,7 +357,8 @@ class Netns:
                 return unless_there(room.rtnl.do(route_asked(op, device.index)))
             case RouteDelete():
                 metric = op.metric or METRICS["medium"]
-                gone = route(device.index, op.destination, via=op.via, metric=metric, delete=True)
+                index = device.index if op.via is not None else 0  # what leads nowhere has no device
+                gone = route(index, op.destination, via=op.via, metric=metric, delete=True)
                 return room.rtnl.do(gone)
             case _:
                 return "EOPNOTSUPP"

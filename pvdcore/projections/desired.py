@@ -7,6 +7,7 @@ the PvD that owns it.
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
@@ -53,6 +54,10 @@ class WantedRoute(msgspec.Struct, frozen=True):
     table: int = 0
     kind: str = "unicast"
     metric: int = 0
+
+
+EXCLUDED: Final = 256
+"""The metric of what a VPN excludes: before that of any route, should the same prefix be included, too."""
 
 
 class WantedRule(msgspec.Struct, frozen=True, order=True):
@@ -216,6 +221,8 @@ def place_of(
                 routes.append(
                     WantedRoute(str(held.value[0]), None if via is None else str(via), str(held.value[2]), ends, record)
                 )
+            case "excluded":  # of what goes through the tunnel, this does not, and there is no other way in its PvD
+                routes.append(WantedRoute(held.key, None, "medium", ends, record, 0, "unreachable", EXCLUDED))
             case "dns":
                 servers.append(_scoped(held.key, device))
             case "search":

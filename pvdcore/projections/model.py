@@ -88,7 +88,7 @@ class ModelKernel:
                 return Standing(servers=known.servers, search=known.search, mark=known.mark)
             case ResolverWrite():
                 return replace(known, servers=op.servers, search=op.search)
-            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if op.netns and known.device != op.link:
+            case AddressAdd() | AddressDelete() | RouteAdd() | RouteDelete() if op.netns and not _leads(op, known):
                 return "ENODEV"
             case ClientRun() | ClientEnd() if known.device != op.link:
                 return "ENODEV"
@@ -111,6 +111,11 @@ class ModelKernel:
                 return "ESRCH" if left_ == known.routes else replace(known, routes=left_)
             case _:
                 return "EOPNOTSUPP"
+
+
+def _leads(op: AddressAdd | AddressDelete | RouteAdd | RouteDelete, known: Standing) -> bool:
+    """Whether an operation is of a device that is there; one that has traffic go nowhere is of none."""
+    return op.link == known.device or (isinstance(op, RouteAdd) and op.kind == "unreachable")
 
 
 def _ends(seconds: int | None, at: Instant) -> Instant:

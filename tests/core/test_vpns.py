@@ -183,6 +183,8 @@ def test_a_tunnel_that_is_to_move_goes_into_its_namespace_as_it_is(how: dict[str
         ("2001:db8:8::/64", None),
         ("2001:db8:9::/48", None),
     }
+    nowhere = [one for one in ops if isinstance(one, RouteAdd) and one.kind == "unreachable"]
+    assert [(one.destination, one.link) for one in nowhere] == [("192.0.2.128/25", "")], "what is excluded"
     assert ResolverWrite(name, UP.dns, UP.search) in ops
     kernel = ModelKernel()
     assert [one.error for one in (kernel.apply(op, START) for op in ops) if one.error] == []

@@ -24,6 +24,7 @@ from events.ops import (
     AddressDelete,
     LinkAdd,
     LinkDelete,
+    LinkMove,
     LinkSet,
     NetnsAdd,
     NetnsDelete,
@@ -32,6 +33,7 @@ from events.ops import (
     RouteAdd,
     RouteDelete,
 )
+from pvdcore.projections.desired import EXCLUDED
 from pvdcore.projections.plan import METRICS, Look
 from tests.live.sandbox import sandboxed, sh
 
@@ -284,6 +286,63 @@ def test_a_file_on_which_nothing_was_mounted_is_taken_away_or_used() -> None:
     Path("/run/netns", "pvd-5566778899").touch()
     kernel.remove_leftovers()
     assert sorted(os.listdir("/run/netns")) == [N, "somebody"]
+
+
+def tunnel() -> None:
+    """A tunnel as its client leaves it: up, with an address and a route."""
+    sh("ip tuntap add dev tun0 mode tun && ip link set tun0 up && ip address add 10.8.0.2/24 dev tun0")
+    sh("ip route add 192.0.2.0/24 via 10.8.0.1")
+
+
+MOVED = (
+    NetnsAdd(N, "vpn:corp"),
+    LinkMove(N, "tun0", 1400),
+    AddressAdd(N, "tun0", "10.8.0.2/24"),
+    RouteAdd(N, "tun0", "192.0.2.0/24", "10.8.0.1", "medium", METRICS["medium"]),
+    RouteAdd(N, "tun0", "2001:db8:9::/48", None, "medium", METRICS["medium"]),
+    RouteAdd(N, "", "192.0.2.128/25", None, "medium", EXCLUDED, None, 0, "unreachable"),
+    RouteAdd(N, "", "2001:db8:9:9::/64", None, "medium", EXCLUDED, None, 0, "unreachable"),
+)
+
+
+@pytest.mark.covers("feat:C5")
+@sandboxed
+def test_a_link_that_is_moved_has_what_it_is_given_and_goes_back_when_its_namespace_ends() -> None:
+    tunnel()
+    kernel = Netns()
+    done(kernel, *MOVED)
+    assert "tun0" not in sh("ip -br link") and "192.0.2" not in sh("ip route")
+    device = ip("-d link")[1]
+    assert (device["ifname"], device["mtu"], "UP" in device["flags"]) == ("tun0", 1400, True)
+    assert [one["local"] for one in ip("address show dev tun0")[0]["addr_info"]] == ["10.8.0.2"]
+    assert "192.0.2.0/24 via 10.8.0.1 dev tun0" in sh(f"ip -n {N} route")
+    for excluded in ("192.0.2.129", "2001:db8:9:9::1"):
+        asked = subprocess.run(["ip", "-n", N, "route", "get", excluded], capture_output=True, text=True)
+        assert asked.returncode and "unreachable" in asked.stderr, "though what is around it goes through the tunnel"
+    seen = look(kernel)
+    assert (seen.mark, seen.device, seen.mtu, seen.up) == ("vpn:corp", "tun0", 1400, True)
+    assert {one[:3] for one in seen.routes} == {(one.destination, one.via, one.metric) for one in MOVED[3:]}  # type: ignore[attr-defined]
+    assert lasting(look(Netns())) == lasting(seen), "another process finds the same"
+    done(kernel, *(RouteDelete(N, "tun0", *one[:3]) for one in seen.routes))
+    assert look(kernel).routes == ()
+    done(kernel, NetnsDelete(N))
+    assert json.loads(sh("ip -j address show dev tun0"))[0]["addr_info"] == []
+    assert "alias" not in sh("ip link show dev tun0")
+
+
+@sandboxed
+def test_a_link_that_is_not_there_any_more_cannot_be_moved_and_one_that_was_is_not_moved_twice() -> None:
+    tunnel()
+    kernel = Netns()
+    done(kernel, *MOVED[:2])
+    sh("ip tuntap add dev tun0 mode tun")
+    done(kernel, LinkMove(N, "tun0", 1300))
+    assert look(kernel).mtu == 1300 and "tun0" in sh("ip -br link"), "the other one of that name is somebody else's"
+    assert kernel.apply(LinkMove(N, "tun9")).error.startswith("ENODEV")
+    assert kernel.apply(NetnsDelete(N)).error.startswith("EEXIST"), "it finds no room where it came from"
+    sh("ip link delete dev tun0")
+    done(kernel, NetnsDelete(N))
+    assert "tun0" in sh("ip -br link")
 
 
 @sandboxed
