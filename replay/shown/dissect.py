@@ -286,9 +286,10 @@ def _dhcp4_options(options: Sequence[DhcpOption], data: bytes, at: int, end: int
     for (code, place), group in groupby(options, lambda option: (option.code, option.at)):
         parts = list(group)
         body = place + _DHCP4_HEADER_OCTETS
-        joined = [octet for first, after in pieces.get(code, []) for octet in range(first, after)]
-        if not joined or joined[0] != body:  # an option 52 where none may be
-            joined = list(range(body, place + parts[0].length))
+        spans = pieces.get(code, [])
+        if not spans or spans[0][0] != body:  # an option 52 where none may be
+            spans = [(body, place + parts[0].length)]
+        joined = [octet for first, after in spans for octet in range(first, after)]
         fields = contents(parts, bytes([data[octet] for octet in joined]), six=False)
         for option, found in zip(parts, fields, strict=True):
             yield 1, place, _dhcp_title(option, dhcp4.OPTIONS)

@@ -163,6 +163,15 @@ def places(frame: Frame) -> list[tuple[int | None, str]]:
     return found
 
 
+def test_a_first_piece_without_content_has_no_octet_of_the_joined_option() -> None:
+    """Found by fuzzing."""
+    frame = frame4(dhcp.ack(dhcp.o4(250), dhcp.o4(3, dhcp.ip("192.0.2.1")), dhcp.o4(250, b"ab")))
+    text = [line.strip() for line in lines(1, frame, translate(frame))]
+    start = 42 + 240 + len(dhcp.ACK_BASE)
+    assert f"{start}  +2  unknown (250)" in text
+    assert f"{start + 2 + 6 + 2}  data 6162" in text
+
+
 MAC = re.compile(r"(mac )?[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 WITHOUT_A_PLACE = re.compile(r'reason |.* \(empty\)$|.* ""$|note: ')
 
