@@ -55,8 +55,7 @@ def unlike_scapy(octets: bytes, event: AnyEvent) -> list[str]:
 
 def unlike_tshark(theirs: Words | None, event: AnyEvent) -> list[str]:
     """Where tshark reads the packet otherwise; None: it gave up inside it."""
-    reasons = [one.reason for one in getattr(event, "options", ()) if isinstance(one, Ignored)]
-    if any(reason.startswith("nested-") for reason in reasons):
+    if any(isinstance(one, Ignored) and one.code in (3, 4, 25) for one in getattr(event, "options", ())):
         return []  # behind an IA whose options do not end with it tshark reads nothing more
     known = TSHARK_KNOWS.get(type(event))
     return [] if known is None or theirs is None else unlike(theirs, event, known)

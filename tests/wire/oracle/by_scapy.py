@@ -35,7 +35,8 @@ DHCP6: Final = frozenset((
 
 
 def read(octets: bytes) -> tuple[Words, frozenset[str]] | None:
-    """(what it says, the words that scapy knows) of an Ethernet frame; None for a message it has no layer for."""
+    """(what it says, the words that scapy knows) of an Ethernet frame; None for a message it has no layer for, or
+    in which it loses its place."""
     packet = Ether(octets)
     if inet6.ICMPv6ND_RA in packet:
         return _nd(packet[inet6.ICMPv6ND_RA]), ND
@@ -43,8 +44,29 @@ def read(octets: bytes) -> tuple[Words, frozenset[str]] | None:
         return _dhcp4(packet[dhcp.BOOTP], packet[dhcp.DHCP].options), DHCP4
     for layer in packet.layers():
         if layer.__name__.startswith("DHCP6_"):
-            return None if "Relay" in layer.__name__ else (_dhcp6(packet[layer]), DHCP6)
+            message = packet[layer]
+            if "Relay" in layer.__name__ or _codes(message) != _codes_at(bytes(message)):
+                return None
+            return _dhcp6(message), DHCP6
     return None
+
+
+def _codes(message: Any) -> list[int]:
+    """The codes of the options that scapy finds, up to what it leaves undissected."""
+    option, found = message.payload, []
+    while option and hasattr(option, "optcode"):
+        found.append(option.optcode)
+        option = option.payload
+    return found
+
+
+def _codes_at(octets: bytes) -> list[int]:
+    """Where options really begin: of some that should be empty or short scapy takes a longer one for several."""
+    at, found = 4, []
+    while at + 4 <= len(octets):
+        found.append(int.from_bytes(octets[at : at + 2], "big"))
+        at += 4 + int.from_bytes(octets[at + 2 : at + 4], "big")
+    return found
 
 
 def _nd(layer: Any) -> Words:
