@@ -64,12 +64,15 @@ DHCP4: dict[int, tuple[int, bytes]] = {
 # Code -> (message type, content); 5, 26 and 67 stand where they belong
 DHCP6: dict[int, tuple[int, bytes]] = {
     3: (7, d.u32(1) + d.u32(1800) + d.u32(2880) + d.iaaddr("2001:db8::5")), 4: (7, d.u32(1) + d.iaaddr("2001:db8::6")),
-    6: (1, d.u16(23) + d.u16(24)), 7: (2, b"\xff"), 8: (1, d.u16(65535)), 11: (7, b"\3\1\0" + bytes(8) + b"\1" + bytes(16)),
+    6: (1, d.u16(23) + d.u16(24)), 7: (2, b"\xff"), 8: (1, d.u16(65535)),
+    11: (7, b"\3\1\0" + bytes(8) + b"\1" + bytes(16)),
     12: (7, d.ip("2001:db8::1")), 13: (7, d.u16(0) + b"well"), 14: (7, b""), 15: (1, d.u16(2) + b"me"),
-    16: (1, d.u32(9) + d.u16(2) + b"me"), 17: (7, d.u32(9) + d.u16(1) + d.u16(2) + b"me"), 19: (10, b"\5"), 20: (7, b""),
+    16: (1, d.u32(9) + d.u16(2) + b"me"), 17: (7, d.u32(9) + d.u16(1) + d.u16(2) + b"me"),
+    19: (10, b"\5"), 20: (7, b""),
     23: (7, d.ip("2001:db8::53")), 24: (7, d.name("corp.example") + d.name("lab.example")),
     25: (7, d.u32(1) + d.u32(1800) + d.u32(2880) + d.iaprefix("2001:db8:1:100::", 56, d.o6(67, b"\x40\1"))),
-    32: (7, d.u32(86400)), 39: (1, b"\0" + d.name("host.example")), 56: (7, d.u16(1) + d.u16(16) + d.ip("2001:db8::7b")),
+    32: (7, d.u32(86400)), 39: (1, b"\0" + d.name("host.example")),
+    56: (7, d.u16(1) + d.u16(16) + d.ip("2001:db8::7b")),
     74: (7, d.ip("2001:db8::53") + b"\3" + d.name("corp.example")), 82: (7, d.u32(3600)), 83: (7, d.u32(3600)),
     103: (7, b"https://portal.example/api"), 144: (7, DNR6),
 }  # fmt: skip

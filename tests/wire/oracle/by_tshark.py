@@ -125,11 +125,13 @@ def read(path: Path) -> list[Words | None]:
     rows = [line.split(_CELL) for line in done.stdout.split("\n")[:-1]]
     return [
         _words({field: cell.split(_VALUE) if cell else [] for field, cell in zip(_ASKED, row, strict=True)})
+        if len(row) == len(_ASKED)
+        else None
         for row in rows
     ]
 
 
-_CELL: Final = "\x1e"  # neither stands in a value: tshark escapes control characters
+_CELL: Final = "\x1e"  # stands in no text but by mistake; tshark escapes line ends, and not these
 _VALUE: Final = "\x1f"
 
 
@@ -153,6 +155,8 @@ def _words(cells: Cells) -> Words | None:
             add("pref64", network(address, PLC[int(code, 16)]))
             add("pref64.lifetime", int(scaled) * 8)
     kinds = [kind for kind in cells[_TYPES6] if kind in ("3", "25")]
+    if len(kinds) != len(cells[_IA[0]]):  # one of them is too short to have an IAID
+        return None
     for kind, iaid, t1, t2 in zip(kinds, *(cells[field] for field in _IA), strict=True):
         add(f"o{kind}", int(iaid, 16))
         add(f"o{kind}.t1", t1)
