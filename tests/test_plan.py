@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from events.ids import MILLISECOND, NEVER, SECOND
-from events.ops import AddressAdd, NetnsAdd, NetnsDelete, Outcome, RouteAdd
+from events.ops import AddressAdd, NetnsAdd, NetnsDelete, Op, Outcome, RouteAdd
 from pvdcore.host.addresses import UnknownIid, eui64
 from pvdcore.past.audit import state_at
 from pvdcore.projections.desired import Desired, desired
@@ -20,6 +21,7 @@ from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import LINK_NAME_MAX, place_name
 from pvdcore.projections.plan import Have, plan
 from pvdcore.reduce import advance
+from replay.cli import main as pvdctl
 from replay.rerun import Run, rerun
 from tests.sim.build import R1, Story, pio, pvd, ra
 
@@ -82,12 +84,18 @@ def before_release(run: Run) -> int:
     return run.journal.last_seq()
 
 
-@pytest.mark.covers("rfc:R08")  # a stock kernel takes no route option; the plan has it, and says so
+def planned(path: str, seq: int, capsys: pytest.CaptureFixture[str]) -> list[Op]:
+    """What `pvdctl plan` prints."""
+    words = ["plan", "-r", path, "--at", f"seq:{seq}", "--host", CLIENT, "--iid", "eui64", "--json"]
+    assert pvdctl(words) == 0
+    return [msgspec.convert(row["op"], Op) for row in msgspec.json.decode(capsys.readouterr().out)["ops"]]
+
+
+@pytest.mark.covers("rfc:R08", "feat:L5")  # a stock kernel takes no route option; the plan has it, and says so
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_the_plan_of_a_replay_is_what_a_real_client_had(name: str) -> None:
-    run = rerun([str(CAPTURES / f"{name}.pcap")])
-    state = state_at(run.journal, seq=before_release(run))
-    operations = [op for op, _ in plan(desired(state, host=CLIENT, iid="eui64"), Have()).ops]
+def test_the_plan_of_a_replay_is_what_a_real_client_had(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(CAPTURES / f"{name}.pcap")
+    operations = planned(path, before_release(rerun([path])), capsys)
     text = (CAPTURES / f"{name}.state.txt").read_text()
 
     addresses = {op.address: (op.valid_s, op.preferred_s) for op in operations if isinstance(op, AddressAdd)}
@@ -100,6 +108,12 @@ def test_the_plan_of_a_replay_is_what_a_real_client_had(name: str) -> None:
     theirs_routes = real_routes(text)
     assert set(theirs_routes) - set(routes) == set(ALLOWED[name])
     assert set(routes) - set(theirs_routes) == set(IGNORED[name])
+    order = ["high", "medium", "low"]
+    gateways = {key: theirs_routes[key][0] for key in theirs_routes if key.startswith("::/0 via fe80")}
+    assert len(gateways) > 1, "an order to compare"
+    assert sorted(gateways, key=lambda key: routes[key].metric) == sorted(
+        gateways, key=lambda key: order.index(gateways[key])
+    )
     for key in set(routes) & set(theirs_routes):
         preference, expires = theirs_routes[key]
         if "via fe80" in key:
