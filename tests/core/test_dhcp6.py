@@ -27,6 +27,7 @@ HOME = "if:e0/1"
 A, B = "2001:db8::a", "2001:db8::b"
 DNS = addresses(23, "2001:db8::53")
 ADDRESS = f"{A}/128"
+D = "2001:db8:100::/56"
 INFORM = "INFORMATION-REQUEST"
 
 
@@ -183,6 +184,11 @@ def test_a_reply_with_a_status_gives_nothing() -> None:
     inside = Story().asks6("REQUEST", ia_na(status(2)), ia_na(ia_address(B), iaid=2), DNS)
     assert inside.keys(HOME, "address") == [f"{B}/128"]
     assert inside.keys(HOME, "dns") == ["2001:db8::53"]
+    refused = replace(ia_address(A), options=(status(2),))
+    one = Story().asks6("REQUEST", ia_na(refused, ia_address(B)), ia_pd(replace(ia_prefix(D), options=(status(6),))))
+    assert (one.keys(HOME, "address"), one.keys(HOME, "prefix_delegated")) == ([f"{B}/128"], []), "of an address alone"
+    given = replace(ia_address(A), options=(status(0),))
+    assert Story().asks6("REQUEST", ia_na(given)).keys(HOME, "address") == [ADDRESS], "Success says nothing against it"
 
 
 def test_what_passes_between_relay_and_server_makes_no_pvd() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from events.ids import SECOND
 from events.router import EncryptedDns, NdOption
 from pvdcore.past.snapshot import decode, encode
 from pvdcore.projections.desired import desired
@@ -201,6 +202,22 @@ def test_a_default_route_option_lasts_until_the_next_header() -> None:
     told.at(10).hear(ra(R1, pio(P), life=0))
     assert told.keys(I1, "route") == []
     assert told.keys(I1, "prefix") == [P]
+
+
+@pytest.mark.covers("rfc:R03")
+@pytest.mark.parametrize("options", [[rio("::/0", 600, "high"), pio(P)], [pio(P), rio("::/0", 600, "high")]])
+def test_a_default_route_option_speaks_for_its_router_whatever_the_header_says(options: list[NdOption]) -> None:
+    told = Story().hear(ra(R1, *options, life=1800), ra(R2, life=900, pref="low"))
+
+    def defaults() -> list[tuple[str | None, str, float]]:
+        routes = [one for place in desired(told.state).places for one in place.routes if one.destination == "::/0"]
+        return [(one.via, one.preference, (one.until - START) / SECOND) for one in routes]
+
+    assert defaults() == [(R1, "high", 600), (R2, "low", 900)], "one route a router"
+    told.at(10).hear(ra(R1, *options, life=0))
+    assert defaults()[0] == (R1, "high", 610), "nor does a header without a default take it away"
+    told.at(20).hear(ra(R1, rio("::/0", 0), pio(P), life=1800))
+    assert defaults()[0] == (R1, "medium", 1820), "lifetime 0 removes the route, and the header speaks again"
 
 
 @pytest.mark.covers("rfc:R13")
