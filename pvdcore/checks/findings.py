@@ -56,6 +56,22 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "RFC 8801 §3.2, §3.4 (silent on which one counts)",
     ),
     Kind(
+        "inner-header-differs",
+        "warning",
+        "router {router} says other things in the header of {pvd} than in its RA's own: {what}",
+        "Hosts that know PvDs follow the inner header, all others the outer one.",
+        "Let both headers say the same, or announce the PvD in an RA of its own.",
+        "RFC 8801 §3.1, §3.4",
+    ),
+    Kind(
+        "duplicate-option",
+        "error",
+        "router {router} says {kind} {key} twice in one RA, differently; the last one counts",
+        "Which of the two counts differs between hosts.",
+        "Say it once in an RA.",
+        "RFC 4861 §9 (options are handled independently)",
+    ),
+    Kind(
         "duplicate-route",
         "error",
         "router {router} gives two routes to {prefix} in one RA; the last one counts",

@@ -41,7 +41,7 @@ IGNORED: Final = {
 
 def alone(draft: Draft, event: RouterAdvertised, says: Reading) -> None:
     """What one RA shows by itself."""
-    _options(draft, event)
+    _options(draft, event, says)
     option = next((one for one in event.options if isinstance(one, PvdOption)), None)
     name = "fqdn:" + option.name if option else None
     for one in event.options:
@@ -62,6 +62,8 @@ def alone(draft: Draft, event: RouterAdvertised, says: Reading) -> None:
     for one in option.options:
         if isinstance(one, IgnoredOption) and one.code == 21:
             draft.find("nested-pvd-option", link=event.link, pvd=name, router=event.router)
+    if option.header is not None:
+        _headers(draft, event, name, option.header)
     outer = {(held.kind, held.key): held for held in says(event.options)}
     for held in says(option.options):
         twin = outer.get((held.kind, held.key))
@@ -69,13 +71,33 @@ def alone(draft: Draft, event: RouterAdvertised, says: Reading) -> None:
             draft.find("inner-outer-differ", link=event.link, pvd=name, kind=held.kind, key=held.key)
 
 
+def _headers(draft: Draft, event: RouterAdvertised, name: PvdId, inner: RaHeader) -> None:
+    """An inner header that contradicts the outer one. Lifetime and preference may differ: RFC 8801 §5.2 is made of it.
+
+    Of numbers, 0 is "unspecified" and contradicts nothing.
+    """
+    outer = event.header
+    pairs = {
+        "M": (outer.managed, inner.managed),
+        "O": (outer.other_config, inner.other_config),
+        "hop limit": (outer.hop_limit or inner.hop_limit, inner.hop_limit or outer.hop_limit),
+        "reachable time": (outer.reachable_ms or inner.reachable_ms, inner.reachable_ms or outer.reachable_ms),
+        "retransmission timer": (outer.retrans_ms or inner.retrans_ms, inner.retrans_ms or outer.retrans_ms),
+    }
+    what = ", ".join(word for word, (one, other) in pairs.items() if one != other)
+    if what:
+        draft.find("inner-header-differs", link=event.link, pvd=name, router=event.router, what=what)
+
+
 def _content(held: Held) -> tuple[object, ...]:
     return held.value, held.lifetime_s, held.preferred_s
 
 
-def _options(draft: Draft, event: RouterAdvertised) -> None:
+def _options(draft: Draft, event: RouterAdvertised, says: Reading) -> None:
     nested = [one.options for one in event.options if isinstance(one, (PvdOption, MifContainer))]
     for options in (event.options, *nested):
+        if len({type(one) for one in options}) < len(options):
+            _twice(draft, event, says(options))
         routes = [one.prefix for one in options if isinstance(one, RouteInformation)]
         for prefix in sorted({one for one in routes if routes.count(one) > 1}):
             draft.find("duplicate-route", link=event.link, router=event.router, prefix=prefix)
@@ -84,6 +106,15 @@ def _options(draft: Draft, event: RouterAdvertised) -> None:
                 draft.find(IGNORED[one.reason], link=event.link, router=event.router)
             if isinstance(one, PrefixInformation) and one.autonomous and one.valid_s != 0 and length(one.prefix) != 64:
                 draft.find("prefix-length-not-64", link=event.link, router=event.router, prefix=one.prefix)
+
+
+def _twice(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
+    """What stands twice in one RA, differently. Routes have a finding of their own."""
+    first: dict[tuple[str, str], Held] = {}
+    for held in said:
+        twin = first.setdefault((held.kind, held.key), held)
+        if held.kind != "route" and _content(twin) != _content(held):
+            draft.find("duplicate-option", link=event.link, router=event.router, kind=held.kind, key=held.key)
 
 
 def beside(

@@ -16,7 +16,7 @@ from events.link import DadFailed, LinkSeen
 from events.operator import ConnectionOpened, Settings, SettingsLoaded, SettingsNote, SettingsRejected
 from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
-from events.router import RouterAdvertised
+from events.router import NdOption, RaHeader, RouterAdvertised
 from events.vpn import VpnConnected
 from pvdcore.checks.findings import BY_CODE, CATALOGUE, SEVERITIES
 from pvdcore.reduce import reduce
@@ -186,6 +186,24 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
         hears(ra(R1, pio(P, 600, 300), pvd("x.example.", pio(P, 900, 300)))),
         hears(ra(R1, pio(P, 600, 300), pvd("x.example.", pio(P, 600, 300), pio(Q, 900, 300)))),
     ),
+    "inner-header-differs": (
+        hears(ra(R1, pvd("x.example.", pio(P), inner=header(600, o=True)), hop=64)),
+        hears(ra(R1, pvd("x.example.", pio(P), inner=header(0, hop=64))), ra(R2, pvd("x.example.", pio(P)), o=True)),
+    ),
+    "duplicate-option": (
+        hears(ra(R1, mtu(1400), mtu(1500))),
+        hears(
+            ra(
+                R1,
+                mtu(1400),
+                mtu(1400),
+                rio(P),
+                rio(P, 60),
+                pvd("x.example.", mtu(1500)),
+                dns("2001:db8::1", "2001:db8::2"),
+            )
+        ),
+    ),
     "duplicate-route": (hears(ra(R1, rio(P), rio(P, 60))), hears(ra(R1, rio(P), rio(Q)))),
     "preferred-over-valid": (hears(x(ignored(3, "prefix-lifetimes"))), hears(x(ignored(3, "prefix-link-local")))),
     "prefix-length-not-64": (
@@ -305,6 +323,42 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
 
 def test_the_rows_here_are_those_of_the_catalogue() -> None:
     assert set(EARNED) == set(BY_CODE)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "what"),
+    [
+        (header(m=True), header(), "M"),
+        (header(), header(o=True), "O"),
+        (header(hop=64), header(hop=32), "hop limit"),
+        (header(hop=64), header(), ""),  # unspecified
+        (header(6000), header(0), ""),  # RFC 8801 §5.2
+        (header(pref="high"), header(pref="low"), ""),
+        (replace(header(), reachable_ms=1), replace(header(), reachable_ms=2), "reachable time"),
+        (replace(header(), retrans_ms=1), replace(header(), retrans_ms=2), "retransmission timer"),
+        (replace(header(), retrans_ms=1), header(m=True), "M"),
+    ],
+)
+def test_an_inner_header_contradicts_the_outer_by_what_hosts_configure(
+    outer: RaHeader, inner: RaHeader, what: str
+) -> None:
+    said = replace(x(pio(P), inner=inner), header=outer)
+    found = Story().hear(said).findings().get("inner-header-differs")
+    assert (found.text.rpartition(": ")[2] if found else "") == what
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (pio(P, 600, 300), pio(P, 900, 300)),
+        (pio(P), pio(P, flags="L")),
+        (dns("2001:db8::1"), dns("2001:db8::1", life=60)),
+    ],
+)
+def test_an_option_twice_is_told_of_inside_and_outside(options: tuple[NdOption, ...]) -> None:
+    for told in (Story().hear(ra(R1, *options)), Story().hear(x(*options))):
+        assert "duplicate-option" in told.findings()
+    assert "duplicate-option" not in Story().hear(ra(R1, options[0], pvd("x.example.", options[1]))).findings()
 
 
 def test_a_link_in_order_earns_nothing() -> None:
