@@ -122,6 +122,9 @@ def parser() -> argparse.ArgumentParser:
     made = _reader(commands, "plan", "what a projection would write to an empty host, without writing it", host=False)
     made.add_argument("--host", metavar="ID", help="whose leases count: a DHCP client's id, or a MAC; default nobody's")
     made.add_argument("--iid", choices=("eui64",), help="form addresses from the MAC of --host; default none")
+    made.add_argument(
+        "--projection", choices=("netns", "tables"), help="of all links; default what each has, and netns where none"
+    )
 
     made = _command(commands, "explain", "what a finding or a refusal means, and what to change", at=False, host=False)
     made.add_argument("code", metavar="CODE", nargs="?", help="as `replay` shows it; without it all codes are listed")

@@ -20,15 +20,17 @@ import replay.shown.text as text
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import encode, kind
 from events.frames import Frame
-from events.ids import Instant, PvdId, Seq
+from events.ids import Instant, LinkId, PvdId, Seq
 from events.record import Record
 from events.router import MifContainer, PvdOption, RouterAdvertised
 from pvdcore.domains.properties import Property, matches, properties
 from pvdcore.host.addresses import UnknownIid
 from pvdcore.past import audit
+from pvdcore.projections import places
 from pvdcore.projections.desired import desired
 from pvdcore.projections.plan import Have
 from pvdcore.projections.plan import plan as make_plan
+from pvdcore.projections.tables import projected
 from pvdcore.state import Change, Pvd, State
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, NOT_RUNNING, USAGE, Stop
 from replay.files.captures import PcapngWriter, named
@@ -465,10 +467,19 @@ def plan(args: argparse.Namespace) -> int:
             want = desired(source.state, host=args.host, iid=args.iid)
         except UnknownIid as error:
             raise Stop(USAGE, f"{error}; see `pvdctl plan --help`") from None
+        how = {one.link: args.projection or _projection(source.state, one.link) for one in want.places}
+        want = projected(source.state, want, lambda link: how[link] == "tables")
         rows = [report.planned_row(op, place) for op, place in make_plan(want, Have()).ops]
-        document = report.PlanDocument(SCHEMA_VERSION, rfc3339(want.at), "netns", rows)
+        said = "+".join(sorted(set(how.values()))) or args.projection or "netns"
+        document = report.PlanDocument(SCHEMA_VERSION, rfc3339(want.at), said, rows)
         _say(args, document, rows, lambda out: text.plan(out, document))
         return _end(source)
+
+
+def _projection(state: State, link: LinkId) -> str:
+    """What a link has, or would have: a namespace is what PvDs are written to where nobody chose anything."""
+    chosen = places.projection(state, link)
+    return chosen if chosen != "none" else "netns"
 
 
 # The records

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from events.codec import encode, kind
 from events.ids import NEVER, HostId, Instant, Seq
 from events.operator import Settings
-from events.ops import AddressAdd, Op, RouteAdd
+from events.ops import AddressAdd, Op, RouteAdd, RuleAdd
 from events.record import Provenance, Record
 from pvdcore.checks.findings import BY_CODE
 from pvdcore.domains import view
@@ -755,7 +755,10 @@ class PlannedRow(Struct, frozen=True):
 
 
 class PlanDocument(Struct, frozen=True):
-    """What `plan` says: the operations that would make the host as it should be, in order."""
+    """What `plan` says: the operations that would make the host as it should be, in order.
+
+    projection: `netns`, `tables`, or both with a plus sign between them, where links differ.
+    """
 
     schema_version: int
     at: Time
@@ -1283,7 +1286,9 @@ def planned_row(op: Op, place: Place | None) -> PlannedRow:
         asked = next((one.because for one in place.addresses if one.address == op.address), None)
     elif isinstance(op, RouteAdd):
         wanted = (op.destination, op.via)
-        asked = next((one.because for one in place.routes if (one.destination, one.via) == wanted), None)
+        asked = next((one.because for one in place.routes if (one.destination, one.via) == wanted), None) or None
+    elif isinstance(op, RuleAdd):
+        asked = next((one.because for one in place.steers if one.source == op.source), None)
     return PlannedRow(place.pvd, place.link, place.epoch, asked, op)
 
 

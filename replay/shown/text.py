@@ -525,7 +525,7 @@ def plan(out: Printer, document: report.PlanDocument) -> None:
 
 def _deed(op: Op) -> str:
     plain = msgspec.to_builtins(op)
-    where = plain.pop("netns")
+    where = plain.pop("netns") or "first"
     what = plain.pop("type").replace("-", " ")
     link = plain.pop("link", "")
     said = [_plain(value) if key in _PLAIN else f"{key} {_plain(value)}" for key, value in plain.items()]

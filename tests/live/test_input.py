@@ -3,16 +3,28 @@ twice."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
+import socket
+import struct
+from contextlib import suppress
 
 import pytest
 
+import adapters.sockets.kernel as kernel_module
+from adapters.clock import Clock
+from adapters.ingest import Translator
+from adapters.sockets.capture import Captures
+from adapters.sockets.kernel import Kernel
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import FramesLost, FramesRefused
 from events.link import LinkSeen
 from events.router import Rdnss, RouterAdvertised, RouterSolicited
 from pvdcore.routers.bounds import BOUNDS
-from tests.live.lab import Daemon, Lab, advertisement
+from pvdcore.state import State
+from tests.live.lab import Daemon, Lab, TooLong, advertisement
+from tests.live.sandbox import sandboxed, sh
 from tests.wire.packets import ethernet, ipv6, name, pio, pvd, rdnss, sealed
 
 
@@ -85,6 +97,56 @@ def test_a_tag_without_a_device_is_a_link_of_its_own(lab: Lab) -> None:
     assert [one.link for one in heard(pvdd)] == ["tap0", "tap0.10", "tap0.10.30"]
 
 
+def test_a_tag_for_which_there_is_a_device_is_heard_there_and_not_on_the_link_below(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """This kernel has no VLAN devices, so netlink's word of one is ours; the frames and the socket are real."""
+
+    @sandboxed
+    def body() -> None:
+        tap = _tap()
+        below = socket.if_nametoindex("tap0")
+        whole = kernel_module.dump
+        vlan = _vlan_link(99, "tap0.10", below, 10)
+        monkeypatch.setattr(kernel_module, "dump", lambda kind: whole(kind) + ([vlan] if kind == 18 else []))
+        clock = Clock()
+        kernel = Kernel(clock, State())
+        kernel.listing()
+        assert kernel.links[below].tagged == {10} and kernel.links[99].tag_of == (below, 10)
+        captures = Captures(clock, Translator(), ("tap0",))
+        captures.follow({below: kernel.links[below]})
+        for tags in ((), (10,), (20,), (10, 30)):
+            os.write(tap, advertisement(pio("2001:db8:1::"), tags=tags))
+        heard: list[str] = []
+        while len(heard) < 2:
+            heard += [event.link for _, events in captures.drain(99) for event in events]  # type: ignore[union-attr]
+        assert heard == ["tap0", "tap0.20"]
+        captures.close()
+        kernel.close()
+
+    body()
+
+
+def _tap() -> int:
+    """A tap device that is up, as a file."""
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", b"tap0", 0x1002))  # TUNSETIFF, TAP | NO_PI
+    sh("ip link set tap0 addrgenmode none up")
+    return tap
+
+
+def _vlan_link(index: int, name: str, below: int, tag: int) -> bytes:
+    """RTM_NEWLINK of a VLAN device (uapi linux/if_link.h)."""
+
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    info = attribute(1, b"vlan\0") + attribute(2, attribute(1, struct.pack("=H", tag)))
+    body = struct.pack("=BxHiII", 0, 1, index, 0, 0) + attribute(3, name.encode() + b"\0")
+    body += attribute(5, struct.pack("=I", below)) + attribute(18, info)
+    return struct.pack("=IHHII", 16 + len(body), 16, 0, 0, 0) + body
+
+
 def test_only_chosen_links_are_heard(lab: Lab) -> None:
     host, router = lab.host("h"), lab.host("r")
     for number in range(3):
@@ -140,6 +202,37 @@ def test_a_burst_of_twenty_thousand_is_heard_whole(lab: Lab) -> None:
     refused = [one.event for one in pvdd.records() if isinstance(one.event, FramesRefused)]
     assert len(heard(pvdd)) + sum(one.count for one in refused) == 20_001
     assert not [one for one in pvdd.records() if isinstance(one.event, FramesLost)]
+
+
+def test_what_the_kernel_dropped_is_counted(lab: Lab) -> None:
+    """More than the buffer holds, while nobody reads: what was heard, refused and lost is together what was sent."""
+    host, router = lab.host("h"), lab.host("r")
+    lab.veth(host, "eth0", router, "eth1")
+    pvdd = lab.pvdd(host)
+    frames = [advertisement(pio("2001:db8:1::"), source=f"fe80::{number:x}") for number in range(1, 1001)]
+    wire = router.wire("eth1")
+    pvdd.send(signal.SIGSTOP)
+    for _ in range(150):
+        wire.send(*frames)
+    pvdd.send(signal.SIGCONT)
+    last = 0
+    while True:  # behind all of them, and not lost as they were: then all are read
+        last += 1
+        wire.advertise(rdnss(f"2001:db8::{last:x}"), source="fe80::1")
+        with suppress(TooLong):
+            pvdd.wait(lambda event, last=last: _tells(event, f"2001:db8::{last:x}"), patience_s=5)
+            break
+    assert pvdd.stop() == 0
+    events = [one.event for one in pvdd.records()]
+    lost = sum(one.count for one in events if isinstance(one, FramesLost) and one.link == "eth0")
+    refused = sum(one.count for one in events if isinstance(one, FramesRefused))
+    assert lost > 10_000 and len(heard(pvdd)) + refused + lost == 150_000 + last
+
+
+def _tells(event: object, resolver: str) -> bool:
+    return isinstance(event, RouterAdvertised) and any(
+        isinstance(one, Rdnss) and resolver in one.addresses for one in event.options
+    )
 
 
 def test_a_flood_leaves_a_few_lines_and_the_router_stays(lab: Lab) -> None:

@@ -25,7 +25,7 @@ from events.link import (
     RuleSeen,
 )
 from events.router import RouterAdvertised
-from tests.live.lab import Daemon, Lab, advertisement
+from tests.live.lab import Daemon, Lab, advertisement, until
 from tests.wire.packets import pio
 
 
@@ -72,6 +72,32 @@ def test_a_link_that_goes_to_another_namespace_and_comes_back_is_another_one(lab
         "ra:tun0/1/fe80::1": "gone",
         "ra:tun0#2/1/fe80::1": "announced",
     }
+
+
+@pytest.mark.covers("feat:K6")
+def test_a_link_that_is_renumbered_on_its_way_is_followed_under_its_number(lab: Lab) -> None:
+    """Its number was given to another link while it was away, so it comes back with another one (prior_art.md 34)."""
+    host, other = lab.host("h"), lab.host("o")
+    tap = lab.tun(host, "tun0")
+    pvdd = lab.pvdd(host, "--projection", "netns")
+    tap.send(lab_ra())
+    pvdd.wait_state(lambda state: state.pvds and state.pvds["ra:tun0/1/fe80::1"].phase == "placed")
+    number = pvdd.state().links["tun0"].ifindex
+    host.ip("link", "set", "tun0", "netns", str(other.pid))
+    pvdd.wait(lambda event: isinstance(event, LinkGone) and event.link == "tun0")
+    host.ip("link", "add", "eth0", "index", str(number), "type", "veth", "peer", "name", "eth1")
+    other.ip("link", "set", "tun0", "netns", str(host.pid))
+    host.ip("link", "set", "tun0", "up")
+    pvdd.wait(lambda event: isinstance(event, AttachStarted) and event.link == "tun0#2")
+    links = pvdd.state().links
+    space = os.stat(f"/proc/{host.pid}/ns/net").st_ino
+    assert links["tun0#2"].ifindex != number == links["eth0"].ifindex
+    assert links["tun0#2"].identity == f"netns:{space}:{links['tun0#2'].ifindex}:1"
+    assert links["eth0"].identity == f"netns:{space}:{number}:2"
+    tap.send(lab_ra())
+    pvdd.wait_state(lambda state: state.pvds.get("ra:tun0#2/1/fe80::1") is not None)
+    pvdd.wait_state(lambda state: state.pvds["ra:tun0#2/1/fe80::1"].phase == "placed")
+    until(lambda: len(host.run("ls", "/run/netns").stdout.split()) == 1, lambda: host.run("ls", "/run/netns").stdout)
 
 
 def lab_ra() -> bytes:

@@ -15,7 +15,7 @@ from events.ops import PlanApplied, PlanMade
 from events.router import RouterAdvertised
 from pvdcore.checks.invariants import check
 from pvdcore.projections.places import place_name
-from tests.live.lab import ROOT, Host, Lab, until
+from tests.live.lab import ROOT, Host, Lab, advertisement, until
 from tests.wire.packets import pio, rdnss
 
 IMPLICIT = "ra:eth0/1/fe80::1"
@@ -68,3 +68,17 @@ def test_a_daemon_that_only_observes_starts_no_helper_and_makes_nothing(lab: Lab
     assert host.run("ls", "/run/netns").stdout == ""
     assert pvdd.stop() == 0
     assert not [one for one in pvdd.records() if isinstance(one.event, PlanMade)]
+
+
+def test_a_tag_without_a_device_is_observed_and_never_placed(lab: Lab) -> None:
+    """A program that tags by itself, on a tap: its PvDs are known, and there is no link on which to place them."""
+    host = lab.host("h")
+    tap = lab.tun(host, "tap0")
+    pvdd = lab.pvdd(host, "--projection", "netns")
+    tap.send(advertisement(pio("2001:db8:1::"), tags=(10,)), advertisement(pio("2001:db8:1::")))
+    pvdd.wait_state(
+        lambda state: state.pvds.get("ra:tap0/1/fe80::1") and state.pvds["ra:tap0/1/fe80::1"].phase == "placed"
+    )
+    assert pvdd.state().pvds["ra:tap0.10/1/fe80::1"].phase == "announced"
+    assert host.run("ls", "/run/netns").stdout.split() == [place_name("ra:tap0/1/fe80::1", "tap0", 1)]
+    assert {one.event.link for one in pvdd.records() if isinstance(one.event, PlanMade)} == {"tap0"}

@@ -236,6 +236,24 @@ def test_plan_is_what_a_projection_would_write(ctl: Ctl, document: Callable[...,
     assert refused(ctl, "plan", "-r", NETWORKD, "--iid", "eui64")[0] == 2
 
 
+@pytest.mark.covers("feat:L5")
+def test_plan_for_tables_is_tables_rules_and_addresses(ctl: Ctl, document: Callable[..., Any]) -> None:
+    words = ("plan", "-r", NETWORKD, "--host", "02:00:00:00:04:01", "--iid", "eui64", "--projection", "tables")
+    found = document(*words)
+    assert found["projection"] == "tables"
+    ops = [one["op"] for one in found["ops"]]
+    assert {one["type"] for one in ops} == {"route-add", "rule-add", "address-add"} and {
+        one["netns"] for one in ops
+    } == {""}
+    rules = {one["source"]: one["table"] for one in ops if one["type"] == "rule-add"}
+    assert set(rules) == {"2001:db8:a::ff:fe00:401/128", "2001:db8:b::ff:fe00:401/128"}
+    ends = {one["table"] for one in ops if one.get("kind") == "unreachable"}
+    assert ends == set(rules.values()) and len(ends) == 2
+    assert all(one["because"] for one in found["ops"] if one["op"].get("kind") != "unreachable")
+    said = ctl(*words)[1]
+    assert "[first] rule add priority 17000 source 2001:db8:a::ff:fe00:401/128" in said
+
+
 # --- the ways a capture comes --------------------------------------------------------------------------------
 
 
