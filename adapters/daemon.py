@@ -15,6 +15,7 @@ from adapters.startup import hidden
 if TYPE_CHECKING:
     from adapters.live import Daemon
     from adapters.running.config import Config
+    from pvdcore.state import State
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,14 +88,18 @@ def run(args: argparse.Namespace) -> int:
 
     config, path = configured(args)
     options = Options(
-        journal=config.journal, links=tuple(args.link), projection=config.projection, solicit=args.solicit
+        journal=config.journal,
+        links=tuple(args.link),
+        projection=config.projection,
+        solicit=args.solicit,
+        rules=config.rules(),
     )
     try:
         daemon = Daemon(options, policy=config.policy)
         follow(daemon)
-        if options.projection == "netns":
-            project(daemon, options.journal)
-        Service(daemon, config, path=path, version=version())  # the last: READY is said when all of it runs
+        project(daemon, options.journal)
+        reread = (lambda: configured(args)[0]) if path is not None else None
+        Service(daemon, config, reread=reread, version=version())  # the last: READY is said when all of it runs
         asyncio.run(daemon.run_until_stopped())
     except Stopped as error:
         print(f"pvdd: {error}", file=sys.stderr)
@@ -103,27 +108,49 @@ def run(args: argparse.Namespace) -> int:
 
 
 def project(daemon: "Daemon", journal: str) -> None:
-    """Have a session write to the kernel. The secret of its identifiers lies beside the journal, and is never in it."""
+    """Have a session write to the kernel from when there is a link on which it is to; before, it starts no process and
+    reads no secret. That of its identifiers lies beside the journal, and is never in it."""
+    import asyncio
+
     from adapters.live import FAILED, Stopped
     from adapters.places.projection import Projection, secret
 
     path = Path(f"{journal}-secret")
-    try:
-        projection = Projection(daemon, secret(path))
-    except OSError as error:
-        raise Stopped(FAILED, f"{path}: {error.strerror}; is its folder there, and ours to write to?") from None
-    daemon.on_start.append(projection.start)
-    daemon.on_stop.append(projection.stop)
+    made: list[Projection] = []
+
+    async def begin() -> None:
+        if made or not daemon.state.policy.projects():
+            return
+        try:
+            made.append(Projection(daemon, secret(path)))
+        except OSError as error:
+            raise Stopped(FAILED, f"{path}: {error.strerror}; is its folder there, and ours to write to?") from None
+        await made[0].start()
+        daemon.on_stop.append(made[0].stop)
+        daemon.touch()
+
+    async def later() -> None:
+        try:
+            await begin()
+        except Stopped as error:
+            daemon.fail(error)
+
+    def changed(state: "State") -> None:
+        if not made and state.policy.projects():
+            asyncio.get_running_loop().create_task(later())
+
+    daemon.on_start.append(begin)
+    daemon.on_change(changed)
 
 
 def tear_down() -> int:
     """Remove from the kernel what is marked ours, and say what it was. The exit code."""
-    from adapters.places.netns import teardown
+    from adapters.places import netns, steering
 
     if os.geteuid():
-        print("pvdd: only root may remove namespaces; run it as root", file=sys.stderr)
+        print("pvdd: only root may remove namespaces and tables; run it as root", file=sys.stderr)
         return 77
-    for name in teardown():
+    for name in (*netns.teardown(), *steering.teardown()):
         print(name)
     return 0
 

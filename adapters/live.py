@@ -14,6 +14,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from fnmatch import fnmatchcase
 from importlib import metadata
 from typing import IO, Final, Protocol
 
@@ -21,8 +22,9 @@ import msgspec
 
 from adapters.clock import Alarm, Clock
 from adapters.ingest import Translator
+from adapters.running.config import LinkRule
 from adapters.sockets.capture import Captures
-from adapters.sockets.kernel import Heard, Kernel
+from adapters.sockets.kernel import Device, Heard, Kernel
 from adapters.sockets.solicitor import Solicitor
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent
@@ -34,6 +36,7 @@ from events.session import SessionEnded, SessionStarted
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_at
 from pvdcore.policy import DEFAULT, Value
+from pvdcore.projections.places import UNPLACEABLE
 from pvdcore.routers.bounds import Bounds
 from pvdcore.state import Host, State
 
@@ -48,12 +51,14 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the command line says. links: names or globs, () for all."""
+    """What the command line says, and the configuration. links: names or globs, () for all; rules: of links, the first
+    that matches a link's name counts before what is said of all."""
 
     journal: str = DEFAULT_JOURNAL
     links: tuple[str, ...] = ()
     projection: str = "none"
     solicit: bool = False
+    rules: tuple[LinkRule, ...] = ()
 
 
 class Stopped(Exception):
@@ -83,6 +88,7 @@ class Daemon:
     def __init__(self, options: Options, *, policy: dict[str, Value] | None = None, clock: Clock | None = None) -> None:
         self.options = options
         self.policy = {**DEFAULT.values, **(policy or {}), "projection": options.projection}
+        self._rules = options.rules
         self._writer = hold(options.journal)
         try:
             self.journal = SqliteJournal(options.journal)
@@ -121,6 +127,19 @@ class Daemon:
     def now(self) -> Instant:
         """This instant, on the session's clock."""
         return self.clock.now()
+
+    def treat(self, rules: tuple[LinkRule, ...]) -> None:
+        """Links are heard, and asked on for routers, by other rules from now on. What is written is policy."""
+        self._rules = rules
+        self.captures.follow(self.kernel.links)
+        self.touch()
+
+    def _rule(self, device: Device) -> LinkRule | None:
+        return next((one for one in self._rules if fnmatchcase(device.name, one.match)), None)
+
+    def _heard(self, device: Device) -> bool:
+        rule = self._rule(device)
+        return rule is None or rule.hear
 
     def on_change(self, tell: OnChange) -> None:
         """Have `tell` called with the State after each durable batch."""
@@ -237,7 +256,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload()))
         # Sockets first, records then: whoever sees the SessionStarted knows that from there on nothing is missed.
         self.kernel = Kernel(self.clock, self.state, _boot(), lambda link, at: (link, at) in self.state.speakers)
-        self.captures = Captures(self.clock, self.translator, self.options.links)
+        self.captures = Captures(self.clock, self.translator, self.options.links, self._heard)
         listed = self.kernel.listing()
         self.captures.follow(self.kernel.links)
         self._open_session()
@@ -252,8 +271,9 @@ class Daemon:
 
     def _open_session(self) -> None:
         at = self.now()
-        if not self.state.seq or {**DEFAULT.values, **self.state.policy.values} != self.policy:
-            self.engine.submit(PolicySet(values=self.policy), source="pvdd", at=at)
+        known, projections = self.state.policy, tuple((one.match, one.projection) for one in self._rules)
+        if not self.state.seq or ({**DEFAULT.values, **known.values}, known.projections) != (self.policy, projections):
+            self.engine.submit(PolicySet(values=self.policy, projections=projections), source="pvdd", at=at)
         started = SessionStarted(mode="live", version=version(), boot=_boot(), host=os.uname().nodename)
         self.engine.submit(started, source="pvdd", at=at)
 
@@ -295,14 +315,25 @@ class Daemon:
         self._alarm.set(self.clock, min(self.engine.wake_at(), *(due() for due in self.alarms)))
 
     def _solicit(self) -> None:
-        """Ask for routers where we were told to: on attached links that are heard, and on no other (house.md)."""
-        if not self.options.solicit:
-            return
-        devices = {one.link: one for one in self.kernel.links.values() if self.captures.wants(one) and not one.bare}
+        """Ask for routers on attached links with a projection, or where we were told to, and on no other (house.md)."""
+        devices = {one.link: one for one in self.kernel.links.values() if self._asks(one)}
         links = self.state.links
         epochs = {link: links[link].epoch for link in sorted(devices) if link in links and links[link].attached}
         self._solicitor.follow(epochs, self.now())
         self._solicitor.ask(devices, self.now())
+
+    def _asks(self, device: Device) -> bool:
+        if not self.captures.wants(device) or device.bare:
+            return False
+        rule = self._rule(device)
+        if self.options.solicit or (rule is not None and rule.solicit):
+            return True
+        return device.kind not in UNPLACEABLE and self.state.policy.projection(device.name) != "none"
+
+    def fail(self, error: Stopped) -> None:
+        """End the session: it cannot do what it is to do."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_exception(error)
 
     def _guard(self, deed: Callable[[], object]) -> None:
         """A journal that cannot be written ends the session: nothing may be believed that is not written down."""

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from adapters.identifiers import SECRET_OCTETS_MIN, stable, temporary
 from adapters.places.helper import Helper, Notice
 from adapters.places.settle import Session, Settler
@@ -77,17 +79,21 @@ class Chooser:
             wanted = list(wanted_identifiers(state))
         elif state.policy.on("temporary"):
             wanted = list(wanted_identifiers(state)) if state is not before else []
+        elif self._vanished(before, state):
+            wanted = list(wanted_identifiers(state))
         elif state.pvds is not before.pvds:
             new = [pvd for pvd, found in state.pvds.items() if before.pvds.get(pvd) is not found]
             wanted = sorted({one for pvd in new for one in wanted_of(state, pvd)})
         else:
             return
         for one in wanted:
+            if places.projection(state, one.link) == "none":
+                continue  # nothing is written there, so no address of ours is to be had
             if not one.delay_ms_max:
                 self._choose(state, one)
             elif one not in self._delayed:  # two hosts that met should not meet again (RFC 7217 §6)
                 self._delayed.add(one)
-                self.later(random.uniform(0, one.delay_ms_max) / 1000, partial(self._now, one))
+                self.later(random.uniform(one.delay_ms_min, one.delay_ms_max) / 1000, partial(self._now, one))
 
     def wake_at(self) -> Instant:
         """When the next temporary address is wanted (RFC 8981 §3.5); NEVER without them."""
@@ -97,8 +103,14 @@ class Chooser:
     def _now(self, one: WantedIdentifier) -> None:
         self._delayed.discard(one)
         state = self._session.state
-        if one in wanted_identifiers(state):
+        same = {replace(other, delay_ms_min=0, delay_ms_max=0) for other in wanted_identifiers(state)}
+        if replace(one, delay_ms_min=0, delay_ms_max=0) in same:
             self._choose(state, one)
+
+    def _vanished(self, before: State, state: State) -> bool:
+        """Whether an address is gone, so that one of ours may be wanted that was left to somebody else."""
+        was, now = before.host.sighted, state.host.sighted
+        return was is not now and any(place not in now for place in was)
 
     def _duplicate(self, before: State, state: State) -> bool:
         """Whether somebody has what was chosen, since."""

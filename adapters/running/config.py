@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from events.ids import LinkId
 from events.operator import PropertyRule
@@ -38,7 +39,7 @@ class Key(msgspec.Struct, frozen=True):
 TOP: Final = (
     Key("journal", str, '"/var/lib/pvd/journal.db"', "where the journal is kept"),
     Key("control", str, '"/run/pvd/control"', 'the socket on which pvdctl asks; "" for none'),
-    Key("projection", str, '"none"', "of links that no [[link]] speaks of", PROJECTIONS),
+    Key("projection", str, '"none"', "of links of which no [[link]] says it", PROJECTIONS),
     Key("metrics", str, '"127.0.0.1:9465"', 'where Prometheus may ask: ADDRESS:PORT or a socket\'s path; "" for none'),
     Key("log", str, '"console"', "lines for people, or one JSON object a line", ("console", "json")),
     Key("level", str, '"info"', "the least that is logged", ("debug", "info", "warning", "error")),
@@ -76,11 +77,11 @@ _WORDS: Final[dict[type, str]] = {str: "text", bool: "true or false", int: "a wh
 
 
 class LinkRule(msgspec.Struct, frozen=True):
-    """What to do with the links that match."""
+    """What to do with the links that match. projection: "" for what is said of all."""
 
     match: str
     hear: bool = True
-    projection: str = "none"
+    projection: str = ""
     solicit: bool = False
 
 
@@ -99,10 +100,13 @@ class Config(msgspec.Struct, frozen=True):
 
     def rule(self, link: LinkId) -> LinkRule:
         """What to do with a link: the first rule that matches, else `projection` for all."""
-        for rule in self.link:
-            if fnmatchcase(link, rule.match):
-                return rule
-        return LinkRule("*", projection=self.projection)
+        rules = (*self.rules(), LinkRule("*", projection=self.projection))
+        return next(rule for rule in rules if fnmatchcase(link, rule.match))
+
+    def rules(self) -> tuple[LinkRule, ...]:
+        """The rules of links, each with a projection: nothing is written where nothing is heard."""
+        said = ((rule, self.projection if rule.hear else "none") for rule in self.link)
+        return tuple(replace(rule, projection=rule.projection or default) for rule, default in said)
 
 
 class ConfigError(Exception):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from adapters.live import FAILED, Stopped
-from adapters.running.config import Config, ConfigError, read
+from adapters.running.config import Config, ConfigError, LinkRule
 from adapters.running.control import Control, Driver
 from adapters.running.logs import Story, logger
 from adapters.running.metrics import Exporter, Metrics
@@ -31,19 +31,27 @@ class Hooked(Driver, Protocol):
     on_record: list[Callable[[AnyEvent], None]]
 
     def on_change(self, tell: Callable[[State], None]) -> None: ...
+    def treat(self, rules: tuple[LinkRule, ...]) -> None: ...
 
 
 class Service:
-    """Registers with a driver before it runs. path: of the configuration, `None` for none; version: ours."""
+    """Registers with a driver before it runs. reread: reads the configuration again (raises ConfigError), `None` where
+    there is no file; version: ours."""
 
     def __init__(
-        self, driver: Hooked, config: Config, *, path: str | None = None, version: str = "", log: Any = None
+        self,
+        driver: Hooked,
+        config: Config,
+        *,
+        reread: Callable[[], Config] | None = None,
+        version: str = "",
+        log: Any = None,
     ) -> None:
         self.driver = driver
         self.config = config
-        self.path = path
+        self.reread = reread
         self.metrics = Metrics(lambda: driver.state)
-        self.control = Control(driver, reload=self.reload if path else None, version=version, path=config.journal)
+        self.control = Control(driver, reload=self.reload if reread else None, version=version, path=config.journal)
         self.story = Story(log or logger(config.log, config.level), self._head, driver.state)
         self.notifier = Notifier()
         self._exporter = Exporter(self.metrics)
@@ -96,11 +104,11 @@ class Service:
 
     async def reload(self) -> None:
         """Read the configuration again and have it in force. Raises ConfigError, and then nothing changed."""
-        if self.path is None:
+        if self.reread is None:
             return
         self.notifier.reloading()
         try:
-            self.config = read(self.path)
+            self.config = self.reread()
             self._apply(self.config)
         finally:
             self.notifier.ready()
@@ -117,6 +125,10 @@ class Service:
         state = self.driver.state
         if config.properties != state.properties:
             self.driver.submit(PropertiesSet(rules=config.properties), source="operator")
-        wanted = {**DEFAULT.values, **config.policy, "projection": state.policy.word("projection")}
-        if {**DEFAULT.values, **state.policy.values} != wanted and self.path is not None:
-            self.driver.submit(PolicySet(values=wanted), source="operator")
+        if self.reread is None:
+            return
+        values = {**DEFAULT.values, **config.policy, "projection": config.projection}
+        projections = tuple((rule.match, rule.projection) for rule in config.rules())
+        if ({**DEFAULT.values, **state.policy.values}, state.policy.projections) != (values, projections):
+            self.driver.submit(PolicySet(values=values, projections=projections), source="operator")
+        self.driver.treat(config.rules())

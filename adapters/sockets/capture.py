@@ -14,7 +14,7 @@ Of ARP only who speaks of itself: an ordinary request is no news.
 import select
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Final
@@ -210,9 +210,17 @@ def _with_tag(data: bytes, ancillary: bytes, tagged: frozenset[int]) -> bytes:
 
 
 class Captures:
-    """The packet sockets of all links that are heard. patterns: names or globs of links; () for all."""
+    """The packet sockets of all links that are heard. patterns: names or globs of links, () for all; heard: whether
+    one of these is."""
 
-    def __init__(self, clock: Clock, translator: Translator, patterns: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        translator: Translator,
+        patterns: tuple[str, ...] = (),
+        heard: Callable[[Device], bool] = lambda device: True,
+    ) -> None:
+        self._heard = heard
         self._clock = clock
         self._translator = translator
         self._patterns = patterns
@@ -225,7 +233,7 @@ class Captures:
 
     def wants(self, device: Device) -> bool:
         """Whether a link is to be heard: chosen, and not behind a master that hears the same."""
-        if device.loopback or device.master:
+        if device.loopback or device.master or not self._heard(device):
             return False
         names = (device.name, device.link)
         return not self._patterns or any(fnmatchcase(name, one) for name in names for one in self._patterns)

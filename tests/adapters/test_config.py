@@ -42,8 +42,8 @@ def test_each_knob_but_the_projection_is_a_key_of_policy() -> None:
 
 def test_the_first_rule_that_matches_a_link_counts_and_the_default_is_for_the_rest() -> None:
     made = parse(b'projection = "tables"\n[[link]]\nmatch = "eth1"\nhear = false\n[[link]]\nmatch = "eth*"\n', "c")
-    assert not made.rule("eth1").hear
-    assert made.rule("eth2") == LinkRule("eth*")
+    assert not made.rule("eth1").hear and made.rule("eth1").projection == "none"
+    assert made.rule("eth2") == LinkRule("eth*", projection="tables")
     assert made.rule("wlan0").projection == "tables"
     assert Config().rule("eth0") == LinkRule("*", projection="none")
 

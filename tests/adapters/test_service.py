@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters.running.config import parse, read
+from adapters.running.config import LinkRule, parse, read
 from adapters.running.logs import logger
 from adapters.running.service import Hook, Service
 from events.codec import AnyEvent
@@ -28,6 +28,9 @@ class Hooked(Driver):
     def on_change(self, tell: object) -> None:
         self.tellers.append(tell)
 
+    def treat(self, rules: tuple[LinkRule, ...]) -> None:
+        self.rules = rules
+
 
 def test_a_session_applies_its_configuration_reloads_it_and_survives_a_mistake(tmp_path: Path) -> None:
     file = tmp_path / "pvd.conf"
@@ -36,7 +39,7 @@ def test_a_session_applies_its_configuration_reloads_it_and_survives_a_mistake(t
     file.write_text(common + '[[properties]]\npvd = "*"\nset = { a = 1 }\n[policy]\naware = false\n')
     driver, out = Hooked(), io.StringIO()
     config = read(str(file))
-    service = Service(driver, config, path=str(file), version="0.1.0", log=logger("json", "info", out))
+    service = Service(driver, config, reread=lambda: read(str(file)), version="0.1.0", log=logger("json", "info", out))
 
     def kinds() -> list[str]:
         return [type(one.event).__name__ for one in driver.journal.records()]
@@ -53,6 +56,7 @@ def test_a_session_applies_its_configuration_reloads_it_and_survives_a_mistake(t
         for hook in driver.on_reload:
             await hook()
         assert driver.state.properties[0].values == {"a": 2} and kinds()[2:] == ["PropertiesSet"]
+        assert driver.rules == ()
         file.write_text("nonsense = 1\n")
         for hook in driver.on_reload:
             await hook()
@@ -78,4 +82,4 @@ def test_a_configuration_of_nothing_makes_no_record_and_no_socket(tmp_path: Path
             await hook()
 
     asyncio.run(session())
-    assert driver.journal.last_seq() == 0 and service.path is None
+    assert driver.journal.last_seq() == 0 and service.reread is None
