@@ -169,6 +169,18 @@ class NdUserOptionSeen(Event, frozen=True, tag="nd-user-option-seen"):
     options_at: int = 0
 
 
+class PrefixSeen(Event, frozen=True, tag="prefix-seen", gc=False):
+    """The kernel took a prefix from a Router Advertisement (RTM_NEWPREFIX): evidence beside the RA itself, as
+    NdUserOptionSeen is. Lifetimes are seconds, `None` is infinity."""
+
+    link: LinkId
+    prefix: str
+    valid_s: int | None = None
+    preferred_s: int | None = None
+    on_link: bool = False
+    autonomous: bool = False
+
+
 class ArpSeen(Event, frozen=True, tag="arp-seen"):
     """An ARP packet for IPv4 over Ethernet, in the words of RFC 5227. operation: `request` or `reply`.
 

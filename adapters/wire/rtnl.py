@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-from adapters.wire.carrier.ip import address4, address6
+from adapters.wire.carrier.ip import address4, address6, prefix6
 from adapters.wire.cursor import Malformed, lifetime
 from adapters.wire.neighbor.options import RA_CODES, place, read_options, remembering
 from events.codec import AnyEvent
@@ -38,6 +38,7 @@ from events.link import (
     NdUserOptionSeen,
     NeighborSeen,
     NetlinkOverrun,
+    PrefixSeen,
     RouteGone,
     RouteSeen,
     RuleGone,
@@ -62,6 +63,8 @@ _IFAPROT_KERNEL_RA: Final = 2
 PROTOCOL: Final = 158  # ours among rt_protos; nobody's in iproute2's, FRR's, bird's and systemd's lists
 _RTM_F_CLONED: Final = 0x200
 _NTF_ROUTER: Final = 0x80
+_PREFIX_ON_LINK: Final = 0x01  # IF_PREFIX_ONLINK, IF_PREFIX_AUTOCONF
+_PREFIX_AUTONOMOUS: Final = 0x02
 _RULE_INVERT: Final = 0x2  # FIB_RULE_INVERT
 
 _HARDWARE: Final = {  # ARPHRD_…, uapi linux/if_arp.h
@@ -462,6 +465,40 @@ def _read_user_option(reading: _Reading, at: int, end: int, kind: int, events: l
     )
 
 
+def _read_prefix(reading: _Reading, at: int, end: int, kind: int, events: list[AnyEvent]) -> None:
+    """prefixmsg: family u8, 3 of padding, ifindex s32, ND option type u8, prefix length u8, flags u8, pad.
+
+    A prefix that the kernel made an address or a route of; as with the options it passes on, the RA says more.
+    """
+    data = reading.data
+    if data[at] != _AF_INET6:
+        return
+    ifindex, width, flags = reading.ifindex(at + 4), data[at + 9], data[at + 10]
+    _fits(_AF_INET6, width, at + 9)
+    found = reading.attributes(at + 12, end)
+    if 1 not in found:
+        raise Malformed("netlink-missing", at, "a prefix message without a prefix")
+    start, stop = found[1]
+    if stop - start != 16:
+        raise Malformed("netlink-value", start, f"a prefix of {stop - start} octets")
+    valid = preferred = None
+    if 2 in found:  # PREFIX_CACHEINFO: preferred, valid
+        first, last = found[2]
+        if last - first < 8:
+            raise Malformed("netlink-value", first, f"a prefix's lifetimes in {last - first} octets")
+        preferred, valid = lifetime(reading.number(first, 4)), lifetime(reading.number(first + 4, 4))
+    events.append(
+        PrefixSeen(
+            link=reading.name(ifindex),
+            prefix=prefix6(bytes(data[start:stop]), width),
+            valid_s=valid,
+            preferred_s=preferred,
+            on_link=flags & _PREFIX_ON_LINK != 0,
+            autonomous=flags & _PREFIX_AUTONOMOUS != 0,
+        )
+    )
+
+
 def _read_rule(reading: _Reading, at: int, end: int, kind: int, events: list[AnyEvent]) -> None:
     """fib_rule_hdr: family, destination length, source length, TOS, table, 2 reserved, action, all u8; flags u32."""
     data = reading.data
@@ -519,5 +556,6 @@ _MESSAGES: Final = {
     28: _Message(12, _read_neighbor),
     32: _Message(12, _read_rule),
     _DELRULE: _Message(12, _read_rule),
+    52: _Message(12, _read_prefix),
     68: _Message(16, _read_user_option),
 }

@@ -130,7 +130,7 @@ _SOURCES_AT: Final = {"ipv4": (12, 4), "ipv6": (8, 16)}  # the destination stand
 _RTM: Final = {
     16: "RTM_NEWLINK", 17: "RTM_DELLINK", 20: "RTM_NEWADDR", 21: "RTM_DELADDR", 24: "RTM_NEWROUTE",
     25: "RTM_DELROUTE", 28: "RTM_NEWNEIGH", 29: "RTM_DELNEIGH", 32: "RTM_NEWRULE", 33: "RTM_DELRULE",
-    68: "RTM_NEWNDUSEROPT", 2: "NLMSG_ERROR", 3: "NLMSG_DONE", 4: "NLMSG_OVERRUN",
+    52: "RTM_NEWPREFIX", 68: "RTM_NEWNDUSEROPT", 2: "NLMSG_ERROR", 3: "NLMSG_DONE", 4: "NLMSG_OVERRUN",
 }  # fmt: skip
 _FIXED_LINK: Final = (("family", 0, 1), ("arphrd", 2, 2), ("ifindex", 4, 4), ("flags", 8, 4), ("change", 12, 4))
 _FIXED_ADDRESS: Final = (
@@ -145,12 +145,14 @@ _FIXED_RULE: Final = (
     ("family", 0, 1), ("destination_length", 1, 1), ("source_length", 2, 1), ("tos", 3, 1), ("table", 4, 1),
     ("action", 7, 1), ("flags", 8, 4),
 )  # fmt: skip
+_FIXED_PREFIX: Final = (("family", 0, 1), ("ifindex", 4, 4), ("type", 8, 1), ("prefix_length", 9, 1), ("flags", 10, 1))
 _FIXED_USER_OPTION: Final = (
     ("family", 0, 1), ("options_length", 2, 2), ("ifindex", 4, 4), ("icmp_type", 8, 1), ("icmp_code", 9, 1),
 )  # fmt: skip
 _FIXED: Final = {  # the fields of each type's fixed part: (name, octet, octets)
     16: _FIXED_LINK, 17: _FIXED_LINK, 20: _FIXED_ADDRESS, 21: _FIXED_ADDRESS, 24: _FIXED_ROUTE, 25: _FIXED_ROUTE,
-    28: _FIXED_NEIGHBOR, 29: _FIXED_NEIGHBOR, 32: _FIXED_RULE, 33: _FIXED_RULE, 68: _FIXED_USER_OPTION,
+    28: _FIXED_NEIGHBOR, 29: _FIXED_NEIGHBOR, 32: _FIXED_RULE, 33: _FIXED_RULE,
+    52: _FIXED_PREFIX, 68: _FIXED_USER_OPTION,
 }  # fmt: skip
 _LINK_ATTRIBUTES: Final = {
     1: "IFLA_ADDRESS", 2: "IFLA_BROADCAST", 3: "IFLA_IFNAME", 4: "IFLA_MTU", 5: "IFLA_LINK", 10: "IFLA_MASTER",
@@ -165,6 +167,8 @@ _ROUTE_ATTRIBUTES: Final = {
     1: "RTA_DST", 2: "RTA_SRC", 4: "RTA_OIF", 5: "RTA_GATEWAY", 6: "RTA_PRIORITY", 7: "RTA_PREFSRC",
     8: "RTA_METRICS", 9: "RTA_MULTIPATH", 12: "RTA_CACHEINFO", 15: "RTA_TABLE", 18: "RTA_VIA", 20: "RTA_PREF",
 }  # fmt: skip
+_HOP_ATTRIBUTES: Final = {code: word for code, word in _ROUTE_ATTRIBUTES.items() if word != "RTA_MULTIPATH"}
+_NESTS: Final[dict[str, dict[int, str]]] = {"IFLA_LINKINFO": {1: "IFLA_INFO_KIND"}}
 _NEIGHBOR_ATTRIBUTES: Final = {1: "NDA_DST", 2: "NDA_LLADDR", 3: "NDA_CACHEINFO", 4: "NDA_PROBES"}
 _RULE_ATTRIBUTES: Final = {
     1: "FRA_DST", 2: "FRA_SRC", 3: "FRA_IIFNAME", 6: "FRA_PRIORITY", 10: "FRA_FWMARK", 15: "FRA_TABLE",
@@ -173,12 +177,13 @@ _RULE_ATTRIBUTES: Final = {
 _ATTRIBUTES: Final = {
     16: _LINK_ATTRIBUTES, 17: _LINK_ATTRIBUTES, 20: _ADDRESS_ATTRIBUTES, 21: _ADDRESS_ATTRIBUTES,
     24: _ROUTE_ATTRIBUTES, 25: _ROUTE_ATTRIBUTES, 28: _NEIGHBOR_ATTRIBUTES, 29: _NEIGHBOR_ATTRIBUTES,
-    32: _RULE_ATTRIBUTES, 33: _RULE_ATTRIBUTES, 68: {1: "NDUSEROPT_SRCADDR"},
+    32: _RULE_ATTRIBUTES, 33: _RULE_ATTRIBUTES,
+    52: {1: "PREFIX_ADDRESS", 2: "PREFIX_CACHEINFO"}, 68: {1: "NDUSEROPT_SRCADDR"},
 }  # fmt: skip
-_TEXTS: Final = frozenset(("IFLA_IFNAME", "IFLA_IFALIAS", "IFA_LABEL", "FRA_IIFNAME", "FRA_OIFNAME"))
+_TEXTS: Final = frozenset(("IFLA_IFNAME", "IFLA_IFALIAS", "IFLA_INFO_KIND", "IFA_LABEL", "FRA_IIFNAME", "FRA_OIFNAME"))
 _ADDRESSES: Final = frozenset((
     "IFA_ADDRESS", "IFA_LOCAL", "IFA_BROADCAST", "RTA_DST", "RTA_SRC", "RTA_GATEWAY", "RTA_PREFSRC", "NDA_DST",
-    "FRA_DST", "FRA_SRC", "NDUSEROPT_SRCADDR",
+    "FRA_DST", "FRA_SRC", "NDUSEROPT_SRCADDR", "PREFIX_ADDRESS",
 ))  # fmt: skip
 _MACS: Final = frozenset(("IFLA_ADDRESS", "IFLA_BROADCAST", "NDA_LLADDR"))
 _HEXADECIMAL: Final = frozenset(("xid", "iaid", "flags"))
@@ -350,7 +355,7 @@ def _attribute(word: str, value: bytes, order: rtnl.Order) -> str:
 
 
 def _netlink(frame: Frame, events: Sequence[AnyEvent]) -> Iterator[Line]:
-    """Every message of a frame that ingest has read, and its attributes; nests are shown as octets."""
+    """Every message of a frame that ingest has read, and its attributes."""
     data, at = frame.data, rtnl.COOKED_OCTETS
     order = rtnl.byte_order(data, at, len(data))
     passed_on = {event.options_at: event for event in events if isinstance(event, NdUserOptionSeen)}
@@ -369,12 +374,38 @@ def _netlink(frame: Frame, events: Sequence[AnyEvent]) -> Iterator[Line]:
             if place in passed_on:
                 yield from _nd_options(passed_on[place].options, data, place, 2)
                 place += len(passed_on[place].data) + 3 & ~3
-            while place + 4 <= end:
-                size, code = number(place, 2), number(place + 2, 2) & 0x3FFF
-                word = _ATTRIBUTES.get(kind, {}).get(code, "attribute")
-                yield 2, place, f"+{size}  {word} ({code})  {_attribute(word, data[place + 4 : place + size], order)}"
-                place += max(size, 4) + 3 & ~3
+            yield from _attributes(data, place, end, _ATTRIBUTES.get(kind, {}), 2, order)
         at += length + 3 & ~3
+
+
+def _attributes(
+    data: bytes, at: int, end: int, words: Mapping[int, str], depth: int, order: rtnl.Order
+) -> Iterator[Line]:
+    """The attributes in at..end; nests that rtnl does not enter are shown as octets."""
+    while at + 4 <= end:
+        size = int.from_bytes(data[at : at + 2], order)
+        code = int.from_bytes(data[at + 2 : at + 4], order) & 0x3FFF
+        word, stop = words.get(code, "attribute"), min(at + size, end)
+        title = f"+{size}  {word} ({code})"
+        if word in _NESTS:
+            yield depth, at, title
+            yield from _attributes(data, at + 4, stop, _NESTS[word], depth + 1, order)
+        elif word == "RTA_MULTIPATH":
+            yield depth, at, title
+            yield from _next_hops(data, at + 4, stop, depth + 1, order)
+        else:
+            yield depth, at, f"{title}  {_attribute(word, data[at + 4 : stop], order)}"
+        at += max(size, 4) + 3 & ~3
+
+
+def _next_hops(data: bytes, at: int, end: int, depth: int, order: rtnl.Order) -> Iterator[Line]:
+    """rtnexthop: length u16, flags u8, hops u8, ifindex s32, attributes (uapi linux/rtnetlink.h)."""
+    while at + 8 <= end:
+        size = int.from_bytes(data[at : at + 2], order)
+        yield depth, at, f"+{size}  next hop"
+        yield depth + 1, at + 4, _said("ifindex", int.from_bytes(data[at + 4 : at + 8], order))
+        yield from _attributes(data, at + 8, min(at + size, end), _HOP_ATTRIBUTES, depth + 1, order)
+        at += max(size, 8) + 3 & ~3
 
 
 def _carrier(event: AnyEvent, frame: Frame) -> Iterator[Line]:

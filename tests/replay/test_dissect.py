@@ -65,8 +65,14 @@ def test_netlink_messages_are_printed_with_their_attributes() -> None:
     octets = b"".join(
         (
             netlink.link(
-                3, b"wan\x1b\0", netlink.attribute(4, netlink.u32(1400)) + netlink.attribute(0x3FFE, b"x" * 9)
+                3,
+                b"wan\x1b\0",
+                netlink.attribute(4, netlink.u32(1400))
+                + netlink.attribute(0x3FFE, b"x" * 9)
+                + netlink.attribute(18, netlink.attribute(1, b"veth\0")),
             ),
+            netlink.route(netlink.attribute(9, netlink.hop(3, "fe80::1") + netlink.hop(4, "fe80::2"))),
+            netlink.prefix(netlink.attribute(1, p.ip6("2001:db8::"))),
             netlink.address(),
             netlink.rule(netlink.attribute(6, netlink.u32(1000))),
             netlink.user_option(),

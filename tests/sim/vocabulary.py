@@ -47,6 +47,7 @@ from events.link import (
     NetlinkOverrun,
     NetnsGone,
     NetnsSeen,
+    PrefixSeen,
     RouteGone,
     RouteSeen,
     RuleGone,
@@ -334,6 +335,7 @@ EVENTS: tuple[AnyEvent, ...] = (
         options=(Mtu(1400),),
         options_at=48,
     ),
+    PrefixSeen(link="eth0", prefix="2001:db8::/64", valid_s=1800, preferred_s=600, on_link=True, autonomous=True),
     ArpSeen(
         link="eth0",
         operation="request",

@@ -18,6 +18,7 @@ from events.link import (
     LinkSeen,
     NdUserOptionSeen,
     NetlinkOverrun,
+    PrefixSeen,
     RouteSeen,
     RuleGone,
     RuleSeen,
@@ -91,6 +92,11 @@ def user_option(
     return message(68, head + options + source)
 
 
+def prefix(*attributes: bytes, ifindex: int = 3, width: int = 64, flags: int = 3, family: int = 10) -> bytes:
+    head = struct.pack("<BxxxiBBBx", family, ifindex, 3, width, flags)
+    return message(52, head + b"".join(attributes))
+
+
 def user_options_seen(data: bytes, *options: NdOption) -> NdUserOptionSeen:
     return NdUserOptionSeen(link="nl%3", router="fe80::1", icmp_type=134, data=data, options=options, options_at=32)
 
@@ -161,6 +167,29 @@ NETLINK: list[Case] = [
         user_option(options=PIO, size=32),
         (user_options_seen(PIO, PrefixInformation("2001:db8::/64", 3600, 1800, True, True)),),
     ),
+    (
+        "E74",
+        "a prefix that the kernel took, with host bits",
+        prefix(attribute(1, ip_address("2001:db8::7").packed), attribute(2, u32(1800) + u32(0xFFFFFFFF))),
+        (PrefixSeen(link="nl%3", prefix="2001:db8::/64", preferred_s=1800, on_link=True, autonomous=True),),
+    ),
+    (
+        "E74",
+        "a prefix without lifetimes and flags",
+        prefix(attribute(1, bytes(16)), width=0, flags=0xFC),
+        (PrefixSeen(link="nl%3", prefix="::/0"),),
+    ),
+    ("E74", "a prefix of 129 bits", prefix(attribute(1, bytes(16)), width=129), Rejected("netlink-prefix-length", 25)),
+    ("E74", "a prefix of 15 octets", prefix(attribute(1, bytes(15))), Rejected("netlink-value", 32)),
+    (
+        "E74",
+        "lifetimes of 4 octets",
+        prefix(attribute(1, bytes(16)), attribute(2, u32(1))),
+        Rejected("netlink-value", 52),
+    ),
+    ("E74", "a prefix message without one", prefix(), Rejected("netlink-missing", 16)),
+    ("E74", "a prefix on ifindex 0", prefix(attribute(1, bytes(16)), ifindex=0), Rejected("netlink-ifindex", 20)),
+    ("E74", "a prefix of another family", prefix(family=2), ()),
     ("E74", "an option of length 0", user_option(options=b"\x25\0https\0"), Rejected("option-length-zero", 33)),
     ("E74", "an option past the options", user_option(options=b"\x25\2https\0"), Rejected("option-overrun", 33)),
     ("E74", "one octet of options", user_option(size=1, options=b"\x25\0\0\0"), Rejected("option-stray", 32)),
