@@ -39,6 +39,10 @@ __all__ = [
 
 PLAIN_LINK: Final[LinkId] = "if0"
 PCAPNG_MAGIC: Final = SECTION.to_bytes(4, "big")
+UNREAD_PACKINGS: Final = {  # what Python 3.11 has no unpacker for -> (its name, what unpacks it)
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d FILE"),
+    b"\x04\x22\x4d\x18": ("lz4", "lz4 -d FILE"),
+}
 
 
 class Capture(Reading):
@@ -64,6 +68,9 @@ class Capture(Reading):
             self.format = "pcapng"
         elif len(magic) < 4 and any(known.startswith(magic) for known in (*MAGICS, PCAPNG_MAGIC)):
             self.format = ""
+        elif magic in UNREAD_PACKINGS:
+            name, command = UNREAD_PACKINGS[magic]
+            raise CaptureError(f"{path} is packed with {name}, which is not read here; unpack it: {command}")
         else:
             raise CaptureError(f"{path} is no capture: it begins with {magic.hex(' ')}; name a pcap or pcapng file")
 

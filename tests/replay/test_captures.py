@@ -585,10 +585,13 @@ def test_what_cannot_be_read_at_all_says_what_to_do(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a capture")
     locked = tmp_path / "a\0b"
+    packed = tmp_path / "notes.pcap.zst"
+    packed.write_bytes(bytes.fromhex("28b52ffd") + b"...")
     for path, reason in [
         (tmp_path / "nowhere.pcap", "No such file or directory; check the name"),
         (tmp_path, "Is a directory; name the capture files in it"),
         (text, "is no capture: it begins with 6e 6f 74 20; name a pcap or pcapng file"),
+        (packed, "is packed with zstd, which is not read here; unpack it: zstd -d"),
         (locked, "name another file"),
     ]:
         with pytest.raises(CaptureError) as raised:
