@@ -388,11 +388,20 @@ class Draft:
         """Note a finding of the catalogue, with the fields of its sentence; the same one again only counts.
 
         about: what it is of where that is no PvD: a profile, or a file."""
+        self._note(code, link, pvd, about, 0, said)
+
+    def find_here(self, code: str, *, link: Link, pvd: PvdId | None = None, **said: object) -> None:
+        """Note what is a finding of this attachment alone (what a bound refused): the next one is told anew."""
+        self._note(code, link.id, pvd, "", link.epoch, said)
+
+    def _note(
+        self, code: str, link: LinkId, pvd: PvdId | None, about: str, epoch: int, said: Mapping[str, object]
+    ) -> None:
         key = (code, link, pvd or about)
         known = self.findings.get(key)
-        if known is None:
+        if known is None or known.epoch != epoch:
             text = findings.sentence(code, link=link, pvd=pvd, **said)
-            self.findings = self.findings.set(key, Finding(code, text, pvd, link, self.seq))
+            self.findings = self.findings.set(key, Finding(code, text, pvd, link, self.seq, epoch=epoch))
         elif known.because != self.seq:
             self.findings = self.findings.set(key, replace(known, count=known.count + 1))
 

@@ -380,7 +380,10 @@ class Vpn(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something the network's administrator wants to hear about. count: how often it was seen; because: first."""
+    """Something the network's administrator wants to hear about. count: how often it was seen; because: first.
+
+    epoch: the attachment that these are of, 0 = of the link at any time.
+    """
 
     code: str
     text: str
@@ -388,6 +391,7 @@ class Finding(msgspec.Struct, frozen=True):
     link: LinkId
     because: Seq
     count: int = 1
+    epoch: int = 0
 
 
 Mark = tuple[str, str]

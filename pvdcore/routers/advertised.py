@@ -160,7 +160,7 @@ def heard(draft: Draft, event: RouterAdvertised) -> None:
     link = draft.link(event.link)
     key = (event.link, event.router)
     if key not in draft.speakers and len(link.speakers) >= draft.policy.number("routers_per_link_max"):
-        draft.find("too-many-routers", link=link.id)
+        draft.find_here("too-many-routers", link=link)
         return
     findings = draft.findings
     remarks.alone(draft, event, lambda options: says(event.router, Claim("", RaHeader(1), options)))
@@ -186,7 +186,7 @@ def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
     alive = sum(1 for pvd in draft.pvds.values() if pvd.id.startswith(("fqdn:", "uuid:")) and pvd.cells) if here else 0
     if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
         return False
-    draft.find("too-many-pvds", link=link.id)
+    draft.find_here("too-many-pvds", link=link)
     return True
 
 
@@ -338,7 +338,7 @@ def _full(draft: Draft, link: Link, router: str, claim: Claim, after: Slots, hel
     }
     if held.key in theirs or len(theirs.union(one.key for one in same)) < draft.policy.number(knob):
         return False
-    draft.find("too-many-items", link=link.id, pvd=claim.pvd, kind=held.kind, knob=knob)
+    draft.find_here("too-many-items", link=link, pvd=claim.pvd, kind=held.kind, knob=knob)
     if held.kind not in ("dns", "search") or not same:
         return True
     first = min(same, key=lambda one: (_ends(draft, one), one.key))

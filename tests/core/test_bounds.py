@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from events.frames import FramesRefused
 from events.ids import SECOND
-from events.router import EncryptedDns, NdOption
+from events.router import EncryptedDns, NdOption, RouterAdvertised
 from pvdcore.policy import BY_NAME, DEFAULT, Policy
 from pvdcore.routers.bucket import PASS, REFUSE, SAMPLE, admit, due, opened, tallied
 from pvdcore.state import State
@@ -108,6 +109,25 @@ def test_routers_at_the_bound_and_one_more() -> None:
     told.hear(ra(R3)).at(600).hear(ra(R1), ra(R2, life=0), ra(R3))
     assert told.alive() == ["ra:e0/1/fe80::1", "ra:e0/1/fe80::3"], "a withdrawal made room"
     assert told.findings()["too-many-routers"].count == 1
+
+
+@pytest.mark.covers("feat:R3")
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("too-many-routers", (ra(R1), ra(R2), ra(R3))),
+        ("too-many-pvds", (ra(R1, pvd("x.example.")), ra(R1, pvd("y.example.")), ra(R1, pvd("z.example.")))),
+        ("too-many-items", (ra(R1, pvd("x.example.", *(rio(f"2001:db8:{one}::/48") for one in range(3)))),)),
+    ],
+)
+def test_what_is_refused_is_told_once_an_attachment_and_counted(code: str, said: tuple[RouterAdvertised, ...]) -> None:
+    told = Story(routers_per_link_max=2, pvds_per_link_max=2, routes_max=2).hear(*said)
+    first = told.findings()[code]
+    told.at(5).hear(replace(said[-1], mac="02:00:00:00:00:99"))
+    assert told.findings()[code] == replace(first, count=2), "told once, counted each time"
+    told.at(10).attach().hear(*said)
+    again = told.findings()[code]
+    assert (again.count, again.epoch) == (1, 2) and again.because > first.because, "another network, told anew"
 
 
 @pytest.mark.covers("feat:R3")

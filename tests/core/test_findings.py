@@ -381,7 +381,11 @@ def test_no_code_is_found_that_is_not_in_the_catalogue() -> None:
     used: set[str] = set()
     for path in (ROOT / "pvdcore").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("find", "find_here")
+            ):
                 first = node.args[0]
                 if isinstance(first, ast.Constant):
                     used.add(first.value)
