@@ -1,7 +1,8 @@
 """What the standards leave open and no knob changes: what was chosen, and why nobody wants it otherwise.
 
-Law: a judgement of the fold is a knob (pvdcore/policy.py) or stands here; docs/policies.md is made of both, and a test
-sees to it that each names rows that tests cover. Those of the decoders are in docs/architecture.md.
+Law: a judgement is a knob (pvdcore/policy.py) or stands here; docs/policies.md is made of both, and a test sees to it
+that each names rows that tests cover. The decoders know no policy, so theirs all stand here: where a site may want it
+otherwise, the event says what stood on the wire, and a knob of the fold decides.
 """
 
 from typing import Final
@@ -193,6 +194,97 @@ JUDGEMENTS: Final[tuple[Judgement, ...]] = (
         ("rfc:P104",),
         "an object that has expired when it comes is not used and counts as no failure",
         "a wrong clock is likelier than an attack",
+    ),
+    # Reading octets
+    Judgement(
+        "nd-checksum",
+        ("rfc:N03",),
+        "a wrong ICMPv6 checksum is rejected, offline too",
+        "what is received is always summed; the frame is kept, so it can be read again",
+    ),
+    Judgement(
+        "cut-capture",
+        ("evil:E9",),
+        "a packet that the capture cut is `truncated-capture`, before any other rule",
+        "it is the capture's fault, and nothing in it is whole",
+    ),
+    Judgement(
+        "options-end",
+        ("rfc:N05",),
+        "options that do not end exactly where their message does are no message",
+        "RFC 4861 §6.1.2 names the length 0 only; what runs over is read by nobody, or beyond the end",
+    ),
+    Judgement(
+        "mif-id-types",
+        ("bug:8", "evil:E45"),
+        "a MIF id of type 1 or 4 is taken and its type told; a container with the S bit, or without one id, is ignored",
+        "there are two senders with one meaning, and nobody implements the signature",
+    ),
+    Judgement(
+        "mtu-of-the-link",
+        ("rfc:N15",),
+        "an MTU under 1280 is ignored, and one over the link's is told and not used",
+        "a link cannot carry it",
+    ),
+    Judgement(
+        "route-option-lengths",
+        ("rfc:R02", "rfc:R05"),
+        "a route option of a wrong length, or of preference 10, is ignored",
+        "RFC 4191 §2.3 demands it for the preference; what the length leaves out can only be guessed",
+    ),
+    Judgement(
+        "prefix-contradicts-itself",
+        ("rfc:S02",),
+        "a prefix that is preferred for longer than valid, or link-local, is ignored whole, on-link part too",
+        "the kernel does so, and the sender contradicts itself",
+    ),
+    Judgement(
+        "search-list-whole",
+        ("rfc:D10",),
+        "one bad name voids the whole search list of an RA",
+        "a cut name as a search suffix is a danger",
+    ),
+    Judgement(
+        "encrypted-dns-by-name",
+        ("rfc:F25", "rfc:F27"),
+        "a designated resolver without a usable address is kept by its name; in DHCPv4 a bad instance goes alone",
+        "its name can still be asked for",
+    ),
+    Judgement(
+        "dhcp4-nonsense",
+        ("rfc:V13", "evil:E58"),
+        "overload 0 or over 3, and a mask that is 0 or has holes, are ignored; an ACK for 0 seconds is rejected",
+        "nothing could be configured from them",
+    ),
+    Judgement(
+        "classless-routes-unreadable",
+        ("rfc:V15",),
+        "a 121 that cannot be read is ignored, and 3 and 33 count",
+        "RFC 3442 gives 121 precedence only where it is there",
+    ),
+    Judgement(
+        "dhcp6-single-option-twice",
+        ("rfc:W14",),
+        "of a DHCPv6 option that may stand once the first counts",
+        "RFC 8415 §21 forbids to join them, and leaves open which counts",
+    ),
+    Judgement(
+        "information-read-kindly",
+        ("evil:E80", "rfc:P115"),
+        "in an object host bits are cleared, `::/0` is accepted, and optional keys of a wrong type are left out",
+        "what is mandatory is read strictly; the rest is advice",
+    ),
+    Judgement(
+        "overrun-told",
+        ("feat:A11",),
+        "a netlink overrun is an event, and what was missed is listed again",
+        "what is not known to be lost is believed",
+    ),
+    Judgement(
+        "arp-that-is-kept",
+        ("evil:E98",),
+        "of ARP probes, announcements and their answers are kept, else only who speaks as an address leased to another",
+        "the rest is ordinary traffic; a journal would drown in it",
     ),
 )
 

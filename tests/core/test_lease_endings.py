@@ -161,6 +161,12 @@ def test_leases_of_the_server_before_are_replaced_kind_by_kind() -> None:
     assert again.keys(HOME, "address") == [f"{A}/128", f"{B}/128"], "of one server they stand beside each other"
 
 
+@pytest.mark.covers("rfc:W07")
+def test_what_is_given_and_taken_in_one_reply_hides_nothing_behind_it() -> None:
+    told = Story().asks6("REQUEST", ia_na(ia_address(A), ia_address(A, 0, 0), ia_address(B)), DNS)
+    assert told.keys(HOME, "address") == [f"{B}/128"] and told.owners("dhcp6-address", B) == [HOME]
+
+
 # INFORM (RFC 2131 §4.3.5)
 
 
