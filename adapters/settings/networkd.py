@@ -36,6 +36,7 @@ class _Network:
         self.dhcp = "no"
         self.accept_ra: bool | None = None
         self.link_local = "ipv6"
+        self.said: dict[str, str] = {}  # on which line
         self.matched = False
         self.parts: dict[int, list[Line]] = {}  # [Address] and [Route], each a thing of its own
 
@@ -146,14 +147,14 @@ def _dhcp(network: _Network, line: Line, shown: str) -> None:
         line.value.lower(), line.value.lower()
     )
     if word in ("yes", "no", "ipv4", "ipv6"):
-        network.dhcp = word
+        network.dhcp, network.said["dhcp"] = word, line.where
     else:
         network.maker.note("settings-invalid", shown, line.where)
 
 
 def _accept_ra(network: _Network, line: Line, shown: str) -> None:
     try:
-        network.accept_ra = flag(line.value) if line.value else None
+        network.accept_ra, network.said["ra"] = flag(line.value) if line.value else None, line.where
     except ValueError:
         network.maker.note("settings-invalid", shown, line.where)
 
@@ -161,7 +162,7 @@ def _accept_ra(network: _Network, line: Line, shown: str) -> None:
 def _link_local(network: _Network, line: Line, shown: str) -> None:
     word = line.value.lower()
     if word in ("yes", "no", "ipv4", "ipv6", "true", "false"):
-        network.link_local = {"true": "yes", "false": "no"}.get(word, word)
+        network.link_local, network.said["local"] = {"true": "yes", "false": "no"}.get(word, word), line.where
     else:
         network.maker.unused(shown, line.where)
 
@@ -241,6 +242,11 @@ def _use(key: str, *families: str) -> Rule:
     return rule
 
 
+def _hint(network: _Network, line: Line, shown: str) -> None:
+    """What to ask for by IA_PD: a length, or a prefix that this host had."""
+    network.maker.set("ipv6.dhcp-pd-hint", line.value, line.where, shown)
+
+
 def _uses(*families: str) -> dict[str, Rule]:
     return {"UseDNS": _use("ignore-auto-dns", *families), "UseRoutes": _use("ignore-auto-routes", *families)}
 
@@ -263,7 +269,7 @@ SECTIONS: Final[dict[str, dict[str, Rule]]] = {
         "Domains": _domains,
     },
     "DHCPv4": _uses("ipv4"),
-    "DHCPv6": _uses("ipv6"),
+    "DHCPv6": {**_uses("ipv6"), "PrefixDelegationHint": _hint},
     "IPv6AcceptRA": _uses("ipv6"),
     "DHCP": _uses("ipv4", "ipv6"),
     "Address": {},
@@ -339,3 +345,8 @@ def _methods(network: _Network) -> None:
     for family, heard, local in (("ipv4", heard4, local4), ("ipv6", heard6, local6)):
         fixed = f"{family}.addresses" in values
         values[f"{family}.method"] = "auto" if heard else "manual" if fixed else "link-local" if local else "disabled"
+        asked = network.dhcp in ("yes", family)
+        decides = ("dhcp",) if asked or family == "ipv4" else ("ra", "local") if heard else ("local", "ra")
+        where = next((network.said[one] for one in decides if one in network.said), None)
+        if where is not None and not fixed:
+            network.maker.lines[f"{family}.method"] = where

@@ -134,7 +134,7 @@ def test_an_operators_change_is_taken_back(lab: Lab, how: str) -> None:
     netns = place_name("static:lab", "eth0", 1)
     until(lambda: default(host, netns) == "192.0.2.1", pvdd.tail)
 
-    pvdd.ctl("checkpoint", *(("--timeout", "3") if how == "timer" else ()))
+    pvdd.ctl("checkpoint", *(("--timeout", "15") if how == "timer" else ()))
     load(host, pvdd, "lab", FIXED.format(gateway="192.0.2.254"))
     load(host, pvdd, "more", FIXED.format(gateway="192.0.2.253"))
     pvdd.wait(lambda event: isinstance(event, SettingsLoaded) and event.settings.id == "more")
