@@ -34,6 +34,7 @@ from events.ops import (
     RouteDelete,
 )
 from pvdcore import phases
+from pvdcore.leases import adoption
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.vpns import of_pvd, pvd_of
 from pvdcore.projections import places, placing
@@ -125,6 +126,7 @@ class Settler:
         self._names: dict[PvdId, set[str]] = {}
         self._alarms: list[tuple[Instant, str]] = []
         self._numbers: dict[int, str] = {}  # of tables, and whose they are
+        self._takers: dict[LinkId, set[PvdId]] = {}  # who asks for DHCPv4 leases on a link
         self.on_alarm: Callable[[Instant], None] = lambda at: None
 
     # What happens
@@ -226,6 +228,7 @@ class Settler:
             for pvd, found in state.pvds.items():
                 if before.pvds.get(pvd) is not found:
                     self._soil_pvd(state, pvd)
+            self._compare_takers(state)
         if state.vpns is not before.vpns:
             for name, vpn in state.vpns.items():
                 if before.vpns.get(name) is not vpn:
@@ -261,6 +264,14 @@ class Settler:
         if state.speakers is not before.speakers and self._refresh_at == NEVER:
             self._refresh_at = self._session.now() + REFRESH_EACH
             self.on_alarm(self._refresh_at)
+
+    def _compare_takers(self, state: State) -> None:
+        """Where another PvD than before is due a DHCPv4 lease, those that were no longer ask."""
+        for link in sorted({one.link for one in state.connections.values()}):
+            takers = set(adoption.asking4(state, link))
+            for pvd in sorted(takers ^ self._takers.get(link, set())):
+                self._soil_pvd(state, pvd)
+            self._takers[link] = takers
 
     def _compare_host(self, state: State, before: State) -> None:
         if state.host.identifiers is not before.host.identifiers:

@@ -129,6 +129,12 @@ def asks6(profile: Settings) -> bool:
     return word(profile, "ipv6.method", "auto") in ("auto", "dhcp")
 
 
+def asking4(holder: Holder, link: LinkId) -> tuple[PvdId, ...]:
+    """The PvDs of routers that ask for a DHCPv4 lease on a link that we manage."""
+    profile = places.managing(holder, link)
+    return takers4(spoken(holder, link)) if profile is not None and asks4(profile) else ()
+
+
 def client(holder: Holder, has: str, link: LinkId, epoch: int, netns: str) -> ClientRun | None:
     """The DHCP client of a place, by what it is to ask for; `None`: nothing is asked there.
 

@@ -136,6 +136,7 @@ CHECKS: Final[tuple[Callable[[str, str], Finding], ...]] = (
     _macvlan,
     _sysctl,
     _command("ip", "people who look into namespaces", "iproute2"),
+    _command("dhcpcd", "DHCP on links that our connections manage", "dhcpcd-base"),
     _group,
     _journal,
     _daemon,

@@ -65,7 +65,7 @@ def test_addresses_that_many_networks_have_prove_nothing(first: list[AnyEvent], 
     assert again(first, second) == []
 
 
-@pytest.mark.covers("rfc:A24", "rfc:P29", "feat:C2")
+@pytest.mark.covers("rfc:A24", "rfc:P29", "feat:C2", "problem:10")
 def test_a_likeness_merges_nothing_and_carries_nothing_over() -> None:
     said = ra(R1, pio(P), pvd("x.example.", h=True, seq=7), mac=HOME)
     plain = ra(R1, pio(Q), mac=HOME)

@@ -14,13 +14,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from events.ids import MILLISECOND
 from events.ops import AddressAdd, ClientLost, ClientRun, NetnsAdd, NetnsAdopt, Op, PlanMade, ResolverWrite
+from events.router import RouterSolicited
 from pvdcore.checks.invariants import check
 from pvdcore.projections.places import owner_of, place_mac, place_name
 from pvdcore.state import Grant, State
 from tests.live.lab import ROOT, Daemon, Host, Lab, until
-from tests.wire.packets import pio
+from tests.wire.packets import name, pio, pvd
 
 PROFILE = """\
 [connection]
@@ -32,15 +35,15 @@ method = "{ipv6}"
 """
 
 
-def profile(host: Host, name: str, text: str) -> None:
+def profile(host: Host, id: str, text: str) -> None:
     """Write a profile of ours."""
     folder = "/etc/pvd/settings.d"
-    host.run("sh", "-c", f"mkdir -p {folder} && cat > {folder}/{name}.toml", input=text)
+    host.run("sh", "-c", f"mkdir -p {folder} && cat > {folder}/{id}.toml", input=text)
 
 
-def place(name: str, link: str = "eth0", epoch: int = 1) -> str:
+def place(id: str, link: str = "eth0", epoch: int = 1) -> str:
     """The namespace that a connection makes."""
-    return place_name(owner_of(f"{name}@{link}"), link, epoch)
+    return place_name(owner_of(f"{id}@{link}"), link, epoch)
 
 
 def pvdctl(host: Host, pvdd: Daemon, *words: str) -> str:
@@ -80,30 +83,30 @@ http.server.HTTPServer((sys.argv[1], 80), Answer).serve_forever()
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())"
 
 
-def network(lab: Lab, host: Host, link: str, name: str) -> Host:
+def network(lab: Lab, host: Host, link: str, called: str) -> Host:
     """A network on a link: a server at 192.168.1.1 that leases, and says its name when it is asked by HTTP."""
-    server = lab.host(name)
+    server = lab.host(called)
     lab.veth(host, link, server, "lan")
     server.ip("address", "add", "192.168.1.1/24", "dev", "lan")
     server.dnsmasq(
         "--interface=lan", "--dhcp-range=192.168.1.100,192.168.1.200,255.255.255.0,1h", "--dhcp-authoritative"
     ).says("DHCP, IP range")
-    server.start(sys.executable, "-c", ANSWER, "192.168.1.1", f"this is {name}").says("serving")
+    server.start(sys.executable, "-c", ANSWER, "192.168.1.1", f"this is {called}").says("serving")
     return server
 
 
 def test_two_networks_with_one_prefix_and_one_server_address_are_usable_at_once(lab: Lab) -> None:
     host = lab.host("h")
-    for link, name in (("eth0", "north"), ("eth1", "south")):
-        network(lab, host, link, name)
-        profile(host, name, PROFILE.format(link=link, ipv4="auto", ipv6="disabled"))
+    for link, called in (("eth0", "north"), ("eth1", "south")):
+        network(lab, host, link, called)
+        profile(host, called, PROFILE.format(link=link, ipv4="auto", ipv6="disabled"))
     pvdd = lab.pvdd(host, "--projection", "netns")
     pvdd.wait_state(lambda state: placed("if:eth0/1")(state) and placed("if:eth1/1")(state))
-    for link, name in (("eth0", "north"), ("eth1", "south")):
-        netns = place(name, link)
+    for link, called in (("eth0", "north"), ("eth1", "south")):
+        netns = place(called, link)
         until(lambda n=netns: ("default", "192.168.1.1") in routes(host, n), lambda n=netns: str(routes(host, n)))
         said = pvdctl(host, pvdd, "exec", f"if:{link}/1", "--", sys.executable, "-c", ASK, "http://192.168.1.1/")
-        assert said == f"this is {name}\n"
+        assert said == f"this is {called}\n"
     assert host.ip("-4", "-j", "address", "show", "dev", "eth0"), "the host's own links are as they were"
     assert not check(pvdd.state())
 
@@ -137,6 +140,7 @@ def test_a_connection_makes_a_place_before_any_pvd_is_known_and_the_first_takes_
     lab.veth(host, "eth0", server, "lan")
     pvdd = lab.pvdd(host, "--projection", "netns")
     netns = place("home")
+    pvdd.wait(RouterSolicited)  # by us: nobody else speaks there
     made = pvdd.wait_state(lambda state: next((one for one in state.connections.values() if one.placement), None))
     until(lambda: any(one.startswith("fe80:") for one in addresses(host, netns)), lambda: "no link-local address")
     assert not pvdd.state().pvds, "nobody has spoken yet"
@@ -167,7 +171,7 @@ def test_dhcp_of_both_families_stands_in_the_place_of_the_routers_pvd(lab: Lab) 
         "--dhcp-option=option:dns-server,192.168.1.53",
         "--dhcp-option=option6:dns-server,[2001:db8:1::53]",
     )
-    pvdd = lab.pvdd(host, "--projection", "netns", "--solicit")
+    pvdd = lab.pvdd(host, "--projection", "netns")
     router = next(one for one in addresses(server, "", "lan") if one.startswith("fe80:")).split("/")[0]
     pvd, netns = f"ra:eth0/1/{router}", place("home")
     has = until(
@@ -202,7 +206,7 @@ def test_what_stateless_dhcpv6_tells_is_in_the_pvd_with_o(lab: Lab) -> None:
         "--dhcp-option=option6:dns-server,[2001:db8:1::53]",
         "--dhcp-option=option6:domain-search,lab.example",
     )
-    pvdd = lab.pvdd(host, "--projection", "netns", "--solicit")
+    pvdd = lab.pvdd(host, "--projection", "netns")
     netns = place("home")
     grant = pvdd.wait_state(lambda state: next(iter(state.grants.values()), None))
     assert (grant.rule, grant.mac) == ("dhcp6-info", place_mac(netns))
@@ -248,6 +252,42 @@ def test_a_prefix_is_delegated_to_the_connections_place(lab: Lab) -> None:
     pvdd.wait_state(lambda state: [one for one in state.grants.values() if one.owners == ("ra:eth0/1/fe80::1",)])
     until(lambda: [whose for whose, _ in ops(pvdd, NetnsAdopt)][-1:] == ["ra:eth0/1/fe80::1"], pvdd.tail)
     assert pvdd.state().pvds["if:eth0/1"].phase == "gone"
+    assert not check(pvdd.state())
+
+
+@pytest.mark.covers("rfc:P45", "rfc:P47", part="expected")
+def test_each_pvd_that_dhcpv4_is_due_to_asks_for_itself_and_has_an_address_of_its_own(lab: Lab) -> None:
+    host, server = lab.host("h"), lab.host("server")
+    profile(host, "home", PROFILE.format(link="eth0", ipv4="auto", ipv6="auto"))
+    lab.veth(host, "eth0", server, "lan")
+    server.ip("address", "add", "192.168.1.1/24", "dev", "lan")
+    pvdd = lab.pvdd(host, "--projection", "netns")
+    wire, first, second = server.wire("lan"), "ra:eth0/1/fe80::1", "ra:eth0/1/fe80::2"
+    wire.advertise(pio("2001:db8:1::"), source="fe80::1")
+    pvdd.wait_state(placed(first))
+    wire.advertise(pio("2001:db8:2::"), source="fe80::2", mac="02:00:00:00:01:02")
+    pvdd.wait_state(placed(second))
+    server.dnsmasq("--interface=lan", RANGE4, "--dhcp-authoritative").says("DHCP, IP range")
+    state = pvdd.wait_state(lambda state: state if len(state.grants) == 2 else None)
+    theirs = place_name(second, "eth0", 1)
+    assert {grant.mac: grant.owners for grant in state.grants.values()} == {
+        place_mac(place("home")): (first,),
+        place_mac(theirs): (second,),
+    }
+    has = {netns: {one for one in addresses(host, netns) if "." in one} for netns in (place("home"), theirs)}
+    until(
+        lambda: all(any("." in one for one in addresses(host, netns)) for netns in has),
+        lambda: f"{[addresses(host, netns) for netns in has]}",
+    )
+    mine, other = ({one for one in addresses(host, netns) if "." in one} for netns in has)
+    assert len(mine) == len(other) == 1 and mine != other, "two instances, two addresses"
+
+    # One comes that claims DHCPv4 (L): it asks from now on, and what the others were given runs out.
+    wire.advertise(pvd(name("x.example"), pio("2001:db8:3::"), flags=0x4000), source="fe80::1")
+    third = place_name("fqdn:x.example.", "eth0", 1)
+    until(lambda: any("." in one for one in addresses(host, third)), pvdd.tail)
+    until(lambda: clients(host, third) and not clients(host, theirs) and not clients(host, place("home")), pvdd.tail)
+    assert mine <= addresses(host, place("home"))
     assert not check(pvdd.state())
 
 
