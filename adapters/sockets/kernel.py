@@ -125,7 +125,8 @@ class Kernel:
         for elsewhere in away(state):  # in the namespace of a PvD: whether it is still there is asked by the settler
             self._known[elsewhere] = msgspec.structs.replace(self._known[elsewhere], gone_at=self._clock.now())
         self._seen: dict[LinkId, LinkSeen] = {}
-        self._attached = {link.id: link.attached for link in self._known.values()}
+        # A tunnel may be attached by its client's word alone, and its link down: then there is no carrier to lose.
+        self._attached = {link.id: link.attached and link.up for link in self._known.values()}
         self._changes = {link.id: link.carrier_changes for link in self._known.values()}
         self._believed: dict[Key, Sighting] = dict(state.believed)
         if state.boot not in ("", boot):  # nothing that another boot left is believed (standards.md C.3)

@@ -230,6 +230,8 @@ def netns_of(source: Any, word: str) -> str:
         for held in pvd.instances:
             if held.placed_in is not None and held.placed_in.netns is not msgspec.UNSET:
                 return held.placed_in.netns
+    if id.startswith("vpn:"):
+        raise Stop(FAILED_125, f"{id} is in no namespace; have its tunnel moved there: pvdctl hook --tunnel move")
     raise Stop(FAILED_125, f'{id} is in no namespace; write projection = "netns" for its link in pvd.conf')
 
 

@@ -11,11 +11,12 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from adapters.running.client import Client
+from adapters.running.client import Client, NotRunning
 from events.ops import LinkMove, NetnsDelete, PlaceUsed, PlanApplied, PlanMade
 from events.vpn import VpnConnected, VpnEnded
 from pvdcore.projections.places import place_name
@@ -122,13 +123,27 @@ class Office:
     def pvdd(self, *options: str, **more: str) -> Daemon:
         lines = "".join(f'{key} = "{value}"\n' for key, value in more.items())
         config = self.lab.file("pvd.conf", f"[policy]\n{lines}")
-        return self.lab.pvdd(self.host, "--config", str(config), "--control", self.control, *options)
+        made = self.lab.pvdd(self.host, "--config", str(config), "--control", self.control, *options)
+        with reach(self.control):
+            pass
+        return made
 
     def announce(self) -> None:
         """The router's PvD, with the prefix that the VPN has, too."""
         self.router.wire("r0").advertise(
             pvd(name("local.example."), pio(PREFIX), rdnss(f"{PREFIX}53")), mac=self.router.mac("r0")
         )
+
+
+def reach(control: str) -> Client:
+    """A connection to a pvdd that is about to listen; what another left behind answers nobody."""
+
+    def ask() -> Client | None:
+        with suppress(NotRunning):
+            return Client(control)
+        return None
+
+    return until(ask, lambda: f"nobody listens at {control}")
 
 
 NOTHING_ITSELF = ("ifconfig-noexec", "route-noexec")
@@ -248,7 +263,7 @@ def test_who_is_inside_keeps_the_place_and_then_the_tunnel_goes_back(office: Off
     phase(pvdd, CORP, "placed")
     inside = office.host.start(*PVDCTL, "exec", CORP, "--", "sleep", "1000", env=ours(pvdd.journal))
     until(lambda: _comm(inside.pid) == "sleep", lambda: _comm(inside.pid))
-    with Client(office.control) as socket:
+    with reach(office.control) as socket:
         socket.call("internal.pvd.Control.VpnDown", vpn="corp")
     pvdd.wait(lambda event: isinstance(event, PlaceUsed) and event.users)
     assert tunnels(office.host) == set()
@@ -309,6 +324,50 @@ def test_a_daemon_that_was_killed_finds_the_tunnel_where_it_is(office: Office) -
     until(lambda: office.host.run("ls", "/run/netns").stdout == "", lambda: office.host.ip("netns"))
 
 
+@pytest.mark.covers("bug:27")
+def test_killed_at_every_operation_the_next_session_does_what_is_left_and_no_more(lab: Lab) -> None:
+    host = lab.host("h")
+    control = str(lab.folder / "control")
+    for number in range(1, OPS + 2):
+        host.ip("tuntap", "add", "dev", "tun7", "mode", "tun")
+        index = json.loads(host.ip("-j", "link", "show", "dev", "tun7"))[0]["ifindex"]
+        options = ("--projection", "netns", "--control", control)
+        journal = lab.folder / f"{number}.db"
+        pvdd = lab.pvdd(host, *options, journal=journal, env={"PVD_KILL_AT": str(number)})
+        with reach(control) as socket:
+            socket.call("internal.pvd.Control.VpnUp", vpn={**BARE, "ifindex": index})
+        assert pvdd.ends() == -signal.SIGKILL
+        again = lab.pvdd(host, *options, journal=journal)
+        place = again.place(CORP)
+        again.wait(_placed)
+        first, *later = (one.event.ops for one in again.records() if isinstance(one.event, PlanMade))
+        assert len(first) == OPS
+        assert [op for ops in later for op in ops] == list(first[number - 1 :]), "what was done is not done again"
+        inside = json.loads(host.ip("-n", place, "-j", "address", "show", "dev", "tun7"))[0]
+        assert [one["local"] for one in inside["addr_info"]] == ["10.8.0.2"]
+        assert "192.0.2.0/24 via 10.8.0.1" in host.ip("-n", place, "route")
+        assert os.listdir(f"/proc/{host.pid}/root/run/netns") == [place]
+        with reach(control) as socket:
+            socket.call("internal.pvd.Control.VpnDown", vpn="corp")
+        until(lambda: tunnels(host) == {"tun7"}, lambda: host.ip("link"))
+        again.wait(_deleted)
+        assert again.stop() == 0
+        host.ip("link", "delete", "tun7")
+
+
+OPS = 5
+"""Of the plan for this: namespace, link, address, route, resolver."""
+BARE = {
+    "vpn": "corp",
+    "client": "other",
+    "device": "tun7",
+    "tunnel": "move",
+    "addresses": ["10.8.0.2/24"],
+    "included": [{"destination": "192.0.2.0/24", "via": "10.8.0.1"}],
+    "dns": ["10.8.0.1"],
+}
+
+
 def test_teardown_gives_a_tunnel_back(office: Office) -> None:
     office.serve()
     pvdd = office.pvdd("--projection", "netns", vpn_tunnel="move")
@@ -341,9 +400,8 @@ def test_a_hundred_times_up_and_down_leaves_nothing(lab: Lab) -> None:
         host.ip("tuntap", "add", "dev", "tun7", "mode", "tun")
         index = json.loads(host.ip("-j", "link", "show", "dev", "tun7"))[0]["ifindex"]
         seen = len(pvdd.records())
-        with Client(control) as socket:
-            said = {"vpn": "corp", "client": "other", "device": "tun7", "ifindex": index, "tunnel": "move"}
-            socket.call("internal.pvd.Control.VpnUp", vpn={**said, "addresses": ["10.8.0.2/24"], "dns": ["10.8.0.1"]})
+        with reach(control) as socket:
+            socket.call("internal.pvd.Control.VpnUp", vpn={**BARE, "ifindex": index})
             pvdd.wait(_placed, since=seen)
             (place,) = named("/run/netns")
             if turn % 2:  # its client says so, or just ends
