@@ -16,6 +16,8 @@ and () if too little is left to know.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from adapters.wire import rtnl
 from adapters.wire.carrier import arp
 from adapters.wire.carrier.ethernet import link_layer, tagged_link
@@ -51,7 +53,7 @@ def translate(frame: Frame) -> Events:
 
 
 class Translator:
-    """`translate` with a memory: identical octets on a link give the identical event object.
+    """`translate` with a memory: identical octets on a link give the identical event object, but for DHCPv4.
 
     Bounded: the frames of two generations of FRAMES_REMEMBERED are kept. When the young generation is full it becomes
     the old one; what is heard again moves up, so a flood of strangers ages out and a router that repeats itself stays.
@@ -64,6 +66,8 @@ class Translator:
     def __init__(self) -> None:
         self._young: dict[tuple[LinkId, int, bytes, int], Events] = {}
         self._old: dict[tuple[LinkId, int, bytes, int], Events] = {}
+        self._exchanges: dict[tuple[LinkId, bytes], Dhcp4MessageSeen] = {}
+        self._exchanges_before: dict[tuple[LinkId, bytes], Dhcp4MessageSeen] = {}
         self._first_ifindex: dict[LinkId, int] = {}
         self._leased: dict[tuple[LinkId, str], str] = {}
 
@@ -83,6 +87,8 @@ class Translator:
             return events
         events = self._old.get(key)
         if events is None:
+            if (octets := _exchange(frame)) is not None:
+                return self._dhcp4(frame, octets)
             link = self._cooked_link(frame) if frame.linktype == LINUX_SLL2 else frame.link
             events = _translate(link, frame.linktype, frame.data, frame.original_length)
             if events and not self._matters(events[0]):
@@ -95,6 +101,24 @@ class Translator:
             self._old, self._young = self._young, {}
         self._young[key] = events
         return events
+
+    def _dhcp4(self, frame: Frame, octets: bytes) -> Events:
+        """A DHCPv4 message. No two are the same, but what a client and its server say again differs in `xid` alone."""
+        key = (frame.link, octets)
+        known = self._exchanges.get(key)
+        if known is None:
+            known = self._exchanges_before.get(key)
+            if known is None:
+                events = _translate(frame.link, ETHERNET, frame.data, -1)
+                if not events or not isinstance(events[0], Dhcp4MessageSeen) or events[0].notes:
+                    return events
+                known = events[0]
+            if len(self._exchanges) >= FRAMES_REMEMBERED:
+                self._exchanges_before, self._exchanges = self._exchanges, {}
+            self._exchanges[key] = known
+        self._matters(known)
+        xid = int.from_bytes(frame.data[_XID:_SECS], "big")
+        return (known if known.xid == xid else replace(known, xid=xid),)
 
     def _matters(self, event: AnyEvent) -> bool:
         """Whether an event is worth a record: all are, but ordinary ARP. Remembers what DHCP gives to whom."""
@@ -114,6 +138,32 @@ class Translator:
         ifindex = _ifindex(frame)
         first = self._first_ifindex.get(frame.link, ifindex)
         return frame.link if ifindex == first else f"{frame.link}%{ifindex}"
+
+
+_IP: Final = 14  # behind Ethernet
+_PORTS: Final = _IP + 20  # behind an IPv4 header without options
+_XID: Final = _PORTS + 8 + 4
+_SECS: Final = _XID + 4
+
+
+def _exchange(frame: Frame) -> bytes | None:
+    """What stands in a plain and right DHCPv4 frame besides what counts up: the IPv4 identification, xid, both sums.
+
+    Two frames with the same octets here say the same but for xid; `None` for any other frame.
+    """
+    data = frame.data
+    if data[12:15] != b"\x08\x00\x45" or frame.linktype != ETHERNET or frame.original_length != -1:
+        return None
+    if len(data) < _SECS or data[_IP + 9] != UDP or data[_PORTS + 2] or data[_PORTS + 3] not in _DHCP4_PORTS:
+        return None
+    if int.from_bytes(data[_IP:_PORTS], "big") % 65535:
+        return None
+    if data[_PORTS + 6 : _PORTS + 8] != b"\0\0":
+        end = _PORTS + int.from_bytes(data[_PORTS + 4 : _PORTS + 6], "big")
+        if not _SECS <= end <= len(data) or sum4(data, _IP, _PORTS, end, UDP):
+            return None
+    ip, udp = data[: _IP + 4] + data[_IP + 6 : _IP + 10], data[_IP + 12 : _PORTS + 6]
+    return ip + udp + data[_PORTS + 8 : _XID] + data[_SECS:]
 
 
 def _ifindex(frame: Frame) -> int:

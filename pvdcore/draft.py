@@ -16,12 +16,28 @@ import msgspec
 from immutables import Map
 from msgspec.structs import replace
 
+from events.dhcp import DhcpOption
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
 from pvdcore.routers.words import Plan, Speaker, Words, recounted
-from pvdcore.state import Cell, Connection, Finding, Grant, Instance, Link, Origin, Pvd, Rejected, State, until
+from pvdcore.state import (
+    Cell,
+    Connection,
+    Finding,
+    Grant,
+    Held,
+    Instance,
+    Link,
+    Mark,
+    Origin,
+    Pvd,
+    Rejected,
+    State,
+    Visit,
+    until,
+)
 
 GrantKey = tuple[LinkId, HostId, str, str]
 
@@ -76,6 +92,11 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def __len__(self) -> int:
         return len(self._now)
 
+    @property
+    def unrefreshed(self) -> Map[Speaker, tuple[Origin, ...]]:
+        """The same, perhaps without the last refreshes: instants and lifetimes are not to be relied on."""
+        return self._now
+
     def set(self, key: Speaker, origins: tuple[Origin, ...]) -> None:
         """Replace what a router says."""
         self._now = self._now.set(key, origins)
@@ -121,6 +142,13 @@ class Before(NamedTuple):
     grants: Map[GrantKey, Grant]
 
 
+class Unrefreshed(NamedTuple):
+    """What routers say but for when, and for how long."""
+
+    links: Map[LinkId, Link]
+    speakers: Map[Speaker, tuple[Origin, ...]]
+
+
 Settled = tuple[Connection, Settings | None, Link | None]
 """A connection, its profile and its link: as long as all three are the same objects, it is as far as it was."""
 
@@ -140,6 +168,9 @@ class Draft:
         self.speakers = Speakers(state.speakers)
         self.steady: dict[Speaker, object] = {}
         self.plans: dict[Speaker, Plan] = {}
+        # What the last ACK to a host gave, as (yiaddr, options, held): its renewals say the same.
+        self.answers: dict[tuple[LinkId, HostId], tuple[str, tuple[DhcpOption, ...], tuple[Held, ...]]] = {}
+        self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark]]] = {}  # the marks of each visit, to look up
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
         self.grants = state.grants
         self.pvds = state.pvds
@@ -177,6 +208,11 @@ class Draft:
     def before(self) -> Before:
         """What was contributed when the step began."""
         return Before(self.speakers.before, self._grants_before)
+
+    @property
+    def unrefreshed(self) -> Unrefreshed:
+        """What is said, for those whom no refresh changes anything for: it costs no writing of those that wait."""
+        return Unrefreshed(self.links, self.speakers.unrefreshed)
 
     def state(self) -> State:
         """The State after the last step."""
@@ -325,7 +361,7 @@ class Draft:
         touch = Touch(cause, grant.because)
         if known is None or known.epoch != grant.epoch or known.server != grant.server:
             self.ownerless[key] = touch
-        elif [(one.kind, one.key, one.value) for one in known.held] == [
+        elif known.held is grant.held or [(one.kind, one.key, one.value) for one in known.held] == [
             (one.kind, one.key, one.value) for one in grant.held
         ]:
             return  # a renewal that changes nothing but until when
@@ -338,6 +374,7 @@ class Draft:
         if key not in self.grants:
             return
         self.grants = self.grants.delete(key)
+        self.answers.pop(key[:2], None)
         link = self.link(grant.link)
         self.put_link(replace(link, grants=tuple(one for one in link.grants if one != key[1:])))
         for pvd in grant.owners:

@@ -85,6 +85,7 @@ class ScratchJournal:
         self._columns: Columns = _empty()
         self._last_at = -NEVER
         self._bodies_of: dict[Seq, int] = {}  # the bodies of records that others are like
+        self._bodies_before: dict[Seq, int] = {}
         self._lines = array("Q")
         self._line_sizes = array("I")
         self._line_seqs = array("q")
@@ -124,15 +125,10 @@ class ScratchJournal:
         if not self._last_at <= ats[0] <= ats[-1] < NEVER or any(map(gt, ats, islice(ats, 1, None))):
             raise ValueError(f"record {self.last_seq() + 1} at {ats[0]}: time does not go backwards, nor ends")
         known = self._bodies_of
-        if new := set(likes) - known.keys():
-            if len(known) >= BODIES_READ:
-                known.clear()
-                new = set(likes)
-            for like in new:
-                if not 1 <= like <= self.last_seq():
-                    raise LookupError(f"there is no record {like}")
-                known[like] = self._at(like)[1]
-        bodies = [known[like] for like in likes]
+        try:
+            bodies = [known[like] for like in likes]
+        except KeyError:
+            bodies = [self._body_of(like) for like in likes]
         done = 0
         while done < len(ats):
             kept_ats, kept_bodies, kept_packets, captured = self._columns
@@ -146,6 +142,20 @@ class ScratchJournal:
             self._last_at = ats[-1]
             self._close_block()
             done = stop
+
+    def _body_of(self, like: Seq) -> int:
+        """The body of a record that others are like. What is asked for again outlives what is not, as in Translator:
+        reading one number back takes reading a block."""
+        known = self._bodies_of
+        body = known.get(like)
+        if body is None:
+            if not 1 <= like <= self.last_seq():
+                raise LookupError(f"there is no record {like}")
+            body = self._bodies_before.get(like) or self._at(like)[1]
+            if len(known) >= BODIES_READ:
+                self._bodies_before, self._bodies_of = known, {}
+            self._bodies_of[like] = body
+        return body
 
     def keep(self, at: Instant, link: LinkId, linktype: int, data: bytes, source: str, packet: int) -> None:
         """`hear` of a whole frame that nobody has read yet, but whose one event is known to be of `link`."""

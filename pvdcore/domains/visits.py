@@ -5,16 +5,17 @@ another (standards.md C.3, RFC 7556 §7.1). fe80::1 is the router of half the wo
 without the MAC behind it. What a likeness rests on is always told with it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
 
 from events.codec import AnyEvent
-from events.dhcp import Addresses, Dhcp4MessageSeen, Dhcp6MessageSeen, Identifier
+from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen, Identifier
 from events.ids import LinkId
 from events.router import PrefixInformation, PvdOption, RouterAdvertised, SourceLinkLayerAddress
 from pvdcore.draft import Draft
+from pvdcore.leases.exchanges import address
 from pvdcore.state import Likeness, Mark, State, Visit
 
 WEIGHTS: Final = {
@@ -29,41 +30,57 @@ HIGH: Final = 5  # two kinds that cannot agree by chance
 MEDIUM: Final = 3
 
 
-def marks(event: AnyEvent) -> Iterator[Mark]:
+def marks(event: AnyEvent) -> set[Mark]:
     """By what an event would make its network known again."""
-    match event:
-        case RouterAdvertised():
-            said = next((one.address for one in event.options if isinstance(one, SourceLinkLayerAddress)), "")
-            if mac := event.mac or said:
-                yield "router", f"{event.router} {mac}"
-            option = next((one for one in event.options if isinstance(one, PvdOption)), None)
-            if option is not None:
-                yield "pvd", option.name
-            for one in (*event.options, *(option.options if option else ())):
-                if isinstance(one, PrefixInformation) and one.valid_s != 0:
-                    yield "prefix", one.prefix
-        case Dhcp4MessageSeen(message="OFFER" | "ACK"):
-            server = next((one for one in event.options if isinstance(one, Addresses) and one.code == 54), None)
-            if server is not None and event.mac:
-                yield "dhcp4", f"{server.addresses[0]} {event.mac}"
-        case Dhcp6MessageSeen(message="ADVERTISE" | "REPLY"):
-            for duid in event.options:
-                if isinstance(duid, Identifier) and duid.code == 2:
-                    yield "dhcp6", duid.id
-        case _:
-            pass
+    found: set[Mark] = set()
+    if isinstance(event, RouterAdvertised):
+        _of_router(event, found)
+    elif isinstance(event, Dhcp4MessageSeen):
+        if event.message in ("OFFER", "ACK") and event.mac:
+            server = address(event.options, 54)
+            if server is not None:
+                found.add(("dhcp4", f"{server} {event.mac}"))
+    elif isinstance(event, Dhcp6MessageSeen) and event.message in ("ADVERTISE", "REPLY"):
+        for duid in event.options:
+            if isinstance(duid, Identifier) and duid.code == 2:
+                found.add(("dhcp6", duid.id))
+    return found
+
+
+def _of_router(event: RouterAdvertised, found: set[Mark]) -> None:
+    mac, option = event.mac, None
+    for one in event.options:
+        if type(one) is PrefixInformation:
+            if one.valid_s != 0:
+                found.add(("prefix", one.prefix))
+        elif type(one) is SourceLinkLayerAddress:
+            mac = mac or one.address
+        elif type(one) is PvdOption and option is None:
+            option = one
+    if option is not None:
+        found.add(("pvd", option.name))
+        for one in option.options:
+            if type(one) is PrefixInformation and one.valid_s != 0:
+                found.add(("prefix", one.prefix))
+    if mac:
+        found.add(("router", f"{event.router} {mac}"))
 
 
 def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
     """Remember the marks of an event with the attachment it was heard on."""
-    found = set(marks(event))
+    found = marks(event)
     if not found:
         return
     key = (link, draft.link(link).epoch)
-    visit = draft.visits.get(key) or Visit(link, key[1], draft.at)
-    fresh = sorted(found - set(visit.marks))
-    if not fresh:
+    visit = draft.visits.get(key)
+    if visit is None:
+        visit = Visit(link, key[1], draft.at)
+    known = draft.marked.get(key)
+    if known is None or known[0] is not visit:  # a network of fifty routers has hundreds
+        known = draft.marked[key] = (visit, frozenset(visit.marks))
+    if found <= known[1]:
         return
+    fresh = sorted(found - known[1])
     both = tuple(sorted((*visit.marks, *fresh[: max(draft.policy.number("marks_max") - len(visit.marks), 0)])))
     draft.visits = draft.visits.set(key, replace(visit, marks=both))
     servers = {text.split()[0] for kind, text in both if kind == "dhcp4"}

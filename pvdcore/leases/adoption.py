@@ -10,6 +10,10 @@ have a lease, the connection asks from its own place.
     the place passes on      from the fall-back to a router's PvD that comes later, which the lease is of then
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
+from immutables import Map
 from msgspec.structs import replace
 
 from events.ids import LinkId, PvdId
@@ -28,7 +32,16 @@ FALLBACK: tuple[str, ...] = ("if:", "dhcp4:", "dhcp6:")
 ANY_PREFIX = "::/0"
 
 
-def spoken(holder: Holder, name: LinkId) -> Spoken:
+class Told(Protocol):
+    """Where routers' words are: a State, or the workbench of a step."""
+
+    @property
+    def links(self) -> Map[LinkId, Link]: ...
+    @property
+    def speakers(self) -> Mapping[tuple[LinkId, str], tuple[Origin, ...]]: ...
+
+
+def spoken(holder: Told, name: LinkId) -> Spoken:
     """What routers say on a link's attachment, by PvD."""
     link = holder.links[name]
     found: Spoken = {}

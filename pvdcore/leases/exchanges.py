@@ -19,7 +19,10 @@ Shape = TypeVar("Shape", bound=DhcpOption)
 
 def option(options: tuple[DhcpOption, ...], code: int, shape: type[Shape]) -> Shape | None:
     """The first option of a code, if it has the shape it should."""
-    return next((one for one in options if one.code == code and isinstance(one, shape)), None)
+    for one in options:
+        if one.code == code and isinstance(one, shape):
+            return one
+    return None
 
 
 def address(options: tuple[DhcpOption, ...], code: int) -> str | None:

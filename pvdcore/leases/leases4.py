@@ -201,14 +201,36 @@ def _acknowledged(draft: Draft, event: Dhcp4MessageSeen, slot: str) -> None:
         draft.find("dhcp4-no-lease-time", link=event.link, server=server)
         return
     remarks.reserved(draft, event)
-    held = (*_lease(event, server, lease.value), *parameters4(event.options, lease.value, event.yiaddr))
-    _check_routers(draft, event, held[0].key)
+    held = _said_again(draft, event, host, known) if known is not None and known.server == server else None
+    if held is None:
+        held = _read(draft, event, host, server, lease.value, known)
     conflicts.tries(draft, event.link, host, by)
     informed = draft.grants.get((event.link, host, "dhcp4", "inform"))
     if informed is not None:
         draft.drop_grant(informed, "replaced", draft.seq)
     # Lifetimes count from the sending of the request (RFC 2131 §4.4.1).
     draft.put_grant(_grant(draft, event, question, server, held, known, started_at=question.at, by=by), "leased")
+
+
+def _read(
+    draft: Draft, event: Dhcp4MessageSeen, host: HostId, server: str, lease_s: int | None, known: Grant | None
+) -> tuple[Held, ...]:
+    """What an ACK grants; remembered, if there was nothing to remark, for the renewals that say the same."""
+    findings = draft.findings
+    said = (*_lease(event, server, lease_s), *parameters4(event.options, lease_s, event.yiaddr))
+    _check_routers(draft, event, said[0].key)
+    held = keep_since(said, known, draft.seq)
+    if draft.findings is findings:
+        draft.answers[event.link, host] = (event.yiaddr, event.options, held)
+    return held
+
+
+def _said_again(draft: Draft, event: Dhcp4MessageSeen, host: HostId, known: Grant) -> tuple[Held, ...] | None:
+    """What a lease holds, if an ACK says octet for octet what the one before it said; else `None`."""
+    last = draft.answers.get((event.link, host))
+    if last is None or last[2] is not known.held or last[0] != event.yiaddr or last[1] != event.options:
+        return None
+    return known.held
 
 
 def _informed(draft: Draft, event: Dhcp4MessageSeen, question: Ask) -> None:
@@ -219,6 +241,7 @@ def _informed(draft: Draft, event: Dhcp4MessageSeen, question: Ask) -> None:
     known = draft.grants.get((event.link, question.host, "dhcp4", "inform"))
     held = parameters4(event.options, None)
     if held:
+        held = keep_since(held, known, draft.seq)
         server = address(event.options, 54) or ""
         grant = _grant(draft, event, question, server, held, known, started_at=draft.at, by="inform")
         draft.put_grant(replace(grant, subject="inform", stateful=False), "leased")
@@ -248,7 +271,7 @@ def _grant(
         started_at=started_at,
         because=draft.seq,
         since=known.since if known else draft.seq,
-        held=keep_since(held, known, draft.seq),
+        held=held,
         owners=known.owners if known else (),
         mac=event.chaddr,
         queued=known.queued if known else NEVER,

@@ -56,7 +56,9 @@ def regroup(draft: Draft) -> None:
 
 
 def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], Touch]) -> None:
-    origins = adoption.spoken(draft, link.id)
+    # Its owners' prefixes count by when each was last heard; what else decides, no refresh changes.
+    lately = any(key[1] in BY_PREFIX for key in keys)
+    origins = adoption.spoken(draft if lately else draft.unrefreshed, link.id)
     contested = link.contested
     for key in sorted(keys):
         grant = draft.grants.get((link.id, *key))
