@@ -4,7 +4,7 @@ Law: synchronous, single-threaded, and the only writer of its journal. A record 
 State. Live daemon, replay and audit differ in who calls this and with what; not in what it does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
@@ -77,8 +77,9 @@ class Engine:
         return draft.at, deadlines.earliest(draft.deadlines), self._checkpoint_at - self._seq - 1
 
     @property
-    def standing(self) -> Mapping[Speaker, object]:
-        """What stands for the last words of a router, for those whose repetition moves two fields only."""
+    def standing(self) -> dict[Speaker, object]:
+        """What stands for the last words of a router, for those whose repetition moves two fields only. To look at; it
+        is the same object as long as the engine is."""
         return self._fold.draft.steady
 
     def words(self, event: RouterAdvertised) -> Words | None:

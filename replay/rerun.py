@@ -6,7 +6,7 @@ give the same records, byte for byte.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -27,13 +27,14 @@ from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
-from pvdcore.routers.words import Slack, Words
+from pvdcore.routers.words import Slack
 from pvdcore.state import State
+from replay.files.ahead import Ahead
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
-WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
+OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB
 
 
 class CaptureFacts(msgspec.Struct, frozen=True):
@@ -109,23 +110,22 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
 
 
 Pair = tuple[Capture, Packet | Custom]
-Key = tuple[LinkId, int, bytes, int]
 Outlines = dict[tuple[LinkId, int, bytes], tuple[Slack, Outline]]
 
 
 class _Memory:
     """What is remembered of one capture: what "first interface heard" means is a matter of one file.
 
-    words: of routers, by the frame that says them, if it may come again as cheaply. outlines: which lifetimes a router
-    may change, by the octets before its ICMPv6 message.
+    ahead: words of routers that may come again as cheaply, and have. outlines: which lifetimes a router may change, by
+    the octets before its ICMPv6 message.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, engine: Engine) -> None:
         self.translator = Translator()
         self.source = capture.path.rsplit("/", 1)[-1]
         self.frames = 0
         self.rejected = 0
-        self.words: dict[Key, Words] = {}
+        self.ahead = Ahead(engine.standing)
         self.outlines: Outlines = {}
 
 
@@ -134,7 +134,7 @@ class _Driver:
         self.captures = captures
         self.engine = engine
         self.policy = policy
-        self.memories = {id(capture): _Memory(capture) for capture in captures}
+        self.memories = {id(capture): _Memory(capture, engine) for capture in captures}
         self.links: set[LinkId] = set()
         self.adopting = False
         self.lived = False  # whether it is the export of a live session: its frames are dated by the session's clock
@@ -142,69 +142,30 @@ class _Driver:
         self.reached: Instant = 0
         self.held: tuple[Capture, Packet] | None = None  # a packet whose date its follower has to confirm
         self.started = False
+        self.keep = engine.journal.keep if isinstance(engine.journal, ScratchJournal) else None
 
     def run(self, progress: Callable[[int, int], None] | None) -> None:
         """Fold all packets: what a router says again is gathered, everything else goes through `_take`."""
         total = sum(max(capture.size, 0) for capture in self.captures)
         due = PROGRESS_EVERY
+        current = self.captures[0]
+        memory = self.memories[id(current)]
         pairs: Iterator[Pair] = merge(self.captures, customs=True)
         if len(self.captures) == 1:
-            pairs = zip(repeat(self.captures[0]), self.captures[0].items(wanted), strict=False)
-        engine, journal = self.engine, self.engine.journal
-        keep = journal.keep if isinstance(journal, ScratchJournal) else None
-        standing = engine.standing
-        current: Capture | None = None
-        memory = _Memory(self.captures[0])
-        said: list[Words] = []
-        ats: list[Instant] = []
-        packets: list[int] = []
-        while True:
-            first, before, room = self._quiet()
-            words, outlines = memory.words, memory.outlines
-            item: Packet | Custom | None = None
-            # The loop that a long capture is spent in: no call, no object but the packet itself.
-            for capture, item in islice(pairs, room):
-                if capture is not current or type(item) is not tuple:
-                    break
-                number, at, link, linktype, data, original_length = item
-                if not first <= at < before:
-                    break
-                known = words.get((link, linktype, data, original_length))
-                if known is not None:
-                    if standing.get(known.speaker) is not known.standing:
-                        break
-                    first = at
-                    said.append(known)
-                    ats.append(at)
-                    packets.append(number)
-                    continue
-                found = outlines.get((link, linktype, data[:ICMPV6_AT]))
-                if found is None or keep is None or original_length != -1:
-                    break
-                slack, outline = found
-                lifetime_s = soonest(outline, data)
-                if not lifetime_s or not engine.allows(slack, lifetime_s, at):
-                    break
-                self._again(memory, said, ats, packets)
-                keep(at, link, linktype, data, memory.source, number)
-                known = engine.recount(slack, at, partial(_read, link, linktype, data))
-                if len(words) >= WORDS_MAX:
-                    words.clear()
-                words[link, linktype, data, -1] = known
-                memory.frames += 1
-                first = self.reached = at
-            else:
-                self._again(memory, said, ats, packets)
-                if item is None:
-                    break
-                continue
-            self._again(memory, said, ats, packets)
+            pairs = zip(repeat(current), current.items(wanted, ahead=memory.ahead), strict=False)
+        for capture, item in pairs:
             if capture is not current:
+                self._again(memory)
                 current, memory = capture, self.memories[id(capture)]
-            self._take(capture, item)
+                memory.ahead.span = self._quiet()
+            if isinstance(item, Custom) or not (self._gather(memory, item) or self._recount(memory, item)):
+                self._again(memory)
+                self._take(capture, item)
+                memory.ahead.span = self._quiet()
             if progress is not None and sum(one.packets for one in self.captures) >= due:
                 due += PROGRESS_EVERY
                 progress(sum(one.position for one in self.captures), total)
+        self._again(memory)
         if self.held is not None:
             self._packet(*self.held, self._credible(self.held[1][1], None))
         self._finish()
@@ -213,17 +174,64 @@ class _Driver:
         """(first, before, packets): repeats from `first` on and before `before` may wait, of so many packets."""
         first, before, room = self.engine.quiet()
         if self.held is not None or not self.reached or room < 1:
-            return 0, 0, 1
+            return 0, 0, 0
         return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, PROGRESS_EVERY)
 
-    def _again(self, memory: _Memory, said: list[Words], ats: list[Instant], packets: list[int]) -> None:
-        if said:
-            self.engine.again(said, ats, packets)
-            memory.frames += len(said)
-            self.reached = ats[-1]
-            said.clear()
-            ats.clear()
-            packets.clear()
+    def _again(self, memory: _Memory) -> None:
+        """Fold what was gathered."""
+        ahead = memory.ahead
+        if ahead.said:
+            self.engine.again(ahead.said, ahead.ats, ahead.packets)
+            memory.frames += len(ahead.said)
+            self.reached = ahead.ats[-1]
+            ahead.said.clear()
+            ahead.ats.clear()
+            ahead.packets.clear()
+
+    def _gather(self, memory: _Memory, packet: Packet) -> bool:
+        """Whether a packet that no reader took is one that may be gathered all the same; then it is."""
+        number, at, link, linktype, data, original_length = packet
+        ahead = memory.ahead
+        known = ahead.words(link, linktype, data) if original_length == -1 else None
+        if known is None:
+            return False
+        first, before, room = ahead.span
+        if at >= before or room < 1:  # something ends before it, or so many were gathered that it is time to fold them
+            self._again(memory)
+            first, before, room = ahead.span = self._quiet()
+            if before and before <= at <= self.reached + AHEAD_MAX:
+                self.engine.wake(at)
+                first, before, room = ahead.span = self._quiet()
+            if ahead.words(link, linktype, data) is not known:
+                return False
+        if not first <= at < before:
+            return False
+        ahead.said.append(known)
+        ahead.ats.append(at)
+        ahead.packets.append(number)
+        ahead.span = (at, before, room - 1)
+        return True
+
+    def _recount(self, memory: _Memory, packet: Packet) -> bool:
+        """Whether a packet only moves lifetimes, and no deadline with them; then its record is written and folded."""
+        number, at, link, linktype, data, original_length = packet
+        found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
+        if found is None or self.keep is None or original_length != -1:
+            return False
+        ahead = memory.ahead
+        first, before, room = ahead.span
+        slack, outline = found
+        lifetime_s = soonest(outline, data)
+        if not lifetime_s or not first <= at < before or not self.engine.allows(slack, lifetime_s, at):
+            return False
+        self._again(memory)
+        self.keep(at, link, linktype, data, memory.source, number)
+        known = self.engine.recount(slack, at, partial(_read, link, linktype, data))
+        ahead.remember(link, linktype, data, known)
+        ahead.span = (at, before, room - 1) if room > 1 else self._quiet()
+        memory.frames += 1
+        self.reached = at
+        return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
         """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before.
@@ -292,16 +300,16 @@ class _Driver:
 
     def _remember(self, memory: _Memory, frame: Frame, event: RouterAdvertised) -> None:
         """What an RA that was just heard tells of those to come."""
+        if frame.original_length != -1:
+            return
         words = self.engine.words(event)
         if words is not None:
-            if len(memory.words) >= WORDS_MAX:
-                memory.words.clear()
-            memory.words[frame.link, frame.linktype, frame.data, frame.original_length] = words
+            memory.ahead.remember(frame.link, frame.linktype, frame.data, words)
         slack = self.engine.slack(event)
-        if slack is not None and frame.original_length == -1:
+        if slack is not None:
             outline = lifetimes.outline(frame.linktype, frame.data, event.options_at, slack.free)
             if outline is not None:
-                if len(memory.outlines) >= WORDS_MAX:
+                if len(memory.outlines) >= OUTLINES_MAX:
                     memory.outlines.clear()
                 memory.outlines[frame.link, frame.linktype, frame.data[:ICMPV6_AT]] = slack, outline
 

@@ -16,6 +16,7 @@ from typing import Final, Self, cast
 
 from adapters.ingest import wanted as heard
 from events.ids import LinkId
+from replay.files.ahead import Ahead
 from replay.files.octets import CaptureError, Octets, open_octets
 from replay.files.pcap import MAGICS
 from replay.files.pcap import walk as walk_pcap
@@ -93,16 +94,18 @@ class Capture(Reading):
         """
         return cast(Iterator[Packet], self.items(wanted, customs=False))
 
-    def items(self, wanted: Wanted | None = None, *, customs: bool = True) -> Iterator[Packet | Custom]:
-        """The same with our custom blocks between them, in file order."""
+    def items(
+        self, wanted: Wanted | None = None, *, customs: bool = True, ahead: Ahead | None = None
+    ) -> Iterator[Packet | Custom]:
+        """The same with our custom blocks between them, in file order. ahead: takes packets before they are given."""
         assert not self._started, "a capture is read once; open it again"
         self._started = True
         head, self._head = self._head, b""
         quick = wanted is heard
         if self.format == "pcap":
-            yield from walk_pcap(self, self._octets, head, self._link or PLAIN_LINK, wanted, quick)
+            yield from walk_pcap(self, self._octets, head, self._link or PLAIN_LINK, wanted, quick, ahead)
         elif self.format == "pcapng":
-            yield from walk_pcapng(self, self._octets, head, self._link, wanted, quick, customs)
+            yield from walk_pcapng(self, self._octets, head, self._link, wanted, quick, customs, ahead)
         else:
             self.damaged = f"cut at byte {len(head)}, in the file header" if head else "the file is empty"
         if trouble := self._octets.trouble:

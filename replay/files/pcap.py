@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Final, Literal
 
 from events.ids import LinkId
+from replay.files.ahead import Ahead, Clock
 from replay.files.octets import Octets
 from replay.files.walk import (
     DULL_MIN,
@@ -51,11 +52,18 @@ MAGICS: Final[dict[bytes, tuple[Literal["<", ">"], int, int]]] = {
 
 
 def walk(
-    reading: Reading, octets: Octets, window: bytes, link: LinkId, wanted: Wanted | None, quick: bool
+    reading: Reading,
+    octets: Octets,
+    window: bytes,
+    link: LinkId,
+    wanted: Wanted | None,
+    quick: bool,
+    ahead: Ahead | None = None,
 ) -> Iterator[Packet]:
     """The packets of the pcap file that `window` begins, in file order; only those `wanted`, if that is given.
 
-    quick: whether a packet that looks dull may be left out unasked. Facts go into `reading`.
+    quick: whether a packet that looks dull may be left out unasked. ahead: asked first about those that don't.
+    Facts go into `reading`.
     """
     window = octets.fill(window, FILE_HEADER)
     if len(window) < FILE_HEADER:
@@ -73,6 +81,8 @@ def walk(
     peek, kind4, kind6, ip = (look.peek, look.kind4, look.kind6, look.ip) if look else (header, 0, 0, 0)
     to_ip, long = head + ip, ip + DULL_MIN
     second = 1_000_000_000
+    if ahead is not None:
+        ahead.section(order, head, [Clock(link, linktype, unit)])
 
     base = 0  # octet of the file where the window begins
     at, number, last = FILE_HEADER, 0, -1  # last: where in the window the latest record stands, -1: it is dated already
@@ -146,6 +156,12 @@ def walk(
                         if next_header == TCP or (next_header == UDP and dull6(window, at + to_ip)):
                             at = after
                             continue
+                if ahead is not None:
+                    after_taken, newest = ahead.take(window, at, number - 1)
+                    if newest >= 0:
+                        number = ahead.packets[-1]
+                        last, at = newest, after_taken
+                        continue
                 data = window[at + head : after]
                 at = after
                 if wanted is None or wanted(linktype, data):

@@ -23,6 +23,7 @@ from typing import IO, Final, Literal
 import msgspec
 
 from events.ids import NEVER, SECOND, Instant, LinkId
+from replay.files.ahead import Ahead, Clock
 from replay.files.octets import Octets
 from replay.files.walk import (
     DULL_MIN,
@@ -182,6 +183,12 @@ class _Section:
             raise Damage(f"{name} claims {amount} octets of payload, and has room for {length - 24}")
         return Custom(window[at + 20 : at + 20 + amount])
 
+    def clocks(self) -> list[Clock | None]:
+        """How the packets of each interface are dated; `None` where that takes more than a product and a sum."""
+        return [
+            Clock(one.link, one.linktype, one.times, one.offset) if one.parts == 1 else None for one in self.interfaces
+        ]
+
     def look(self) -> Look | None:
         """The quick look at this section's packets, if all are of one link type that has one."""
         if not self._alike:
@@ -199,12 +206,13 @@ def walk(
     wanted: Wanted | None,
     quick: bool,
     customs: bool,
+    ahead: Ahead | None = None,
 ) -> Iterator[Packet | Custom]:
     """The packets of the pcapng file that `window` begins, in file order; only those `wanted`, if that is given.
 
     link: the name of the file's first interface, whatever it says itself; further ones are `link#2`, `link#3`.
     quick: whether a packet that looks dull may be left out unasked. customs: whether our custom blocks are given too.
-    Facts go into `reading`.
+    ahead: asked first about packets that don't look dull. Facts go into `reading`.
     """
     codec = _CODECS[0]
     section = _Section(codec, {}, link)
@@ -288,6 +296,8 @@ def walk(
             size = len(window)
             if stale:
                 look, stale = section.look() if quick else None, False
+                if ahead is not None:
+                    ahead.section(codec.order, 0, section.clocks())
             if look is None:
                 whole, word = codec.whole, codec.word
                 limit, known = size - 32, len(interfaces)
@@ -339,6 +349,14 @@ def walk(
                             at = after
                             before = length
                             continue
+                if ahead is not None:
+                    after_taken, newest = ahead.take(window, at, number - 1)
+                    if newest >= 0:
+                        blocks += ahead.packets[-1] - number
+                        number = ahead.packets[-1]
+                        latest, at = newest, after_taken
+                        before = at - latest
+                        continue
                 data = window[at + 28 : at + 28 + caplen]
                 if wanted is None or wanted(linktype, data):
                     if codec.word(window, after - 4)[0] != length:

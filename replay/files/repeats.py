@@ -1,0 +1,110 @@
+"""What routers say again, taken straight from a capture's window: no packet is cut out that is known octet for octet.
+
+Law: `take` decides nothing. It takes packets as long as each is one that `tables` knows, that still stands, and that
+comes in its time; the first other one, and all that is odd, is left to the readers of pcap and pcapng.
+
+Where a C compiler was at hand, repeats.c stands in for this file: the same function, the same answers. A million
+packets of a long capture are spent here, and tests/replay/test_repeats.py holds the two side by side.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from events.ids import Instant
+from pvdcore.routers.words import Speaker
+
+if TYPE_CHECKING:
+    from replay.files.ahead import Gathered, Tables
+
+COMPILED: Final = False
+
+ENHANCED: Final = 6
+SECOND: Final = 1_000_000_000
+_BLOCK: Final = {order: Struct(order + "IIIIIII").unpack_from for order in "<>"}
+_WORD: Final = {order: Struct(order + "I").unpack_from for order in "<>"}
+_RECORD: Final = {order: Struct(order + "IIII").unpack_from for order in "<>"}
+
+
+def take(
+    window: bytes,
+    at: int,
+    order: str,
+    head: int,
+    number: int,
+    tables: Tables,
+    standing: dict[Speaker, object],
+    span: tuple[Instant, Instant, int],
+    gathered: Gathered,
+) -> tuple[int, int]:
+    """Take packets of `window` from octet `at` on, whose byte order is `order`: append each to `gathered`.
+
+    head: octets of a pcap's record header, 0 in a pcapng. number: of the packet before. span: the instants from first
+    on and before last count, and so many packets. Returns where the first that was not taken begins, and the last that
+    was, which is -1 if none was.
+    """
+    said, ats, packets = gathered
+    first, before, room = span
+    size, last = len(window), -1
+    if head:
+        return _records(window, at, order, head, number, tables, standing, span, gathered)
+    block, word, known = _BLOCK[order], _WORD[order], len(tables)
+    while room > 0 and at + 32 <= size:
+        kind, length, index, high, low, caplen, original = block(window, at)
+        after = at + length
+        if kind != ENHANCED or after > size or length % 4 or caplen > length - 32 or original > caplen:
+            break
+        if index >= known or (table := tables[index]) is None or word(window, after - 4)[0] != length:
+            break
+        words, unit, offset = table
+        found = words.get(window[at + 28 : at + 28 + caplen])
+        if found is None or standing.get(found[1]) is not found[2]:
+            break
+        instant = (high << 32 | low) * unit + offset
+        if not first <= instant < before:
+            break
+        first, last, at = instant, at, after
+        number += 1
+        room -= 1
+        said.append(found[0])
+        ats.append(instant)
+        packets.append(number)
+    return at, last
+
+
+def _records(
+    window: bytes,
+    at: int,
+    order: str,
+    head: int,
+    number: int,
+    tables: Tables,
+    standing: dict[Speaker, object],
+    span: tuple[Instant, Instant, int],
+    gathered: Gathered,
+) -> tuple[int, int]:
+    said, ats, packets = gathered
+    first, before, room = span
+    size, last, record, table = len(window), -1, _RECORD[order], tables[0]
+    if table is None:
+        return at, last
+    words, unit, _ = table
+    while room > 0 and at + head <= size:
+        seconds, fraction, caplen, original = record(window, at)
+        after = at + head + caplen
+        if after > size or original > caplen:
+            break
+        found = words.get(window[at + head : after])
+        if found is None or standing.get(found[1]) is not found[2]:
+            break
+        instant = seconds * SECOND + fraction * unit
+        if not first <= instant < before:
+            break
+        first, last, at = instant, at, after
+        number += 1
+        room -= 1
+        said.append(found[0])
+        ats.append(instant)
+        packets.append(number)
+    return at, last
