@@ -92,10 +92,9 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def __len__(self) -> int:
         return len(self._now)
 
-    @property
-    def unrefreshed(self) -> Map[Speaker, tuple[Origin, ...]]:
-        """The same, perhaps without the last refreshes: instants and lifetimes are not to be relied on."""
-        return self._now
+    def unrefreshed(self, key: Speaker) -> tuple[Origin, ...]:
+        """The same, perhaps without its last refresh: instants and lifetimes are not to be relied on."""
+        return self._now.get(key, ())
 
     def set(self, key: Speaker, origins: tuple[Origin, ...]) -> None:
         """Replace what a router says."""
@@ -142,11 +141,13 @@ class Before(NamedTuple):
     grants: Map[GrantKey, Grant]
 
 
-class Unrefreshed(NamedTuple):
-    """What routers say but for when, and for how long."""
+Spoken = dict[PvdId, list[Origin]]
+"""The live RA contributions on a link's attachment, by PvD."""
 
-    links: Map[LinkId, Link]
-    speakers: Map[Speaker, tuple[Origin, ...]]
+
+def _stance(origin: Origin) -> tuple[object, ...]:
+    """What of an origin decides whose DHCP data is, beside prefixes; no refresh changes it."""
+    return origin.epoch, origin.header, origin.legacy, origin.since
 
 
 Settled = tuple[Connection, Settings | None, Link | None]
@@ -172,6 +173,7 @@ class Draft:
         self.answers: dict[tuple[LinkId, HostId], tuple[str, tuple[DhcpOption, ...], tuple[Held, ...]]] = {}
         self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark]]] = {}  # the marks of each visit, to look up
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
+        self._stances: dict[LinkId, tuple[int, Spoken]] = {}
         self.grants = state.grants
         self.pvds = state.pvds
         self.inquiries = state.inquiries
@@ -208,11 +210,6 @@ class Draft:
     def before(self) -> Before:
         """What was contributed when the step began."""
         return Before(self.speakers.before, self._grants_before)
-
-    @property
-    def unrefreshed(self) -> Unrefreshed:
-        """What is said, for those whom no refresh changes anything for: it costs no writing of those that wait."""
-        return Unrefreshed(self.links, self.speakers.unrefreshed)
 
     def state(self) -> State:
         """The State after the last step."""
@@ -271,6 +268,19 @@ class Draft:
         known = self.instance(pvd, cell)
         return sorted({*(known.origins if known is not None else ()), *self.speaking.get((pvd, cell), ())})
 
+    def stances(self, name: LinkId) -> Spoken:
+        """What routers say on a link's attachment, but for prefixes, and for when and how long it was said."""
+        link = self.link(name)
+        known = self._stances.get(name)
+        if known is None or known[0] != link.epoch:
+            found: Spoken = {}
+            for speaker in link.speakers:
+                for origin in self.speakers.unrefreshed((name, speaker)):
+                    if origin.epoch == link.epoch:
+                        found.setdefault(origin.pvd, []).append(origin)
+            known = self._stances[name] = (link.epoch, found)
+        return known[1]
+
     def announcing(self, name: LinkId) -> dict[str, set[str]]:
         """The routers that announce each prefix of a link."""
         found = self._announcing.get(name)
@@ -308,7 +318,10 @@ class Draft:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""
         origin = self._queue_origin(origin)
         key = (origin.link, origin.speaker)
-        others = tuple(one for one in self.speakers.get(key, ()) if one.pvd != origin.pvd)
+        before = self.speakers.get(key, ())
+        others = tuple(one for one in before if one.pvd != origin.pvd)
+        if not any(one.pvd == origin.pvd and _stance(one) == _stance(origin) for one in before):
+            self._stances.pop(origin.link, None)
         if key not in self.speakers:
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
@@ -335,6 +348,7 @@ class Draft:
     def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:
         """End what one router says of one PvD."""
         key = (origin.link, origin.speaker)
+        self._stances.pop(origin.link, None)
         left = tuple(one for one in self.speakers[key] if one.pvd != origin.pvd)
         self._announce(*key, left)
         self.stir(key)

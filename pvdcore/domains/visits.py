@@ -81,10 +81,14 @@ def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
     if found <= known[1]:
         return
     fresh = sorted(found - known[1])
-    both = tuple(sorted((*visit.marks, *fresh[: max(draft.policy.number("marks_max") - len(visit.marks), 0)])))
-    draft.visits = draft.visits.set(key, replace(visit, marks=both))
+    room = max(draft.policy.number("marks_max") - len(visit.marks), 0)
+    both = tuple(sorted((*visit.marks, *fresh[:room]))) if room else visit.marks
+    if room or not visit.marks:
+        draft.visits = draft.visits.set(key, replace(visit, marks=both))
+    if not any(kind == "dhcp4" for kind, _ in fresh):
+        return
     servers = {text.split()[0] for kind, text in both if kind == "dhcp4"}
-    if len(servers) > 1 and any(kind == "dhcp4" for kind, _ in fresh):
+    if len(servers) > 1:
         draft.find("two-dhcp4-servers", link=link, what=", ".join(sorted(servers)))
 
 

@@ -10,38 +10,22 @@ have a lease, the connection asks from its own place.
     the place passes on      from the fall-back to a router's PvD that comes later, which the lease is of then
 """
 
-from collections.abc import Mapping
-from typing import Protocol
-
-from immutables import Map
 from msgspec.structs import replace
 
 from events.ids import LinkId, PvdId
 from events.operator import Settings
 from events.ops import ClientRun
-from pvdcore.draft import Draft, Touch
+from pvdcore.draft import Draft, Spoken, Touch
 from pvdcore.profiles.static import word
 from pvdcore.projections import places
 from pvdcore.projections.places import Holder, owner_of, place_mac, place_name
 from pvdcore.state import Connection, Grant, Link, Origin
 
-Spoken = dict[PvdId, list[Origin]]
-"""The live RA contributions on a link's attachment, by PvD."""
-
 FALLBACK: tuple[str, ...] = ("if:", "dhcp4:", "dhcp6:")
 ANY_PREFIX = "::/0"
 
 
-class Told(Protocol):
-    """Where routers' words are: a State, or the workbench of a step."""
-
-    @property
-    def links(self) -> Map[LinkId, Link]: ...
-    @property
-    def speakers(self) -> Mapping[tuple[LinkId, str], tuple[Origin, ...]]: ...
-
-
-def spoken(holder: Told, name: LinkId) -> Spoken:
+def spoken(holder: Holder, name: LinkId) -> Spoken:
     """What routers say on a link's attachment, by PvD."""
     link = holder.links[name]
     found: Spoken = {}

@@ -22,9 +22,9 @@ from msgspec.structs import replace
 from events.ids import SECOND, HostId, Instant, LinkId, PvdId
 from pvdcore import deadlines
 from pvdcore.domains.contents import heard_at
-from pvdcore.draft import Draft, GrantKey, Touch
+from pvdcore.draft import Draft, GrantKey, Spoken, Touch
 from pvdcore.leases import adoption
-from pvdcore.leases.adoption import Spoken, by_age, claimants, fallback, takers4
+from pvdcore.leases.adoption import by_age, claimants, fallback, takers4
 from pvdcore.prefixes import covers, length
 from pvdcore.projections import places
 from pvdcore.state import Grant, Link, Origin
@@ -56,9 +56,8 @@ def regroup(draft: Draft) -> None:
 
 
 def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], Touch]) -> None:
-    # Its owners' prefixes count by when each was last heard; what else decides, no refresh changes.
-    lately = any(key[1] in BY_PREFIX for key in keys)
-    origins = adoption.spoken(draft if lately else draft.unrefreshed, link.id)
+    by_prefix = any(key[1] in BY_PREFIX for key in keys)
+    origins = adoption.spoken(draft, link.id) if by_prefix else draft.stances(link.id)
     contested = link.contested
     for key in sorted(keys):
         grant = draft.grants.get((link.id, *key))

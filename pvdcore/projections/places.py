@@ -59,6 +59,7 @@ def place_name(owner: str, link: LinkId, epoch: int) -> str:
     return f"{PREFIX}{digest}"[:LINK_NAME_MAX]
 
 
+@lru_cache(maxsize=4096)
 def place_mac(netns: str) -> str:
     """The MAC of a place's device: derived from its name, locally administered, so that a restart finds the same."""
     digest = netns.removeprefix(PREFIX)
