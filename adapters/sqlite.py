@@ -94,6 +94,10 @@ _Shared = tuple[int, int, int | None, int, int]
 """What a row of `records` may have in common with others: v, event, frame, source, original_length."""
 
 
+_Heard = tuple[_Shared, Provenance, bytes]
+"""What is known of a record when it is written: what rows may share, where it came from, its event's digest."""
+
+
 class _Model(msgspec.Struct, gc=False):
     """A record that others are like."""
 
@@ -140,6 +144,9 @@ class SqliteJournal:
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
         self._models: dict[Seq, _Model] = {}  # records that others are like
+        self._models_before: dict[Seq, _Model] = {}
+        self._heard: dict[Seq, _Heard] = {}  # records that others may come to be like
+        self._heard_before: dict[Seq, _Heard] = {}
         self._frame_ids: dict[str, int] = {}
         self._source_ids: dict[tuple[str, int, str], int] = {}
         self._seen_events: _Seen | None = None  # `None`: there were some before we came, so each is looked up
@@ -201,6 +208,11 @@ class SqliteJournal:
             )
         )
         self._last, self._at, self._head = seq, at, chain
+        if type(event) not in TRANSACTIONS:
+            if len(self._heard) >= EVENTS_MAX:
+                self._heard_before, self._heard = self._heard, {}
+            shared = (record.v, known[1], frame_id, source_id, provenance.original_length)
+            self._heard[seq] = (shared, provenance, known[2])
         if len(self._rows) >= ROWS_MAX:
             self._flush()
 
@@ -209,8 +221,7 @@ class SqliteJournal:
         self.append(Record(self._last + 1, at, SCHEMA, said, event), frame.data)
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
-        models = self._models
-        known = [models.get(like) or self._model(like) for like in likes]
+        known = [self._models.get(like) or self._model(like) for like in likes]
         rows, seq, now, head = self._rows, self._last, self._at, self._head
         try:
             for model, at, packet in zip(known, ats, packets, strict=True):
@@ -226,16 +237,24 @@ class SqliteJournal:
             self._flush()
 
     def _model(self, like: Seq) -> _Model:
-        """What records that are like `like` share with it. LookupError without it."""
+        """What records that are like `like` share with it; of two generations, as in Translator. LookupError without
+        it."""
+        model = self._models_before.get(like)
+        if model is None:
+            heard = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
+            model = _Model(heard[0], Like(heard[0][0], heard[1], heard[2]))
+        if len(self._models) >= EVENTS_MAX:
+            self._models_before, self._models = self._models, {}
+        self._models[like] = model
+        return model
+
+    def _read_heard(self, like: Seq) -> _Heard:
         record = self.record(like)
         if record is None:
             raise LookupError(f"there is no record {like}")
         shared = self._ask("SELECT v, event, frame, source, original_length FROM records WHERE seq = ?", (like,))[0]
         digest = self._octets(self._ask("SELECT digest FROM events WHERE id = ?", (shared[1],))[0][0])
-        if len(self._models) >= EVENTS_MAX:
-            self._models.clear()
-        model = self._models[like] = _Model(shared, Like(record.v, record.provenance, digest))
-        return model
+        return shared, record.provenance, digest
 
     def index(self, changes: Iterable[Change]) -> None:
         lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]

@@ -12,6 +12,7 @@ from adapters.wire.rules import REASONS, RULES
 from events.base import Event
 from events.frames import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, LOOP, NETLINK, NULL, RAW, Frame, FrameRejected
 from events.router import PvdOption, RouterAdvertised
+from tests.bench.inputs import dhcp
 from tests.wire.hostile import HOSTILE
 from tests.wire.packets import (
     A9_DNR,
@@ -202,3 +203,41 @@ def test_the_worst_packets_take_bounded_time() -> None:
         begun = time.perf_counter()
         assert len(translate(what)) == 1
         assert time.perf_counter() - begun < 0.25
+
+
+def test_a_dhcp_exchange_that_differs_in_its_transaction_alone_is_read_once_and_says_its_own_number() -> None:
+    remembering = Translator()
+    for turn in (1, 2, 3):
+        for message in (3, 5):
+            frame = Frame(turn, "e0", ETHERNET, dhcp(7, turn, message))
+            assert remembering.translate(frame) == translate(frame)
+    first, second = (remembering.translate(Frame(9, "e0", ETHERNET, dhcp(7, turn, 5)))[0] for turn in (4, 5))
+    assert first.options is second.options and first.xid != second.xid
+
+
+@pytest.mark.parametrize(
+    ("at", "octet"),
+    [
+        (14, 0x46),
+        (16, 1),
+        (20, 0x20),
+        (24, 0xFF),
+        (26, 9),
+        (34, 9),
+        (36, 9),
+        (38, 9),
+        (40, 9),
+        (42, 9),
+        (50, 9),
+        (282, 9),
+    ],
+)
+def test_one_that_differs_anywhere_else_is_read_by_itself(at: int, octet: int) -> None:
+    """IPv4 header, its checksum, ports, lengths, the UDP checksum, the message: each octet counts as without memory."""
+    remembering = Translator()
+    plain = dhcp(7, 1, 5)
+    remembering.translate(Frame(0, "e0", ETHERNET, plain))
+    changed = plain[:at] + bytes([octet]) + plain[at + 1 :]
+    for whole in (changed, changed[:-1], changed + b"\0"):
+        frame = Frame(0, "e0", ETHERNET, whole)
+        assert remembering.translate(frame) == translate(frame)

@@ -1,0 +1,246 @@
+"""What routers say again is taken straight from a capture's window, in Python or in C: nothing differs by it.
+
+Law: each test runs over both twins. What a replay leaves (records, State, history, the octets of its journal) is
+compared with a replay that takes nothing ahead and hears each packet by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.sqlite import SqliteJournal
+from events.ids import NEVER
+from pvdcore.past.audit import state_digest
+from replay import rerun as driver
+from replay.files import ahead, captures, repeats
+from replay.files.build import build
+from replay.rerun import Run, rerun
+from tests.bench.inputs import different, repeating, write
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTURES = sorted(ROOT.glob("tests/captures/*.pcap*"))
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the compiled step in it, to be put before the checkout on the path."""
+    folder = tmp_path_factory.mktemp("compiled")
+    made, trouble = build(ROOT, folder)
+    assert made and not trouble, trouble
+    return folder
+
+
+@pytest.fixture(scope="session")
+def in_c(compiled: Path) -> ModuleType:
+    (path,) = compiled.rglob("repeats.*")
+    spec = importlib.util.spec_from_file_location("repeats", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.COMPILED and not repeats.COMPILED
+    return module
+
+
+@pytest.fixture(params=["in Python", "in C"])
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One of the two does the work."""
+    if request.param == "in C":
+        monkeypatch.setattr(ahead, "take", request.getfixturevalue("in_c").take)
+    return str(request.param)
+
+
+# --- the function ----------------------------------------------------------------------------------------------------
+
+ROUTER = ("e0", "fe80::1")
+OTHER = ("e0", "fe80::2")
+FRAMES = [bytes([number]) * (60 + number) for number in range(4)]
+STANDING = {ROUTER: "an RA", OTHER: "another"}
+
+
+def tables() -> ahead.Tables:
+    """The first two frames stand on interface 0, the third does no longer; nothing is known on 1; 2 counts in µs."""
+    stands = {FRAMES[0]: ("words 0", ROUTER, STANDING[ROUTER]), FRAMES[1]: ("words 1", OTHER, STANDING[OTHER])}
+    known = {**stands, FRAMES[2]: ("words 2", ROUTER, "what it said before")}
+    return [(known, 1, 0), None, (known, 1000, 5)]  # type: ignore[list-item]
+
+
+def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
+    size = 32 + len(frame) + -len(frame) % 4
+    said = len(frame) if original is None else original
+    head = struct.pack(order + "IIIIIII", 6, size, index, ticks >> 32, ticks & 0xFFFFFFFF, len(frame), said)
+    return head + frame + bytes(-len(frame) % 4) + struct.pack(order + "I", size + again)
+
+
+def record(order: str, head: int, frame: bytes, ticks: int, *, original: int | None = None) -> bytes:
+    said = len(frame) if original is None else original
+    fields = struct.pack(order + "IIII", ticks // 1000, ticks % 1000, len(frame), said)
+    return fields + bytes(head - 16) + frame
+
+
+Answer = tuple[tuple[int, int], tuple[list[object], list[int], list[int]]]
+
+
+def asked(twin: ModuleType, window: bytes, at: int, order: str, head: int, span: tuple[int, int, int]) -> Answer:
+    gathered: tuple[list[object], list[int], list[int]] = ([], [], [])
+    return twin.take(window, at, order, head, 7, tables(), STANDING, span, gathered), gathered
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("head", [0, 16, 24])
+def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time(
+    order: str, head: int, in_c: ModuleType
+) -> None:
+    def packets(*frames: tuple[int, int]) -> bytes:
+        made = (record(order, head, FRAMES[n], at) if head else block(order, FRAMES[n], 0, at) for n, at in frames)
+        return b"".join(made)
+
+    def instant(ticks: int) -> int:
+        return ticks // 1000 * 1_000_000_000 + ticks % 1000 if head else ticks
+
+    window = packets((0, 100), (1, 100), (0, 300), (3, 400), (0, 500))
+    for twin in (repeats, in_c):
+        (after, last), gathered = asked(twin, window, 0, order, head, (1, NEVER, 99))
+        assert gathered == (["words 0", "words 1", "words 0"], [instant(at) for at in (100, 100, 300)], [8, 9, 10])
+        assert window[after:] == packets((3, 400), (0, 500)) and window[last:after] == packets((0, 300))
+        for frames, span in {
+            ((0, 100), (2, 200)): (1, NEVER, 99),  # its router says something else by now
+            ((0, 100), (1, 99)): (1, NEVER, 99),  # time goes back
+            ((0, 100), (1, 200)): (1, instant(200), 99),  # something else is due
+            ((0, 100), (1, 201)): (1, NEVER, 1),  # no more are wanted
+        }.items():
+            (after, last), gathered = asked(twin, packets(*frames), 0, order, head, span)
+            assert (gathered[1], last, packets(*frames)[after:]) == ([instant(100)], 0, packets(frames[1])), frames
+
+
+def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
+    good = block("<", FRAMES[0], 0, 50)
+    odd = {
+        "cut by the capture": block("<", FRAMES[0], 0, 60, original=9999),
+        "lengths that differ": block("<", FRAMES[0], 0, 60, again=4),
+        "an interface that is not described": block("<", FRAMES[0], 9, 60),
+        "an interface whose clock is not plain": block("<", FRAMES[0], 1, 60),
+        "a clock beyond all instants": block("<", FRAMES[0], 2, 1 << 62),
+        "another kind of block": b"\x05" + block("<", FRAMES[0], 0, 60)[1:],
+        "a window that ends": block("<", FRAMES[0], 0, 60)[:-1],
+        "a packet longer than its block": struct.pack("<IIIIIII", 6, 32, 0, 0, 60, 1, 1) + struct.pack("<I", 32),
+        "no room for a header": good[:20],
+    }
+    for twin in (repeats, in_c):
+        for what, octets in odd.items():
+            (after, last), gathered = asked(twin, good + octets, 0, "<", 0, (1, NEVER, 99))
+            assert (after, last, gathered[1]) == (len(good), 0, [50]), what
+        assert asked(twin, good, 0, "<", 0, (1, NEVER, 0)) == ((0, -1), ([], [], []))
+        assert asked(twin, block("<", FRAMES[0], 2, 3), 0, "<", 0, (1, NEVER, 9))[1][1] == [3005]
+
+
+@given(data=st.data())
+def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: ModuleType) -> None:
+    draw = random.Random(data.draw(st.integers(0, 2**32)))
+    order, head = draw.choice("<>"), draw.choice((0, 0, 16, 24))
+    at, made = 0, bytearray()
+    for _ in range(draw.randrange(6)):
+        at += draw.randrange(200)
+        frame = draw.choice(FRAMES)
+        made += record(order, head, frame, at) if head else block(order, frame, draw.choice((0, 0, 0, 1, 2, 3)), at)
+    for _ in range(draw.choice((0, 0, 1, 3))):
+        if made:
+            made[draw.randrange(len(made))] = draw.choice((0, 1, 0x7F, 0x80, 0xFF))
+    window = bytes(made[: draw.choice((len(made), draw.randrange(len(made) + 1)))])
+    span = (draw.randrange(1, 300), draw.choice((NEVER, 500, 2 * 10**12)), draw.randrange(8))
+    start = draw.choice((0, 0, draw.randrange(len(window) + 1)))
+    assert asked(in_c, window, start, order, head, span) == asked(repeats, window, start, order, head, span)
+
+
+# --- whole replays ---------------------------------------------------------------------------------------------------
+
+
+def remains(run: Run) -> tuple[object, ...]:
+    """What a replay leaves behind."""
+    lines = hashlib.blake2b(repr(list(run.journal.history())).encode()).hexdigest()
+    return run.journal.last_seq(), run.journal.head(), state_digest(run.state), lines, run.captures
+
+
+def by_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[object, ...]:
+    """The same, if every packet is heard by itself."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            captures.Capture, "items", lambda self, wanted, ahead=None, _=captures.Capture.items: _(self, wanted)
+        )
+        patch.setattr(driver._Driver, "_gather", lambda *_: False)
+        patch.setattr(driver._Driver, "_recount", lambda *_: False)
+        return remains(rerun([str(path)]))
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
+def test_real_captures_leave_the_same(path: Path, twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remains(rerun([str(path)])) == by_itself(monkeypatch, path)
+
+
+@pytest.mark.parametrize("frames", [repeating, different], ids=["repeating", "different"])
+def test_long_captures_leave_the_same(
+    frames: object, twin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.pcapng"
+    write(path, frames(6000), 300_000_000)  # type: ignore[operator]
+    counted: list[int] = []
+    again = driver.Engine.again
+    monkeypatch.setattr(
+        driver.Engine, "again", lambda self, *said: (counted.append(len(said[0])), again(self, *said))[1]
+    )
+    left = remains(rerun([str(path)]))
+    assert (sum(counted) > 3000) == (frames is repeating)  # so that the quick way was taken
+    assert left == by_itself(monkeypatch, path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("magic", [0xA1B2C3D4, 0xA1B23C4D], ids=["us", "ns"])
+def test_a_pcap_of_any_kind_leaves_the_same(
+    order: str, magic: int, twin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, at = tmp_path / "long.pcap", 1_790_000_000 * 10**9
+    with path.open("wb") as file:
+        file.write(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, 1))
+        for _, frame in repeating(3000):
+            at += 4_000_000
+            fraction = at % 10**9 // (1000 if magic == 0xA1B2C3D4 else 1)
+            file.write(struct.pack(order + "IIII", at // 10**9, fraction, len(frame), len(frame)) + frame)
+    assert remains(rerun([str(path)])) == by_itself(monkeypatch, path)
+
+
+def test_a_journal_is_the_same_octet_for_octet_with_and_without_the_compiled_step(
+    compiled: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.pcapng"
+    write(path, repeating(5000), 4_000_000)
+    code = (
+        "import sys; from adapters.sqlite import SqliteJournal; from replay.files import repeats;"
+        "from replay.rerun import rerun; rerun([sys.argv[1]], journal=SqliteJournal(sys.argv[2]));"
+        "print(int(repeats.COMPILED))"
+    )
+    said = []
+    for number, before in enumerate(("", f"{compiled}{os.pathsep}")):
+        env = {**os.environ, "PYTHONPATH": f"{before}{ROOT}"}
+        kept = tmp_path / f"{number}.db"
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, path, kept], env=env, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == f"{number}\n"
+        tables = ("records", "events", "frames", "sources", "history", "snapshots", "digests", "tail")
+        journal = SqliteJournal(kept, readonly=True)
+        said.append([journal._ask(f"SELECT * FROM {table}") for table in tables])
+        assert not list(journal.check())
+        journal.close()
+    assert said[0] == said[1] and len(said[0][0]) > 5000, json.dumps([len(table) for table in said[0]])
