@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 
 from adapters.sqlite import SqliteJournal
 from events.ids import NEVER
+from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest
-from replay import rerun as driver
 from replay.files import ahead, captures, repeats
 from replay.files.build import build
-from replay.rerun import Run, rerun
+from replay.rerun import Run, _Driver, rerun
 from tests.bench.inputs import different, repeating, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,8 +179,8 @@ def by_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[object, ...]
         patch.setattr(
             captures.Capture, "items", lambda self, wanted, ahead=None, _=captures.Capture.items: _(self, wanted)
         )
-        patch.setattr(driver._Driver, "_gather", lambda *_: False)
-        patch.setattr(driver._Driver, "_recount", lambda *_: False)
+        patch.setattr(_Driver, "_gather", lambda *_: False)
+        patch.setattr(_Driver, "_recount", lambda *_: False)
         return remains(rerun([str(path)]))
 
 
@@ -196,10 +196,8 @@ def test_long_captures_leave_the_same(
     path = tmp_path / "long.pcapng"
     write(path, frames(6000), 300_000_000)  # type: ignore[operator]
     counted: list[int] = []
-    again = driver.Engine.again
-    monkeypatch.setattr(
-        driver.Engine, "again", lambda self, *said: (counted.append(len(said[0])), again(self, *said))[1]
-    )
+    again = Engine.again
+    monkeypatch.setattr(Engine, "again", lambda self, *said: (counted.append(len(said[0])), again(self, *said))[1])
     left = remains(rerun([str(path)]))
     assert (sum(counted) > 3000) == (frames is repeating)  # so that the quick way was taken
     assert left == by_itself(monkeypatch, path)
