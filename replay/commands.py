@@ -26,7 +26,7 @@ from events.router import MifContainer, PvdOption, RouterAdvertised
 from pvdcore.domains.properties import Property, matches, properties
 from pvdcore.host.addresses import UnknownIid
 from pvdcore.past import audit
-from pvdcore.projections import places
+from pvdcore.projections import places, placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.plan import Have
 from pvdcore.projections.plan import plan as make_plan
@@ -467,6 +467,8 @@ def plan(args: argparse.Namespace) -> int:
             want = desired(source.state, host=args.host, iid=args.iid)
         except UnknownIid as error:
             raise Stop(USAGE, f"{error}; see `pvdctl plan --help`") from None
+        if args.host is None and args.iid is None:
+            want = placing.wished(source.state, want)
         how = {one.link: args.projection or _projection(source.state, one.link) for one in want.places}
         want = projected(source.state, want, lambda link: how[link] == "tables")
         rows = [report.planned_row(op, place) for op, place in make_plan(want, Have()).ops]

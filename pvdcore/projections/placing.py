@@ -29,7 +29,7 @@ from pvdcore.leases import adoption
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.vpns import MOVE, of_pvd
 from pvdcore.projections import places
-from pvdcore.projections.desired import Place, place_of
+from pvdcore.projections.desired import Desired, Place, place_of
 from pvdcore.projections.places import Holder, owner_of, place_mac, place_name
 from pvdcore.projections.plan import FOUNDATIONS, op_key
 from pvdcore.state import Cell, Change, Connection, Failing, Instance, Placement, State
@@ -64,6 +64,17 @@ def wanted(state: State, key: Key) -> Place | None:
         return place if place.tunnel == MOVE else None
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
     return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0, client=client)
+
+
+def wished(state: State, otherwise: Desired) -> Desired:
+    """All places of a host: on the links that are written to, as they are to stand there (leases of their own, those
+    that connections made); on others `otherwise`, as they would stand."""
+    live = [name for name in sorted(state.links) if places.projection(state, name) != "none"]
+    keys = {key for pvd in state.pvds for key in cells(state, pvd) if key[1] in live}
+    keys |= {key for name in live if (key := made(state, name)) is not None}
+    found = [place for key in sorted(keys) if (place := wanted(state, key)) is not None]
+    others = [place for place in otherwise.places if place.link not in live]
+    return Desired(otherwise.at, tuple(sorted([*others, *found], key=lambda one: (one.pvd, one.link, one.epoch))))
 
 
 def _sources(state: State, key: Key) -> list[Source]:

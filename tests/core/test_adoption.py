@@ -7,6 +7,7 @@ from events.link import AttachEnded, LinkSeen
 from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded
 from events.ops import ClientEnd, ClientLost, ClientRun, NetnsAdopt, NetnsDelete, Outcome, PlanApplied
 from pvdcore.projections import places, placing
+from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_mac, place_name
 from pvdcore.projections.plan import place_ops
@@ -250,3 +251,17 @@ def test_a_client_that_ends_is_tried_again_later_each_time_and_soon_when_it_had_
     said.at(600).hear(lost)
     placement = connection(said).placement
     assert placement is not None and placement.failed[0].count == 1, "that one had run"
+
+
+def test_a_plan_has_the_places_that_connections_made_and_what_places_were_leased() -> None:
+    said = told().hear(ra(R1, pvd("x.example.")))
+    want = placing.wished(said.state, desired(said.state))
+    assert [(one.pvd, one.client is not None) for one in want.places] == [(HOME, True), (X, False)]
+    said.leases4(mac=MAC).leases4(mac=OWN)
+    want = placing.wished(said.state, desired(said.state))
+    assert [(one.pvd, [each.address for each in one.addresses]) for one in want.places] == [
+        (X, []),
+        (FALLBACK, ["192.0.2.10/24"]),
+    ]
+    seen = Story().hear(ra(R1))
+    assert placing.wished(seen.state, desired(seen.state)) == desired(seen.state), "of a capture, as it would stand"
