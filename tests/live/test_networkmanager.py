@@ -1,5 +1,5 @@
-"""NetworkManager itself reads the keyfiles of tests/settings, and activates those with addresses on a veth: it and we
-agree on addresses, routes and DNS.
+"""NetworkManager itself reads the keyfiles of tests/settings, its own manual's among them, and activates those with
+addresses on a veth: it and we agree on addresses, routes and DNS.
 
 Law: it runs in mount, network and PID namespaces of its own with a bus of its own; nothing of the host is touched, and
 nothing of it is left.
@@ -18,8 +18,9 @@ from events.operator import ConnectionOpened, Settings, SettingsLoaded
 from pvdcore.projections.desired import desired
 from tests.sim.build import Story
 
-ROOT = Path(__file__).parent.parent / "settings" / "root"
-KEYFILES = ROOT / "etc/NetworkManager/system-connections"
+ROOTS = [Path(__file__).parent.parent / "settings" / one for one in ("root", "documented")]
+KEYFILES = "etc/NetworkManager/system-connections"
+PORTS = ("br-port-1",)  # of a bridge or bond: without addresses, which we note and it has no property for
 ACTIVATED = ("home", "split", "older")
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -37,7 +38,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nm")
     profiles = folder / "etc/system-connections"
     profiles.mkdir(parents=True)
-    for file in KEYFILES.iterdir():
+    for file in (file for root in ROOTS for file in (root / KEYFILES).iterdir()):
         shutil.copy(file, profiles / file.name)
         (profiles / file.name).chmod(0o600)  # others it does not read: there may be secrets in them
     (folder / "etc/NetworkManager.conf").write_text(CONF)
@@ -52,7 +53,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "said"
 
 
-OURS = {one.id: one for one in read(str(ROOT)).profiles.values() if one.origin.startswith("/etc/NetworkManager/")}
+OURS = {
+    one.id: one
+    for root in ROOTS
+    for one in read(str(root)).profiles.values()
+    if one.origin.startswith("/etc/NetworkManager/") and one.id not in PORTS
+}
 
 
 def told(said: Path, id: str) -> dict[str, str]:
