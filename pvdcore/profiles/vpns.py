@@ -128,6 +128,18 @@ def gone(draft: Draft, event: LinkGone) -> bool:
     return False
 
 
+def given_back(draft: Draft, pvd: PvdId) -> None:
+    """The namespace of a PvD ended, and its tunnel is where it came from: for a VPN that is still up, another link."""
+    one = of_pvd(draft, pvd)
+    if one is None or not one.inside:
+        return
+    _drop(draft, one, "moved")
+    draft.vpns = draft.vpns.set(one.said.vpn, replace(one, link="", inside=False))
+    link = _tunnel(draft, one.said, None)
+    if link is not None:
+        _bind(draft, draft.vpns[one.said.vpn], link)
+
+
 def _tunnel(draft: Draft, said: VpnConnected, known: Vpn | None) -> Link | None:
     """The link that a client speaks of, if it is there."""
     others = {one.link for name, one in draft.vpns.items() if name != said.vpn}

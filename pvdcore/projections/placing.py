@@ -26,8 +26,8 @@ from pvdcore import phases
 from pvdcore.domains.contents import Source, members
 from pvdcore.draft import Draft
 from pvdcore.leases import adoption
+from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
-from pvdcore.profiles.vpns import MOVE, of_pvd
 from pvdcore.projections import places
 from pvdcore.projections.desired import Desired, Place, place_of
 from pvdcore.projections.places import Holder, owner_of, place_mac, place_name
@@ -61,7 +61,7 @@ def wanted(state: State, key: Key) -> Place | None:
         return None
     place = place_of(state, has, name, epoch, sources, None, "", {})
     if place.tunnel and how != TABLES:  # moved as it is, or left where its client made it
-        return place if place.tunnel == MOVE else None
+        return place if place.tunnel == vpns.MOVE else None
     # A macvlan takes no MTU above its link's; RFC 4861 §6.3.4 has such an announcement ignored.
     return replace(place, mtu=place.mtu if not link.mtu or place.mtu <= link.mtu else 0, client=client)
 
@@ -143,6 +143,8 @@ def applied(draft: Draft, event: PlanApplied) -> None:
     key = (event.pvd, event.link, event.epoch)
     name = name_of(draft, key)
     gone = any(isinstance(one.op, NetnsDelete) and done(one) for one in event.outcomes)
+    if gone:
+        vpns.given_back(draft, event.pvd)
     one = _connection(draft, key)
     made_by = places.maker(draft, event.link)
     inherited = made_by.placement if made_by is not None and made_by.adopter == event.pvd else None
@@ -160,7 +162,9 @@ def applied(draft: Draft, event: PlanApplied) -> None:
         if event.projection == TABLES:
             gone = not event.table
             placement = replace(placement, name=str(event.table))
-        if event.projection == TABLES or of_pvd(draft, event.pvd) is not None:  # the host's own device, or a tunnel's
+        if (
+            event.projection == TABLES or vpns.of_pvd(draft, event.pvd) is not None
+        ):  # the host's own device, or a tunnel's
             placement = replace(placement, device=draft.link(event.link).name or event.link)
         if gone or any(isinstance(one.op, FOUNDATIONS) for one in placement.failed):
             cause = "displaced" if instance.phase == phases.PLACED else "heard"

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from events.ops import AddressAdd, LinkMove, NetnsAdd, Outcome, PlanApplied, ResolverWrite, RouteAdd
+from events.operator import PolicySet
+from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Outcome, PlanApplied, ResolverWrite, RouteAdd
 from events.session import SessionStarted
 from events.vpn import VpnConnected, VpnEnded, VpnRoute
 from pvdcore.past import snapshot
+from pvdcore.policy import DEFAULT
 from pvdcore.projections import placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
@@ -243,6 +245,24 @@ def test_a_tunnel_is_of_one_vpn_of_that_which_was_said_last() -> None:
     assert story.alive() == [CORP], "of two that waited for it, the later one"
     story = told(tun(), UP, replace(UP, vpn="office"))
     assert story.alive() == ["vpn:office"] and list(story.state.vpns) == ["office"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["seen before", "seen after"])
+def test_a_tunnel_that_was_given_back_is_another_link_of_the_same_vpn(first: bool) -> None:
+    back = tun("tun0", 7, link="tun0#2", up=False)
+    deleted = PlanApplied(
+        projection="netns",
+        pvd=CORP,
+        outcomes=(Outcome(NetnsDelete(place_name(CORP, "tun0", 1))),),
+        link="tun0",
+        epoch=1,
+    )
+    policy = PolicySet(values={**DEFAULT.values, "projection": "netns"}, projections=(("tun*", "none"),))
+    story = moved().hear(policy)
+    assert story.instances(CORP)[0].phase == "announced"
+    story.hear(*((back, deleted) if first else (deleted, back)))
+    assert [(one.link, one.phase) for one in story.instances(CORP)] == [("tun0#2", "announced")]
+    assert not story.state.vpns["corp"].inside and story.state.links["tun0"].gone_at is not None
 
 
 @pytest.mark.parametrize("policy", [{}, {"projection": "netns"}], ids=["observed", "left where it is"])

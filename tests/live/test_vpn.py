@@ -303,6 +303,25 @@ def test_a_tunnel_that_is_left_alone_is_a_pvd_and_nothing_is_written(office: Off
     assert not [one for one in pvdd.records() if isinstance(one.event, PlanMade) and one.event.pvd == CORP]
 
 
+def test_a_tunnel_goes_back_and_comes_again_as_the_configuration_says(office: Office) -> None:
+    office.serve(*PUSHED)
+    pvdd = office.pvdd("--projection", "netns", vpn_tunnel="move")
+    office.connect(*NOTHING_ITSELF)
+    first = pvdd.place(CORP)
+    config = office.lab.folder / "pvd.conf"
+    before = config.read_text()
+    config.write_text('[[link]]\nmatch = "tun*"\nprojection = "none"\n' + before)
+    pvdd.ctl("reload", "--control", office.control)
+    until(lambda: tunnels(office.host) == {"tun0"}, lambda: office.host.ip("link"))
+    phase(pvdd, CORP, "announced")
+    config.write_text(before)
+    pvdd.ctl("reload", "--control", office.control)
+    again = pvdd.place(CORP, "tun0#2")
+    assert again != first and os.listdir(f"/proc/{office.host.pid}/root/run/netns") == [again]
+    asked = pvdd.inside(CORP, "curl", "-sS", "--retry", "9", "--retry-all-errors", "http://10.8.0.1/")
+    assert asked.stdout == "S2 to 10.8.0.2"
+
+
 def test_a_daemon_that_was_killed_finds_the_tunnel_where_it_is(office: Office) -> None:
     office.serve(*PUSHED)
     pvdd = office.pvdd("--projection", "netns", vpn_tunnel="move")
