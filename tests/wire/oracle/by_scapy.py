@@ -39,7 +39,8 @@ def read(octets: bytes) -> tuple[Words, frozenset[str]] | None:
     in which it loses its place."""
     packet = Ether(octets)
     if inet6.ICMPv6ND_RA in packet:
-        return _nd(packet[inet6.ICMPv6ND_RA]), ND
+        message = packet[inet6.ICMPv6ND_RA]
+        return _nd(message), ND - ({"dnssl"} if _names_behind_the_end(message.original[16:]) else set())
     if dhcp.DHCP in packet:
         return _dhcp4(packet[dhcp.BOOTP], packet[dhcp.DHCP].options), DHCP4
     for layer in packet.layers():
@@ -49,6 +50,20 @@ def read(octets: bytes) -> tuple[Words, frozenset[str]] | None:
                 return None
             return _dhcp6(message), DHCP6
     return None
+
+
+def _names_behind_the_end(options: bytes) -> bool:
+    """Whether octets stand behind the zero that ends a list of names (RFC 8106 §5.2): scapy takes them for names."""
+    while len(options) > 2 and options[1]:
+        option, options = options[: options[1] * 8], options[options[1] * 8 :]
+        at = 8
+        while option[0] == 31 and at < len(option) and option[at]:
+            while at < len(option) and option[at]:
+                at += 1 + option[at]
+            at += 1
+        if option[0] == 31 and any(option[at:]):
+            return True
+    return False
 
 
 def _codes(message: Any) -> list[int]:
