@@ -6,7 +6,8 @@ What came from the wire is escaped. structlog is imported here alone: it costs 1
 
 import sys
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -25,6 +26,23 @@ def _escape(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[s
     return line
 
 
+class Lines:
+    """Where lines go. One that cannot be written is lost, and nothing else is: a full disk is the journal's to tell."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        """Write, if that can be."""
+        with suppress(OSError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        """Have it out, if that can be."""
+        with suppress(OSError):
+            self._out.flush()
+
+
 def logger(form: str, level: str, to: TextIO | None = None) -> Any:
     """A logger. form: `console` or `json`; level: of LEVELS; to: default standard error."""
     out = to or sys.stderr
@@ -32,7 +50,7 @@ def logger(form: str, level: str, to: TextIO | None = None) -> Any:
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=out.isatty())
     )
     return structlog.wrap_logger(
-        structlog.PrintLogger(out),
+        structlog.PrintLogger(cast(TextIO, Lines(out))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -1,6 +1,7 @@
 """What a running daemon says to the service manager, to Prometheus and to the log; and the files that install it."""
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -158,6 +159,13 @@ def test_the_log_tells_of_pvds_findings_and_the_head_and_obeys_nobody() -> None:
 
 
 # --- what is installed ---------------------------------------------------------------------------------------
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        logger("json", "info", full).info("nobody reads this")
+        with contextlib.suppress(OSError):  # what is buffered fails again when it is closed
+            full.close()
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:

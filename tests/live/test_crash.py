@@ -15,7 +15,16 @@ import pytest
 
 from adapters.places.netns import Netns, teardown
 from adapters.sqlite import SqliteJournal
-from events.ops import NetnsDelete, Op, PlanApplied, PlanMade, RouteAdd
+from events.ops import (
+    AddressDelete,
+    NetnsDelete,
+    Op,
+    PlanApplied,
+    PlanMade,
+    ResolverWrite,
+    RouteAdd,
+    RouteDelete,
+)
 from pvdcore.projections.plan import op_key
 from tests.live.sandbox import sandboxed, sh
 from tests.live.test_settle import NX, R1, X, addresses, ending, full, live, routes
@@ -117,6 +126,7 @@ def test_killed_before_the_deletion_the_next_session_deletes() -> None:
     asyncio.run(gone())
 
 
+@pytest.mark.covers("feat:K4")
 @live
 async def test_what_another_journal_left_behind_is_taken_away_unless_somebody_is_inside() -> None:
     link = veth()
@@ -133,7 +143,9 @@ async def test_what_another_journal_left_behind_is_taken_away_unless_somebody_is
         inside.kill()
         inside.wait()
         await told.until(lambda: os.listdir("/run/netns") == [])
-        assert {type(op) for one in told.records(PlanMade) for op in one.event.ops} == {NetnsDelete}  # type: ignore[union-attr]
+        ops = [op for one in told.records(PlanMade) for op in one.event.ops]  # type: ignore[union-attr]
+        assert {type(op) for op in ops} == {NetnsDelete, AddressDelete, RouteDelete, ResolverWrite}
+        assert [op for op in ops if isinstance(op, ResolverWrite)] == [ResolverWrite(NX)], "nobody resolves there now"
 
 
 @live

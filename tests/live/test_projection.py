@@ -82,3 +82,21 @@ def test_a_tag_without_a_device_is_observed_and_never_placed(lab: Lab) -> None:
     assert pvdd.state().pvds["ra:tap0.10/1/fe80::1"].phase == "announced"
     assert host.run("ls", "/run/netns").stdout.split() == [place_name("ra:tap0/1/fe80::1", "tap0", 1)]
     assert {one.event.link for one in pvdd.records() if isinstance(one.event, PlanMade)} == {"tap0"}
+
+
+def test_the_kernel_makes_nothing_of_what_it_hears_inside_a_place(lab: Lab) -> None:
+    """The RAs of all routers reach the place's device, too: what stands there is the PvD's alone."""
+    host, router = lab.host("h"), lab.host("r")
+    lab.veth(host, "eth0", router, "eth1")
+    pvdd = lab.pvdd(host, "--projection", "netns")
+    wire = router.wire("eth1")
+    wire.advertise(pio("2001:db8:1::"))
+    pvdd.place(IMPLICIT)
+    wire.advertise(pio("2001:db8:2::"), source="fe80::2")
+    other = pvdd.place("ra:eth0/1/fe80::2")
+    for place, mine in ((NAME, "2001:db8:1:"), (other, "2001:db8:2:")):
+        said = json.loads(host.ip("-j", "-n", place, "-6", "address", "show", "dev", place))[0]["addr_info"]
+        assert len(said) == 2 and all(one["local"].startswith((mine, "fe80:")) for one in said)
+        routes_ = host.ip("-n", place, "-6", "route", "show")
+        assert "proto ra" not in routes_ and routes_.count("default") == 1
+    assert pvdd.stop() == 0

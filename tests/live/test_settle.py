@@ -20,7 +20,7 @@ from adapters.identifiers import stable
 from events.identifiers import IdentifierChosen
 from events.ids import SECOND
 from events.link import DadFailed, LinkGone
-from events.ops import LinkAdd, PlaceUsed, PlanApplied, PlanMade, ResolverWrite, RouteAdd
+from events.ops import AddressAdd, LinkAdd, PlaceUsed, PlanApplied, PlanMade, ResolverWrite, RouteAdd
 from pvdcore.host.addresses import eui64, slaac
 from pvdcore.projections.places import place_mac, place_name
 from tests.live.sandbox import sandboxed, sh
@@ -68,7 +68,7 @@ def full(router: str, name: str, prefix: str, *more: Any, life: int = 1800, **wo
     )
 
 
-@pytest.mark.covers("acc:AF1")
+@pytest.mark.covers("acc:AF1", "feat:K1", "feat:K2")
 @live
 async def test_an_ra_becomes_a_place_and_is_placed() -> None:
     link = veth()
@@ -78,7 +78,8 @@ async def test_an_ra_becomes_a_place_and_is_placed() -> None:
         )
         await told.until(lambda: told.phase(X) == "placed")
         await told.settled()
-        device = ip(NX, "-d link")[1]
+        lo, device = ip(NX, "-d link")
+        assert lo["ifname"] == "lo" and "UP" in lo["flags"]
         assert (device["ifname"], device["mtu"], device["address"]) == (NX, 1400, place_mac(NX))
         found = addresses(NX)
         local = next(one for one in found if one.startswith("fe80:"))
@@ -113,7 +114,7 @@ async def test_two_pvds_with_one_prefix_and_one_router_are_two_places() -> None:
         assert len(set(locals_)) == 2
 
 
-@pytest.mark.covers("bug:18")
+@pytest.mark.covers("bug:18", "feat:K3")
 @live
 async def test_the_same_ra_a_thousand_times_writes_nothing_and_a_dns_change_leaves_a_flow_alone() -> None:
     link = veth()
@@ -236,7 +237,7 @@ async def test_a_pvd_that_is_withdrawn_takes_its_place_with_it_and_may_come_back
         assert phases == ["announced", "placed", "lingering", "gone"] * 3
 
 
-@pytest.mark.covers("problem:11")
+@pytest.mark.covers("problem:11", "feat:K5")
 @live
 async def test_who_is_inside_keeps_the_place_and_it_goes_with_the_last_of_them() -> None:
     link = veth()
@@ -393,14 +394,26 @@ async def test_a_helper_that_is_killed_is_started_again_and_finds_all_as_it_was(
 @pytest.mark.covers("rfc:S11")
 @live
 async def test_an_address_that_somebody_has_is_replaced_by_the_next() -> None:
+    await replaced("wait")
+
+
+@live
+async def test_an_optimistic_address_that_somebody_has_is_replaced_too() -> None:
+    await replaced("optimistic")
+
+
+async def replaced(dad: str) -> None:
+    """A neighbour on the wire has the first address that is derived, and says so when it is asked."""
     link = veth()
     taken, counter = stable("2001:db8:1::/64", "eth0", KEY, used=frozenset())
     first = slaac("2001:db8:1::/64", int(taken, 16))
     sh("sysctl -qw net.ipv6.conf.peth0.accept_dad=0")
     sh(f"ip address add {first} dev peth0 nodad")
-    async with Told(dad="wait") as told:
+    async with Told(dad=dad) as told:
         told.hear(link, full(R1, "x.example.", "2001:db8:1::/64"))
         await told.until(lambda: told.records(DadFailed))
+        made = [op for one in told.records(PlanMade) for op in one.event.ops if isinstance(op, AddressAdd)]  # type: ignore[union-attr]
+        assert {one.dad for one in made} == {dad}
         assert {one.event for one in told.records(DadFailed)} == {DadFailed(link="eth0", address=first)}
         await told.until(lambda: told.records(IdentifierChosen)[-1].event.dad_counter == counter + 1)  # type: ignore[union-attr]
         following = told.records(IdentifierChosen)[-1].event.iid  # type: ignore[union-attr]

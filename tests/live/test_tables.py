@@ -18,13 +18,13 @@ from adapters.places.steering import Steering, teardown
 from adapters.sqlite import SqliteJournal
 from events.ids import SECOND
 from events.link import AddressSeen, DadFailed, LinkGone
-from events.ops import AddressAdd, Op, PlanApplied, PlanMade
+from events.ops import AddressAdd, Op, PlanApplied, PlanMade, RouteAdd
 from pvdcore.projections.tables import ours
 from tests.live.sandbox import sandboxed, sh
 from tests.live.test_crash import about
 from tests.live.test_settle import R1, R2, X, Y, ending, full, live
 from tests.live.told import Told, seen, veth
-from tests.sim.build import rio
+from tests.sim.build import dns, pio, pvd, ra, rio, search
 
 P = "2001:db8:1::/64"
 
@@ -147,8 +147,10 @@ async def test_the_same_ra_a_thousand_times_writes_nothing() -> None:
         for _ in range(1000):
             told.hear(full(R1, "x.example.", P))
             await asyncio.sleep(0)
+        changed = ra(R1, pvd("x.example.", pio(P, 3600, 1800), dns("2001:db8::54"), search("x.example.")), link="eth0")
+        told.hear(changed)
         await told.settled()
-        assert len(plans(told)) == before
+        assert len(plans(told)) == before, "nor does another resolver: the host's is not ours"
 
 
 @pytest.mark.covers("feat:L3", "feat:L4")
@@ -250,6 +252,24 @@ async def test_what_fails_waits_longer_each_time_and_holds_up_nothing_else() -> 
         await told.until(lambda: failing() is None)
         await told.settled()
         assert "valid_lft forever" in sh(f"ip address show to {mine}"), "it is still as he made it"
+
+
+@live
+async def test_a_link_that_is_gone_in_the_middle_of_it_fails_and_is_written_when_it_is_back() -> None:
+    link = veth()
+    sh("ip link delete eth0")  # netlink has not said so yet
+    async with Told(projection="tables") as told:
+        told.hear(link, full(R1, "x.example.", P))
+        await told.until(lambda: told.records(PlanApplied))
+        outcomes = told.records(PlanApplied)[0].event.outcomes  # type: ignore[union-attr]
+        wrong = {(type(one.op), one.error) for one in outcomes if one.error}
+        assert wrong == {(RouteAdd, "ENODEV"), (AddressAdd, "ENODEV")}
+        told.hear(veth())
+        await told.until(lambda: addresses() and ("default", R1) in routes(number(told)))
+        await told.settled()
+        placement = told.instance(X).placement
+        assert placement is not None and placement.failed == ()
+        assert rules() == {(address, number(told)) for address in addresses()}
 
 
 # --- Crashes ------------------------------------------------------------------------------------------------
