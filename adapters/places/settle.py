@@ -626,10 +626,12 @@ def _host_side(link: Link | None) -> tuple[object, ...]:
 
 
 def _asking(state: State, link: LinkId) -> tuple[object, ...]:
-    """What the places of a link depend on beside what was heard there: who asks, and who has the place of that."""
+    """What the places of a link depend on beside what was heard there: who asks, who has the place of that, and which
+    profiles are in force."""
     made = places.maker(state, link)
     profile = places.managing(state, link)
-    return (profile, made.adopter, made.placement is None) if made is not None else (profile,)
+    phases_ = sorted((one.id, one.phase) for one in state.connections.values() if one.link == link)
+    return (profile, phases_, (made.adopter, made.placement is None) if made is not None else ())
 
 
 def _failing(state: State, key: Key) -> tuple[Failing, ...]:

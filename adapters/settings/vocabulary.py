@@ -225,8 +225,10 @@ class Maker:
     def set(self, key: str, said: str, where: str, shown: str) -> None:
         """One value; the last one said counts."""
         try:
-            self.values[key] = SCALARS[key](said)
+            self.values[key] = value = SCALARS[key](said)
             self.lines[key] = where
+            if key.endswith(".may-fail") and value is False:  # a connection is as far as its PvDs, of whichever family
+                self.note(UNSUPPORTED, shown, where)
         except ValueError:
             self.note(INVALID, shown, where)
 

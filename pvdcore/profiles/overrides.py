@@ -4,6 +4,9 @@ Law: a profile holds no PvD's data and a PvD no profile's: what is configured st
 profile and the record it is from, and is laid over it when a place is asked for. A resolver for a PvD that the policy
 keeps from resolving (`resolvers_only`) is refused, and told of: the policy is for a purpose, the profile for a network.
 
+So it is with routes: a profile may do without the default route, or without all that were learned, and may have some of
+its own, which stand where their next hop can be reached.
+
 A profile with an address of its own has a PvD of its own (pvdcore/profiles/static.py), where its resolvers belong.
 """
 
@@ -17,8 +20,9 @@ from immutables import Map
 from events.ids import LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore.policy import Policy
+from pvdcore.prefixes import covers
 from pvdcore.profiles.intent import Intent
-from pvdcore.profiles.static import FAMILIES, addresses, listed
+from pvdcore.profiles.static import FAMILIES, addresses, listed, routes
 from pvdcore.state import Connection
 
 IN_FORCE: Final = "active"  # of the phases in pvdcore/profiles/connections.py: the PvD that the profile is for has come
@@ -42,6 +46,20 @@ class Override(msgspec.Struct, frozen=True):
     refused: str = ""
 
 
+class Rerouted(msgspec.Struct, frozen=True):
+    """What a profile says of the routes of one family through the PvDs that it leads to.
+
+    never_default: there is no default route. instead: what was learned of next hops does not count. routes: further
+    ones, each for the PvD that reaches its next hop. because: the record that brought the profile.
+    """
+
+    family: str
+    never_default: bool
+    instead: bool
+    routes: tuple[tuple[str, str | None], ...]
+    because: Seq
+
+
 class Holder(Protocol):
     """A State, or the workbench of a step."""
 
@@ -57,6 +75,22 @@ class Holder(Protocol):
 
 def overrides(state: Holder, pvd: PvdId, link: LinkId, epoch: int) -> Iterator[Override]:
     """What active profiles configure for a PvD, by connection; the refused ones, too."""
+    for profile, because in _active(state, pvd, link, epoch):
+        yield from _of(profile, because, refusal(state.policy, pvd))
+
+
+def rerouted(state: Holder, pvd: PvdId, link: LinkId, epoch: int) -> Iterator[Rerouted]:
+    """What active profiles say of routes through a PvD, by connection and family."""
+    for profile, because in _active(state, pvd, link, epoch):
+        for family in FAMILIES:
+            if not addresses(profile, family):  # else they are its own PvD's
+                never = profile.values.get(f"{family}.never-default") is True
+                instead = profile.values.get(f"{family}.ignore-auto-routes") is True
+                yield Rerouted(family, never, instead, tuple(routes(profile, family)), because)
+
+
+def _active(state: Holder, pvd: PvdId, link: LinkId, epoch: int) -> Iterator[tuple[Settings, Seq]]:
+    """The profiles that are for a PvD, each with the record that brought it."""
     for id in sorted(state.connections):
         one = state.connections[id]
         here = (one.phase, one.link, one.epoch) == (IN_FORCE, link, epoch) and pvd in one.pvds
@@ -64,7 +98,7 @@ def overrides(state: Holder, pvd: PvdId, link: LinkId, epoch: int) -> Iterator[O
             continue
         profile, known = state.settings.get(one.settings), state.intent.known.get(one.settings)
         if profile is not None and known is not None:
-            yield from _of(profile, known.because, refusal(state.policy, pvd))
+            yield profile, known.because
 
 
 def refusal(policy: Policy, pvd: PvdId) -> str:
@@ -88,6 +122,11 @@ def _of(profile: Settings, because: Seq, refused: str) -> Iterator[Override]:
             values = tuple(listed(profile, f"{family}.{key}"))
             if values or instead:
                 yield Override(profile.id, kind, family, values, instead, because, refused)
+
+
+def reaches(via: str, on_link: Sequence[str]) -> bool:
+    """Whether a next hop is on one of these prefixes, or on any link."""
+    return via.startswith("fe80:") or any(covers(prefix, via) for prefix in on_link)
 
 
 def laid_over(learned: Sequence[str], found: Sequence[Override], kind: str) -> list[str]:

@@ -39,6 +39,14 @@ def addresses(profile: Settings, family: str) -> list[str]:
     return [one for one in listed(profile, f"{family}.addresses") if _reads(one)]
 
 
+def routes(profile: Settings, family: str) -> Iterator[tuple[str, str | None]]:
+    """The routes of one family that a profile configures: destination, and next hop (`None`: on-link)."""
+    for route in listed(profile, f"{family}.routes"):
+        destination, via, *_ = *route.split(), "", ""
+        if _reads(destination) and (not via or _reads(via)):
+            yield str(network(destination)), via or None
+
+
 def _reads(text: str) -> bool:
     """Whether it is an address or a prefix. Readers see to it; a journal may be another program's."""
     try:
@@ -80,10 +88,8 @@ def _said(profile: Settings) -> Iterator[tuple[str, str, Value]]:
         gateway = word(profile, f"{family}.gateway")
         if _reads(gateway) and profile.values.get(f"{family}.never-default") is not True:
             yield _route(DEFAULT_ROUTE[family], gateway)
-        for route in listed(profile, f"{family}.routes"):
-            destination, via, *_ = *route.split(), "", ""
-            if _reads(destination) and (not via or _reads(via)):
-                yield _route(str(network(destination)), via or None)
+        for destination, via in routes(profile, family):
+            yield _route(destination, via)
     for family in FAMILIES:
         if addresses(profile, family):
             for server in listed(profile, f"{family}.dns"):

@@ -24,7 +24,7 @@ from pvdcore.host.addresses import preferred_until as deprecated
 from pvdcore.prefixes import network
 from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
-from pvdcore.profiles.overrides import laid_over, overrides
+from pvdcore.profiles.overrides import Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.places import owner, place_mac, place_name
 from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
 
@@ -238,6 +238,8 @@ def place_of(
             addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
     configured = tuple(overrides(state, pvd, link, epoch))
     servers, search = (laid_over(said, configured, kind) for said, kind in ((servers, "dns"), (search, "search")))
+    for said in rerouted(state, pvd, link, epoch):
+        routes = _rerouted(routes, addresses, said)
     rules = _rules(items, device) if _ruled(state, pvd, link, epoch) else ()
     return Place(
         pvd=pvd,
@@ -261,6 +263,29 @@ def place_of(
         tunnel="" if vpn is None else vpns.MOVE if vpns.moves(state, vpn) else vpns.LEAVE,
         rules=rules,
     )
+
+
+def _rerouted(routes: list[WantedRoute], addresses: list[WantedAddress], said: Rerouted) -> list[WantedRoute]:
+    """Routes, and what a profile says of those of one family."""
+    version = {"ipv4": 4, "ipv6": 6}[said.family]
+
+    def counts(one: WantedRoute) -> bool:
+        if network(one.destination).version != version:
+            return True
+        default = network(one.destination).prefixlen == 0
+        return not (said.never_default and default) and not (said.instead and one.via is not None)
+
+    on_link = [one.address for one in addresses] + [one.destination for one in routes if one.via is None]
+    kept = [one for one in routes if counts(one)]
+    known = {(one.destination, one.via) for one in kept}
+    return [
+        *kept,
+        *(
+            WantedRoute(destination, via, "medium", NEVER, said.because)
+            for destination, via in said.routes
+            if (destination, via) not in known and (via is None or reaches(via, on_link))
+        ),
+    ]
 
 
 def _ruled(state: State, pvd: PvdId, link: LinkId, epoch: int) -> bool:

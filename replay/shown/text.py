@@ -431,7 +431,7 @@ def settings(out: Printer, document: report.SettingsDocument, utc: bool) -> None
 NOTED: Final = {
     "settings-unsupported": "not supported",
     "settings-invalid": "no valid value",
-    "settings-secret": "a secret, kept in its file",
+    "settings-secret": "a secret, which is not kept",
 }
 
 

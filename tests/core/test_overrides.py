@@ -9,7 +9,7 @@ from events.operator import ConnectionClosed, ConnectionOpened, Settings, Settin
 from pvdcore.projections.desired import desired
 from pvdcore.projections.resolving import lookups
 from replay.shown.report import OverrideRow, state_document
-from tests.sim.build import CLIENT, R1, Story, dns, pio, pvd, ra, search
+from tests.sim.build import CLIENT, R1, Story, dns, pio, pvd, ra, rio, search
 
 X, LEASED = "fqdn:x.example.", "ra:e1/1/fe80::1"
 MINE, LEARNED = "192.0.2.99", "2001:db8::53"
@@ -96,3 +96,45 @@ def test_a_profile_with_an_address_keeps_its_resolvers_in_its_own_pvd() -> None:
     assert rows(told) == [] and told.keys("static:home", "dns") == [MINE]
     twice = connected(profile(ipv6__dns=[LEARNED]))
     assert used(twice)[0] == (LEARNED,), "a resolver stands once"
+
+
+def routed(told: Story) -> set[tuple[str, str | None]]:
+    (place,) = [one for one in desired(told.state, host=CLIENT).places if one.pvd == X]
+    return {(one.destination, one.via) for one in place.routes}
+
+
+def routing(**values: object) -> Story:
+    """X with a default route, a route and a prefix, and the profile active there."""
+    told = Story().hear(profile(**values), ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    return told.hear(ra(R1, pvd("x.example.", pio("2001:db8:1::/64"), rio("2001:db8:a::/48"))))
+
+
+ON_LINK, DEFAULT, ROUTE = ("2001:db8:1::/64", None), ("::/0", R1), ("2001:db8:a::/48", R1)
+
+
+@pytest.mark.parametrize(
+    ("values", "stands"),
+    [
+        ({}, {ON_LINK, DEFAULT, ROUTE}),
+        ({"ipv6__never_default": True}, {ON_LINK, ROUTE}),
+        ({"ipv4__never_default": True, "ipv4__ignore_auto_routes": True}, {ON_LINK, DEFAULT, ROUTE}),
+        ({"ipv6__ignore_auto_routes": True}, {ON_LINK}),
+        (
+            {"ipv6__ignore_auto_routes": True, "ipv6__routes": ["2001:db8:b::/48 fe80::2", "2001:db8:c::/48"]},
+            {ON_LINK, ("2001:db8:b::/48", "fe80::2"), ("2001:db8:c::/48", None)},
+        ),
+        (
+            {"ipv6__routes": ["2001:db8:b::/48 2001:db8:1::9", "2001:db8:c::/48 2001:db8:9::9"]},
+            {ON_LINK, DEFAULT, ROUTE, ("2001:db8:b::/48", "2001:db8:1::9")},
+        ),
+    ],
+    ids=["nothing said", "never-default", "of the other family", "ignore-auto-routes", "its own instead", "reachable"],
+)
+def test_what_a_profile_says_of_routes_is_laid_over_what_was_learned(
+    values: dict[str, object], stands: set[tuple[str, str | None]]
+) -> None:
+    told = routing(**values)
+    assert routed(told) == stands
+    assert set(told.keys(X, "route")) == {f"2001:db8:a::/48 via {R1}"}, "what was learned is as it was"
+    told.hear(ConnectionClosed(id="home@e0", reason="carrier"))
+    assert routed(told) == {ON_LINK, DEFAULT, ROUTE}

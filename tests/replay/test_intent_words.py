@@ -74,7 +74,7 @@ def test_settings_say_what_is_not_used_and_where_it_led(ctl: Ctl, journal: str) 
     code, out, err = ctl("settings", "--journal", journal, "--utc", "--at", "seq:13")
     assert (code, err) == (0, "")
     assert "home      keyfile  /etc/home:1  ipv4.method=auto" in out
-    assert "home: a secret, kept in its file: [wifi-security] psk (/etc/home:9)" in out
+    assert "home: a secret, which is not kept: [wifi-security] psk (/etc/home:9)" in out
     assert f"home: led to {X} on e0, 2 visits" in out and f"home: led to {Y} on e0, 1 visit," in out
     assert "/etc/bad:3: refused, no group" in out and "checkpoint k: rolls back 2023" in out
     document = json.loads(ctl("settings", "--journal", journal, "--json", "--at", "seq:13")[1])
