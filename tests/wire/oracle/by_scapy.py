@@ -40,13 +40,15 @@ def read(octets: bytes) -> tuple[Words, frozenset[str]] | None:
     packet = Ether(octets)
     if inet6.ICMPv6ND_RA in packet:
         message = packet[inet6.ICMPv6ND_RA]
+        if _found(message, "type") != _types_at(message.original[16:]):
+            return None
         return _nd(message), ND - ({"dnssl"} if _names_behind_the_end(message.original[16:]) else set())
     if dhcp.DHCP in packet:
         return _dhcp4(packet[dhcp.BOOTP], packet[dhcp.DHCP].options), DHCP4
     for layer in packet.layers():
         if layer.__name__.startswith("DHCP6_"):
             message = packet[layer]
-            if "Relay" in layer.__name__ or _codes(message) != _codes_at(bytes(message)):
+            if "Relay" in layer.__name__ or _found(message, "optcode") != _codes_at(bytes(message)):
                 return None
             return _dhcp6(message), DHCP6
     return None
@@ -66,12 +68,21 @@ def _names_behind_the_end(options: bytes) -> bool:
     return False
 
 
-def _codes(message: Any) -> list[int]:
-    """The codes of the options that scapy finds, up to what it leaves undissected."""
+def _found(message: Any, field: str) -> list[int]:
+    """The types or codes of the options that scapy finds, up to what it leaves undissected."""
     option, found = message.payload, []
-    while option and hasattr(option, "optcode"):
-        found.append(option.optcode)
+    while option and hasattr(option, field):
+        found.append(getattr(option, field))
         option = option.payload
+    return found
+
+
+def _types_at(options: bytes) -> list[int]:
+    """Where ND options really begin: one that is longer than its type should be scapy takes for several."""
+    found = []
+    while len(options) > 1 and options[1]:
+        found.append(options[0])
+        options = options[options[1] * 8 :]
     return found
 
 
