@@ -51,7 +51,7 @@ from pvdcore.projections.plan import (
     share,
     standing,
 )
-from pvdcore.projections.tables import steered
+from pvdcore.projections.tables import steered, using
 from pvdcore.projections.tables import tables as tables_of
 from pvdcore.state import Failing, Link, Placement, State
 
@@ -282,12 +282,12 @@ class Settler:
                     for pvd in {one.pvd for one in chosen if one not in old} - {""}:
                         self._soil_pvd(state, pvd)
         now, was = state.host.sighted, before.host.sighted
-        if now is not was and any(one.netns == FIRST for one in self._spots.values()):
-            links = {place[0] for place, one in now.items() if was.get(place) is not one}
-            for link in links | {place[0] for place in was if place not in now}:
-                for spot in self._spots.values():
-                    if spot.netns == FIRST and spot.key[1] == link:
-                        self._soil(spot)
+        if now is not was:
+            news = {place for place, one in now.items() if was.get(place) is not one and one.origin != "ours"}
+            for link, address in news | {place for place in was if place not in now}:
+                if places.projection(state, link) == TABLES:
+                    for pvd in (*using(state, link, address), *using(before, link, address)):
+                        self._soil_pvd(state, pvd)
 
     def _soil_pvd(self, state: State, pvd: PvdId) -> None:
         for key in placing.cells(state, pvd):

@@ -162,6 +162,19 @@ def leased(state: State, link: LinkId, address: str) -> bool:
     )
 
 
+def using(state: State, link: LinkId, address: str) -> set[PvdId]:
+    """The PvDs in whose tables an address may be looked up that the host has."""
+    if link not in state.links:
+        return set()
+    grants = (state.grants.get((link, *key)) for key in state.links[link].grants)
+    placed = {
+        grant.placed
+        for grant in grants
+        if grant is not None and any(held.key.split("/")[0] == address for held in grant.held)
+    }
+    return (placed | {holder(state, link, address)}) - {""}
+
+
 def holder(state: State, link: LinkId, address: str) -> PvdId:
     """Whose an address is that somebody else has configured: of who announced its longest prefix first, so that routers
     that repeat one prefix in turns do not pull it to and fro."""

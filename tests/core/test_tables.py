@@ -5,7 +5,8 @@ import pytest
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, LinkSeen
-from events.ops import AddressAdd, AddressDelete, Outcome, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from events.operator import PolicySet
+from events.ops import AddressAdd, AddressDelete, Outcome, PlanApplied, RouteAdd, RouteDelete, RuleAdd, RuleDelete
 from pvdcore.host.addresses import wanted_identifiers
 from pvdcore.projections.desired import Desired, Place
 from pvdcore.projections.model import ModelKernel
@@ -225,3 +226,79 @@ def test_a_prefix_in_a_pvd_option_is_ours_to_form_and_others_have_their_turn_at_
     assert asks(told) == [(P, 2000)]
     told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="ours"))
     assert asks(told) == [(P, 2000)], "ours does not stand in its own way"
+
+
+# --- What becomes of it -----------------------------------------------------------------------------------------
+
+
+def written(
+    op: RouteAdd | RuleAdd, error: str = "", *, left: tuple[object, ...] = (), table: int = TABLES_FIRST
+) -> PlanApplied:
+    return PlanApplied(
+        projection="tables",
+        pvd=X,
+        outcomes=(Outcome(op, error),),
+        link="e0",
+        epoch=1,
+        left=left,  # type: ignore[arg-type]
+        table=table,
+    )
+
+
+ROUTE = RouteAdd("", "e0", "::/0", R1, table=TABLES_FIRST)
+RULE = RuleAdd("", PRIORITY, f"{S1}/128", TABLES_FIRST)
+
+
+def stands(told: Story) -> tuple[str, str | None, list[tuple[object, int]]]:
+    """Phase, table, and what fails how often, of the only instance."""
+    (instance,) = told.instances(X)
+    at = instance.placement
+    return instance.phase, at.name if at else None, [(one.op, one.count) for one in at.failed] if at else []
+
+
+def placed() -> Story:
+    return Story(projection="tables").hear(ra(R1, pvd("x.example.", pio(P))), written(ROUTE))
+
+
+def test_an_instance_is_placed_in_its_table_and_is_not_when_nothing_stands() -> None:
+    told = placed()
+    assert stands(told) == ("placed", str(TABLES_FIRST), [])
+    told.hear(PlanApplied(projection="tables", pvd=X, outcomes=(), link="e0", epoch=1))
+    assert stands(told) == ("announced", None, [])
+
+
+def test_what_failed_waits_for_its_instant_while_other_things_succeed_and_goes_when_it_is_wanted_no_more() -> None:
+    told = placed().hear(written(ROUTE, "ENODEV"))
+    assert stands(told)[2] == [(ROUTE, 1)]
+    told.hear(written(RULE, left=(ROUTE,)))
+    assert stands(told)[2] == [(ROUTE, 1)], "it was not tried again"
+    told.hear(written(ROUTE, "ENODEV"))
+    assert stands(told)[2] == [(ROUTE, 2)]
+    told.hear(written(RULE, "EPERM"))
+    assert stands(told)[2] == [(ROUTE, 2), (RULE, 1)], "nobody looked"
+    told.hear(written(ROUTE))
+    assert stands(told)[2] == [], "the rule is neither left nor tried: it is wanted no more"
+    told.hear(written(ROUTE, left=(ROUTE,)))
+    assert stands(told)[2] == [(ROUTE, 1)], "done, and not there"
+
+
+def test_what_ended_lingers_until_its_tables_are_gone() -> None:
+    told = placed().hear(ra(R1, pvd("x.example.", pio(P, 0, 0)), life=0))
+    assert stands(told)[0] == "lingering"
+    gone = RouteDelete("", "", "::/0", R1, 1024, TABLES_FIRST)
+    told.hear(PlanApplied(projection="tables", pvd=X, outcomes=(Outcome(gone, "EPERM"),), link="e0", epoch=1))
+    assert stands(told)[0] == "lingering" and [one for one, _ in stands(told)[2]] == [gone]
+    told.hear(PlanApplied(projection="tables", pvd=X, outcomes=(Outcome(gone, "ESRCH"),), link="e0", epoch=1))
+    assert not told.instances(X)
+
+
+def test_a_link_given_to_another_projection_is_placed_nowhere_until_a_record_says_so() -> None:
+    told = placed()
+    values = dict(told.state.policy.values)
+    told.hear(PolicySet(values=values, projections=(("e9*", "none"), ("e*", "netns"))))
+    assert told.state.policy.projection("e0") == "netns" and told.state.policy.projection("w0") == "tables"
+    assert stands(told) == ("announced", None, [])
+    told.hear(PlanApplied(projection="tables", pvd=X, outcomes=(), link="e0", epoch=1))
+    assert stands(told) == ("announced", None, []), "what is taken away of the tables says nothing of the namespace"
+    told.hear(PolicySet(values={**values, "projection": "none"}))
+    assert not told.state.policy.projects()

@@ -183,6 +183,7 @@ def test_a_lease_that_another_client_holds_has_its_table(lab: Lab) -> None:
     assert pvdd.stop() == 0
 
 
+PVD = "fqdn:provider.example."
 CONFIG = """
 projection = "none"
 [[link]]
@@ -254,4 +255,9 @@ def test_a_daemon_that_only_observed_begins_to_write_when_it_is_told_to(lab: Lab
     file.write_text('projection = "tables"\n')
     pvdd.ctl("reload")
     until(lambda: rules(host), lambda: pvdd.tail())
+    pvdd.wait_state(lambda state: state.pvds[PVD].phase == "placed")
+    file.write_text("")
+    pvdd.ctl("reload")
+    until(lambda: not rules(host) and OURS not in addresses(host).values(), lambda: pvdd.tail())
+    assert pvdd.state().pvds[PVD].phase == "announced"
     assert pvdd.stop() == 0

@@ -272,6 +272,22 @@ async def test_a_link_that_is_gone_in_the_middle_of_it_fails_and_is_written_when
         assert rules() == {(address, number(told)) for address in addresses()}
 
 
+@live
+async def test_a_helper_that_is_killed_is_started_again_and_repairs_what_nobody_saw() -> None:
+    link = veth()
+    async with Told(projection="tables") as told:
+        told.hear(link, full(R1, "x.example.", P))
+        await told.until(lambda: told.phase(X) == "placed")
+        await told.settled()
+        count, table = len(plans(told)), number(told)
+        os.kill(told.helper.pid, 9)
+        sh(f"ip -6 route delete default via {R1} table {table}")
+        await told.until(lambda: ("default", R1) in routes(table))
+        await told.settled()
+        assert told.helper.starts == 2
+        assert [(type(op), op.table) for one in plans(told)[count:] for op in one.ops] == [(RouteAdd, table)]  # type: ignore[union-attr]
+
+
 # --- Crashes ------------------------------------------------------------------------------------------------
 
 OPS = 7  # of the plan for `full` with a route: three routes and two ends of the table, a rule, an address
