@@ -22,7 +22,7 @@ PROJECT := $(VENV)/.stamps/project
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench bench-live fuzz mutants conformance packages clean help
+.PHONY: run test lint format bench bench-live soak lab fuzz mutants conformance packages clean help
 
 run: $(PROJECT)  ## replay a bundled capture: its PvDs, then their history
 	$(BIN)/pvdctl replay -r $(DEMO)
@@ -40,11 +40,18 @@ format: $(DEV)  ## let ruff sort the imports and lay out the code
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-bench: $(DEV) $(PROJECT)  ## measure the targets for speed
+bench: $(DEV) $(PROJECT)  ## measure the targets for speed, replayed and (as root) live
 	$(SCRIPT) tests/bench/bench.py
+	@test $$(id -u) -ne 0 || $(SCRIPT) tests/bench/live.py
 
 bench-live: $(DEV) $(PROJECT)  ## measure from an RA on the wire to a default route, as root
 	$(SCRIPT) tests/bench/live.py
+
+soak: $(DEV) $(PROJECT)  ## measure what a flood and a thousand PvDs cost, as root (a minute or two)
+	$(SCRIPT) tests/bench/soak.py
+
+lab: packages $(DEV) $(PROJECT)  ## watch pvdd among real routers and servers in namespaces, as root, until ^C
+	$(SCRIPT) tests/live/show.py
 
 # atheris stands apart: it has no wheel for every machine, and without it the changes are random.
 fuzz: $(DEV) $(PROJECT)  ## fuzz each decoder (SECONDS=60 for each)

@@ -96,6 +96,7 @@ class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
 
     metric: 0 is that of the preference.
     table: 0 = the main one. kind: `unicast`, or `unreachable`: what nothing else in the table matches ends there.
+    lladdr: the router's link-layer address, from which its RA came, to be known as well; "" if it is not known.
     """
 
     netns: str
@@ -107,6 +108,7 @@ class RouteAdd(Part, frozen=True, tag="route-add", gc=False):
     expires_s: int | None = None
     table: int = 0
     kind: str = "unicast"
+    lladdr: str = ""
 
 
 class RouteDelete(Part, frozen=True, tag="route-delete", gc=False):

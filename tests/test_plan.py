@@ -171,6 +171,12 @@ def test_a_lifetime_that_moved_is_written_again_and_one_that_did_not_is_not() ->
     assert again.at - early.at > 2 * SECOND
 
 
+def test_a_default_router_comes_with_the_link_layer_address_from_which_its_ra_came() -> None:
+    told = Story().hear(ra(R1, pio("2001:db8:1::/64"), mac="02:00:00:00:01:01"))
+    routes = [op for op, _ in plan(desired(told.state), Have()).ops if isinstance(op, RouteAdd)]
+    assert [(one.via, one.lladdr) for one in routes] == [(None, ""), (R1, "02:00:00:00:01:01")]
+
+
 def test_an_address_in_its_last_second_is_not_written() -> None:
     """The kernel takes no lifetime of 0 s, and before the address could be used it has ended."""
     told = Story().hear(ra(R1, pio("2001:db8:1::/64", 3, 3)))

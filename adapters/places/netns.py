@@ -34,6 +34,7 @@ from adapters.sockets.netlink import (
     link_move,
     link_set,
     macvlan_add,
+    neighbor,
     route,
     route_asked,
     unless_there,
@@ -354,6 +355,8 @@ class Netns:
             case AddressDelete():
                 return room.rtnl.do(address_delete(device.index, op.address))
             case RouteAdd():
+                if op.via is not None and op.lladdr:  # what is known already is known better
+                    room.rtnl.do(neighbor(device.index, op.via, op.lladdr))
                 return unless_there(room.rtnl.do(route_asked(op, device.index)))
             case RouteDelete():
                 metric = op.metric or METRICS["medium"]

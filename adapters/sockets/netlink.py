@@ -29,6 +29,7 @@ USER_HZ: Final = 100  # the unit of rta_expires, on every Linux (include/asm-gen
 NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWNEIGH: Final = 28
 NEWRULE, DELRULE, GETRULE = 32, 33, 34
 _ERROR, _DONE = 2, 3
 # Flags of a request
@@ -36,6 +37,7 @@ _REQUEST, _ACK, _DUMP = 0x001, 0x004, 0x300
 REPLACE, EXCL, CREATE, APPEND = 0x100, 0x200, 0x400, 0x800
 _ACK_CAPPED, _ACK_TLVS = 0x100, 0x200
 # Flags of an address
+_NUD_STALE, _NTF_ROUTER = 0x04, 0x80
 IFA_DADFAILED, IFA_TENTATIVE, IFA_OPTIMISTIC, IFA_NODAD, IFA_NOPREFIXROUTE = 0x08, 0x40, 0x04, 0x02, 0x200
 IFF_UP: Final = 1
 _AF_INET, _AF_INET6 = 2, 10
@@ -205,6 +207,16 @@ def route(
             body += number(23, max(1, expires_s))
         return Request(NEWROUTE, CREATE, body)
     return Request(NEWROUTE, CREATE | APPEND, body)
+
+
+def neighbor(index: int, address: str, lladdr: str) -> Request:
+    """Make a router's link-layer address known, to be verified when it is used (STALE, RFC 4861 §6.3.4), unless
+    something is known of it."""
+    packed = ip_address(address)
+    family = _AF_INET if packed.version == 4 else _AF_INET6
+    head = struct.pack("=BxxxiHBB", family, index, _NUD_STALE, _NTF_ROUTER, 0)
+    mac = bytes.fromhex(lladdr.replace(":", ""))
+    return Request(NEWNEIGH, CREATE | EXCL, head + attribute(1, packed.packed) + attribute(2, mac))
 
 
 def rule(

@@ -43,7 +43,8 @@ class WantedAddress(msgspec.Struct, frozen=True, order=True):
 class WantedRoute(msgspec.Struct, frozen=True):
     """A route. via: `None` for on-link. preference: `high`, `medium`, `low` (RFC 4191 §2.1).
 
-    table: 0 = the main one. kind: `unicast` or `unreachable`. metric: 0 = one of its preference.
+    table: 0 = the main one. kind: `unicast` or `unreachable`. metric: 0 = one of its preference. lladdr: of a default
+    router, from which its RA came: while detection goes on, no address may ask for it (RFC 4429 §3.3).
     """
 
     destination: str
@@ -54,6 +55,7 @@ class WantedRoute(msgspec.Struct, frozen=True):
     table: int = 0
     kind: str = "unicast"
     metric: int = 0
+    lladdr: str = ""
 
 
 EXCLUDED: Final = 256
@@ -215,7 +217,8 @@ def place_of(
                     address = slaac(held.key, iid)
                     addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
-                routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record))
+                mac = source.mac if isinstance(source, Origin) else ""
+                routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record, lladdr=mac))
             case "route" if isinstance(source, Grant) or rio:
                 via = held.value[1]
                 routes.append(

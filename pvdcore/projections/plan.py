@@ -265,7 +265,7 @@ def _routes(place: Place, stands: Standing, at: Instant, lazy: bool) -> tuple[li
         left = seconds(route.until, at)
         # The word itself, not one like it: msgspec leaves a default out by identity; the same plan is the same bytes.
         word = next(one for one in METRICS if one == route.preference)
-        ops.append(RouteAdd(place.netns, device, *key[:2], word, metric, left, route.table, route.kind))
+        ops.append(RouteAdd(place.netns, device, *key[:2], word, metric, left, route.table, route.kind, route.lladdr))
     # After the new ones: a router that changed its preference is at no instant without a route. What ends a table goes
     # last, so that nothing falls through meanwhile.
     stale = sorted((one for one in stands.routes if one not in kept), key=_going)

@@ -1,15 +1,19 @@
-"""`make bench-live`: from an RA on the wire to a default route, beside the kernel itself and systemd-networkd.
+"""`make bench-live`: from an RA on the wire to a default route, beside the kernel itself and systemd-networkd; and to
+the first TCP connection that was answered, by the policy of duplicate address detection.
 
 Law: all run in one run, on the same kind of link, and are asked the same way: a netlink socket inside the namespace
-where the route is due lists routes until it is there. Only root can run it. Nothing is asserted but that it came.
+where the route is due lists routes until it is there. All of it runs at real-time priority where that is allowed, so
+that it is not the rest of the machine that is measured. Only root can run it. Nothing is asserted but that it came.
 The machine is left as it was: everything happens in namespaces of this process.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -26,7 +30,16 @@ from tests.wire.packets import pio, rdnss
 NETWORKD = "/lib/systemd/systemd-networkd"
 PATIENCE_S = 20
 POLL_S = 0.0002  # between two questions: who asks without a break takes the processor from those who are asked
+PRIORITY = 5
+SERVER = "2001:db8:ffff::1"
+PORT = 4711
 PAUSE_S = 0.05  # between two: routers do not speak in bursts, and spare namespaces are made then
+
+
+def alone() -> None:
+    """Have this process, and what it starts, run before all that is not real-time."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
 
 
 def room(path: str, deadline: float) -> Rtnl:
@@ -90,6 +103,49 @@ def ours(lab: Lab, runs: int) -> dict[str, list[float]]:
     return {"pvdd, a new namespace": new, "pvdd, one that stands": existing}
 
 
+def answered(lab: Lab, runs: int, dad: str) -> list[float]:
+    """Until a TCP connection from a new place is answered, by somebody behind its router."""
+    host, router = lab.host(f"h-{dad}"), lab.host(f"r-{dad}")
+    lab.veth(host, "eth0", router, "eth1")
+    host.sysctl("net.ipv6.conf.eth0.accept_ra", 0)
+    router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    router.ip("address", "add", f"{SERVER}/128", "dev", "lo", "nodad")
+    listening = router.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    listening.bind((SERVER, PORT))
+    listening.listen(runs)
+    lab.pvdd(host, "--config", str(lab.file(f"{dad}.conf", f'projection = "netns"\n[policy]\ndad = "{dad}"\n')))
+    wire, mac, found = router.wire("eth1"), router.mac("eth1"), []
+    for at in range(1, runs + 1):
+        source, prefix = f"fe80::{at:x}", f"2001:db8:{at:x}::"
+        router.ip("address", "add", f"{source}/64", "dev", "eth1", "nodad")
+        router.ip("address", "add", f"{prefix}1/64", "dev", "eth1", "nodad")
+        path = f"/proc/{host.pid}/root/run/netns/{place_name(f'ra:eth0/1/{source}', 'eth0', 1)}"
+        time.sleep(PAUSE_S)
+        start = time.perf_counter()
+        wire.advertise(pio(prefix), rdnss("2001:db8::53"), source=source, mac=mac)
+        room(path, start + PATIENCE_S).close()
+        _connect(path, start + PATIENCE_S)
+        found.append((time.perf_counter() - start) * 1000)
+    return found
+
+
+def _connect(path: str, deadline: float) -> None:
+    """Try until a connection is there."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while time.perf_counter() < deadline:
+            with inside(fd, lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM)) as sock:
+                sock.settimeout(PATIENCE_S)
+                try:
+                    sock.connect((SERVER, PORT))
+                    return
+                except OSError:  # no route yet, or no address to ask from
+                    time.sleep(POLL_S)
+    finally:
+        os.close(fd)
+    raise TimeoutError(path)
+
+
 def peer(lab: Lab, name: str, runs: int, prepare: Callable[[Host, str], object]) -> list[float]:
     """Somebody who configures the host itself: a fresh router each time, on one link."""
     host, router = lab.host(f"h{name}"), lab.host(f"r{name}")
@@ -135,10 +191,14 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="from an RA on the wire to a default route, in milliseconds")
     parser.add_argument("--runs", type=int, default=40)
-    runs = parser.parse_args().runs
+    parser.add_argument("--shared", action="store_true", help="at the priority of all others on this machine")
+    args = parser.parse_args()
+    runs = args.runs
     if os.geteuid():
         print("bench-live: network namespaces need root; run it as root", file=sys.stderr)
         return 77
+    if not args.shared:
+        alone()
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
         print(f"{'RA to default route, ms':28} {'median':>8} {'p95':>8} {'max':>8}  {'runs':>5}")
         for name, found in ours(lab, runs).items():
@@ -149,6 +209,9 @@ def main() -> int:
                 row("networkd, the host itself", peer(lab, "n", runs, networkd))
             except (TimeoutError, AssertionError) as error:
                 print(f"networkd: did not run here ({error})")
+        print(f"{'RA to an answered TCP SYN, ms':28}")
+        for dad, count in (("optimistic", runs), ("off", runs), ("wait", max(3, runs // 10))):
+            row(f"pvdd, dad = {dad}", answered(lab, count, dad))
     return 0
 
 

@@ -38,6 +38,8 @@ def test_an_ra_on_the_wire_becomes_a_namespace_with_a_default_route_and_teardown
     pvdd.wait(PlanApplied)
     until(lambda: routes(host) == {("default", "fe80::1"), ("2001:db8:1::/64", None)}, lambda: str(routes(host)))
     assert pvdd.state().pvds[IMPLICIT].phase == "placed"
+    # While detection goes on no address may ask for the router (RFC 4429 §3.3): so it is known from the start.
+    assert "fe80::1 dev" in (known := host.ip("-n", NAME, "neigh")) and "lladdr 02:00:00:00:01:01 router" in known
     assert not check(pvdd.state())
     assert pvdd.stop() == 0
     assert routes(host), "a clean end leaves what stands"
