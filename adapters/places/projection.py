@@ -121,9 +121,10 @@ class Chooser:
         return any(one.phase == "duplicate" for chosen in changed for one in chosen)
 
     def _mac(self, state: State, one: WantedIdentifier) -> str:
-        """Of the device that is to have the address. What the link's own MAC makes is the host kernel's to have."""
+        """Of the device that is to have the address. What the link's own MAC makes is the host kernel's to have: it
+        makes the same of an RA."""
         pvd = one.pvd
-        if not pvd and places.projection(state, one.link) == "netns":
+        if one.kind == "eui64" and not pvd and places.projection(state, one.link) == "netns":
             announcer = announcers(state).get((one.link, one.prefix))
             pvd = announcer[0].pvd if announcer is not None else ""
         return places.mac_of(state, pvd, one.link, one.epoch) if pvd else state.links[one.link].mac

@@ -280,7 +280,7 @@ def _plan(story: Story, words: list[str]) -> list[str]:
             for name in op.__struct_fields__
             if name not in ("netns", "link", "name")
             for value in (getattr(op, name),)
-            if value not in (None, 0, (), "unicast")
+            if value not in (None, 0, (), "", "unicast")
         ]
         assert place is not None
         said.append(" ".join((place.pvd, type(op).__name__, *fields)))
