@@ -123,10 +123,11 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
         )
     _compare(draft, name, link, [one for one in found if isinstance(one, Origin)])
     _portals(draft, name, cell, found, said)
+    if not found and phase_before != phases.LINGERING:  # it ends, or begins to linger
+        pvd = replace(pvd, last_seen=max(pvd.last_seen, _last_heard(draft, name, before)))
     if phase == phases.GONE:
-        heard = max(pvd.last_seen, _last_heard(draft, name, before))
         cells = pvd.cells.delete(cell) if cell in pvd.cells else pvd.cells
-        pvd = replace(pvd, versions=pvd.versions + version, last_seen=heard)
+        pvd = replace(pvd, versions=pvd.versions + version)
     else:
         cells = pvd.cells.set(cell, after)
     if phase == phase_before:

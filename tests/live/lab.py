@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from adapters.running.client import Client
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent, encode
 from events.record import Record
@@ -306,6 +307,13 @@ class Daemon(Program):
     def inside(self, pvd: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`pvdctl exec PVD -- WORDS`."""
         return self.ctl("exec", pvd, "--", *words, check=check)
+
+    def subscribers(self) -> int:
+        """How many are told of changes now."""
+        with Client(f"/proc/{self.pid}/root/run/pvd/control", timeout_s=PATIENCE_S) as client:
+            found = client.call("internal.pvd.Control.GetStatus")["session"]["subscribers"]
+        assert isinstance(found, int)
+        return found
 
     def place(self, pvd: str, link: str = "") -> str:
         """The namespace of a PvD (on a link), once it is placed."""

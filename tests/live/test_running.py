@@ -121,7 +121,7 @@ def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab
     pvdd = lab.pvdd(host)
     wire = router.wire("eth1")
     watching = host.start(*PVDCTL, "monitor", "--jsonl", env=ours())
-    until(lambda: _subscribers(pvdd) == 1, watching.said)
+    until(lambda: pvdd.subscribers() == 1, watching.said)
     for server in ("2001:db8:1::53", "2001:db8:1::53", "2001:db8:1::54"):
         wire.advertise(pvd(name("provider.example."), pio("2001:db8:1::"), rdnss(server)))
     wire.advertise(pvd(name("provider.example."), pio("2001:db8:1::", valid=0, preferred=0)), lifetime=0)
@@ -145,9 +145,3 @@ def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab
     assert again == told[told.index(mine[0]) + 1 :]
     lost = pvdd.ctl("monitor", "--cursor", "999999:1", check=False)
     assert lost.returncode != 0 and "Traceback" not in lost.stderr, "a gap is said"
-
-
-def _subscribers(pvdd: Daemon) -> int:
-    found = json.loads(pvdd.ctl("call", "GetStatus").stdout)["session"]["subscribers"]
-    assert isinstance(found, int)
-    return found

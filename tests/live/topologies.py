@@ -108,6 +108,22 @@ class Router:
         )
         return advertises(self.host, "eth0", *said, *more)
 
+    def withdraw(self, name: str) -> None:
+        """The PvD of `explicit`, with lifetimes of 0: it is no more."""
+        source = f"fe80::{self.number}:2"
+        said = (
+            *("--source", source, "--pvd", name, "--prefix", f"{self.prefix(2)}/64,0,0"),
+            *("--route", f"{self.network}::/48,0", "--dns", f"{self.network}::54", "--search", name),
+            *("--lifetime", "0", "--router-lifetime", "0"),
+        )
+        self.host.pvdctl("advertise", "--link", "eth0", "--count", "1", *said)
+
+    def leases(self) -> Program:
+        """dnsmasq, which leases IPv4 addresses to its clients."""
+        network = f"192.0.{self.number}"
+        self.host.ip("address", "replace", f"{network}.1/24", "dev", "eth0")
+        return self.host.dnsmasq("--interface=eth0", f"--dhcp-range={network}.10,{network}.99,2m", "--bind-interfaces")
+
 
 def advertises(host: Host, link: str, *words: str) -> Program:
     """`pvdctl advertise`, again and again."""
