@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from adapters.identifiers import SECRET_OCTETS_MIN, stable, temporary
 from adapters.places.helper import Helper, Notice
 from adapters.places.settle import Session, Settler
+from adapters.places.stirred import Stirred
 from events.identifiers import IdentifierChosen
-from events.ids import NEVER, SECOND, Instant
+from events.ids import NEVER, SECOND, Instant, LinkId, PvdId
 from pvdcore.host.addresses import (
     IDGEN_RETRIES,
     IID_BITS,
@@ -69,6 +70,8 @@ class Chooser:
         self._key = key
         self._before: State | None = None
         self._delayed: set[WantedIdentifier] = set()
+        self._pvds: Stirred[PvdId] = Stirred()
+        self._identifiers: Stirred[tuple[LinkId, str]] = Stirred()
         self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, deed: deed()
 
     def changed(self, state: State) -> None:
@@ -82,8 +85,7 @@ class Chooser:
         elif self._vanished(before, state):
             wanted = list(wanted_identifiers(state))
         elif state.pvds is not before.pvds:
-            new = [pvd for pvd, found in state.pvds.items() if before.pvds.get(pvd) is not found]
-            wanted = sorted({one for pvd in new for one in wanted_of(state, pvd)})
+            wanted = sorted({one for pvd in self._pvds.since(state.pvds) for one in wanted_of(state, pvd)})
         else:
             return
         for one in wanted:
@@ -114,11 +116,10 @@ class Chooser:
 
     def _duplicate(self, before: State, state: State) -> bool:
         """Whether somebody has what was chosen, since."""
-        old, new = before.host.identifiers, state.host.identifiers
-        if old is new:
+        new = state.host.identifiers
+        if before.host.identifiers is new:
             return False
-        changed = (chosen for key, chosen in new.items() if old.get(key) is not chosen)
-        return any(one.phase == "duplicate" for chosen in changed for one in chosen)
+        return any(one.phase == "duplicate" for key in self._identifiers.since(new) for one in new[key])
 
     def _mac(self, state: State, one: WantedIdentifier) -> str:
         """Of the device that is to have the address. What the link's own MAC makes is the host kernel's to have: it

@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 from typing import Final, Protocol
 
 from adapters.places.helper import Answer, ClientEnded, Notice, Rang, UsersLeft
+from adapters.places.stirred import Stirred
 from events.codec import AnyEvent
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
 from events.link import DadFailed, LinkGone
@@ -118,6 +119,8 @@ class Settler:
         self._places = places
         self._spots: dict[str, Spot] = {}
         self._before: State | None = None
+        self._pvds: Stirred[PvdId] = Stirred()
+        self._identifiers: Stirred[tuple[LinkId, str]] = Stirred()
         self._listed = False
         self._asked = False
         self._refresh_at: Instant = NEVER
@@ -225,9 +228,8 @@ class Settler:
                 self._soil_made(state, name)
             return
         if state.pvds is not before.pvds:
-            for pvd, found in state.pvds.items():
-                if before.pvds.get(pvd) is not found:
-                    self._soil_pvd(state, pvd)
+            for pvd in self._pvds.since(state.pvds):
+                self._soil_pvd(state, pvd)
             self._compare_takers(state)
         if state.vpns is not before.vpns:
             for name, vpn in state.vpns.items():
@@ -275,12 +277,10 @@ class Settler:
 
     def _compare_host(self, state: State, before: State) -> None:
         if state.host.identifiers is not before.host.identifiers:
-            for key, chosen in state.host.identifiers.items():
-                known = before.host.identifiers.get(key)
-                if known is not chosen:
-                    old = set(known or ())
-                    for pvd in {one.pvd for one in chosen if one not in old} - {""}:
-                        self._soil_pvd(state, pvd)
+            for key in self._identifiers.since(state.host.identifiers):
+                old = set(before.host.identifiers.get(key, ()))
+                for pvd in {one.pvd for one in state.host.identifiers[key] if one not in old} - {""}:
+                    self._soil_pvd(state, pvd)
         now, was = state.host.sighted, before.host.sighted
         if now is not was:
             news = {place for place, one in now.items() if was.get(place) is not one and one.origin != "ours"}
