@@ -387,6 +387,21 @@ BARE = {
 }
 
 
+@pytest.mark.covers("rfc:A22")
+def test_in_tables_who_speaks_from_the_vpns_address_goes_through_it_and_nobody_else(office: Office) -> None:
+    office.server.ip("address", "add", "192.0.2.1/32", "dev", "lo")
+    office.serve(*PUSHED)
+    pvdd = office.pvdd("--projection", "tables")
+    before = routes(office.host)
+    office.connect("route-noexec")
+    phase(pvdd, CORP, "placed")
+    until(lambda: "from 10.8.0.2 lookup" in office.host.ip("rule"), lambda: office.host.ip("rule"))
+    ask = ("curl", "-sS", "--retry", "9", "--retry-all-errors", "http://192.0.2.1/")
+    assert office.host.run(*ask, "--interface", "10.8.0.2").stdout == "S2 to 10.8.0.2"
+    assert office.host.run(*ask[:2], *ask[-1:], check=False).returncode == 7, "no way there for anybody else"
+    assert {one for one in routes(office.host) - before if one[2] != "tun0"} == set()
+
+
 def test_teardown_gives_a_tunnel_back(office: Office) -> None:
     office.serve()
     pvdd = office.pvdd("--projection", "netns", vpn_tunnel="move")
