@@ -1,4 +1,5 @@
-"""Profiles follow their files: inotify and SIGHUP have them read again, and what differs becomes records.
+"""Profiles follow their files: inotify and SIGHUP have them read again, and what differs becomes records. So does what
+other managers have active (managers.py).
 
 Law: a notice says that something may have changed, never what. Everything is read again, and compared with what the
 files said before; so a notice that was lost costs nothing once the next one comes.
@@ -10,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from adapters.settings import managers
 from adapters.settings.folders import FOLDERS, Reading, believed, differences, kept, read
 from events.codec import AnyEvent
 from pvdcore.ports import Journal
@@ -20,6 +22,7 @@ from pvdcore.state import State
 SETTLE_S: Final = 0.1  # an editor writes, renames and syncs: one reading for all of it
 NOTICES_OCTETS: Final = 65_536
 _CHANGED: Final = 0x08 | 0x40 | 0x80 | 0x100 | 0x200 | 0x04 | 0x02  # CLOSE_WRITE, MOVED, CREATE, DELETE, ATTRIB, MODIFY
+_MADE: Final = 0x80 | 0x100  # MOVED_TO, CREATE
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -62,6 +65,8 @@ class Watch:
         self.driver = driver
         self.root = root
         self.reading = Reading()
+        self.active: managers.Active = {}
+        self._links: object = None  # those of the State when others' connections were last compared
         self._fd = -1
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,6 +98,8 @@ class Watch:
         if point is not None and point.due:
             for event in rollback(self.driver.journal, state, "timeout"):
                 self.driver.submit(event, source="engine")
+        if state.links is not self._links:
+            self._observe()
         for opened in autoconnect(self.driver.state):
             self.driver.submit(opened, source="engine")
 
@@ -111,6 +118,14 @@ class Watch:
         for event in differences(self.reading, now):
             self.driver.submit(event, source="settings")
         self.reading = now
+        self.active = managers.active(self.root)
+        self._observe()
+
+    def _observe(self) -> None:
+        """Record what other managers opened and closed; on a link of theirs, nothing is opened by ourselves."""
+        for event in managers.differences(self.driver.state, self.active):
+            self.driver.submit(event, source="settings")
+        self._links = self.driver.state.links
 
     def _follow(self) -> None:
         """Watch each folder, or the nearest one above that is there. To watch one twice is to watch it once."""
@@ -124,3 +139,12 @@ class Watch:
                 wanted.update(entry.path for entry in os.scandir(path) if entry.name.endswith(".d") and entry.is_dir())
         for path in sorted(wanted):
             _libc.inotify_add_watch(self._fd, os.fsencode(path), _CHANGED)
+        for folder in managers.NOTES:
+            path = os.path.join(self.root, folder)
+            mask = _CHANGED
+            while not os.path.isdir(path) and len(path) > len(self.root):
+                path, mask = (
+                    os.path.dirname(path),
+                    _MADE,
+                )  # in /run only what is new is of interest
+            _libc.inotify_add_watch(self._fd, os.fsencode(path), mask)

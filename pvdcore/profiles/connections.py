@@ -405,8 +405,8 @@ word_of = static.word
 def _willing(profile: Settings, policy: str) -> bool:
     if profile.values.get("connection.autoconnect", True) is not True:
         return False
-    if static.listed(profile, "match.unsupported"):  # it would match more links than its author meant
-        return False
+    if static.listed(profile, "match.unsupported") or word_of(profile, "802-11-wireless.ssid"):
+        return False  # it would match more links than its author meant
     return policy == "all" or profile.source in ("toml", "control")
 
 

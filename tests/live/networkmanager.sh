@@ -1,7 +1,8 @@
 #!/bin/bash
 # Law: run in namespaces of its own (unshare -m -n -p -f --kill-child --mount-proc), so that all of it ends with it.
 # A NetworkManager with a bus, profiles and a /run of its own; prints what it makes of the profiles in DIR/etc, one file
-# each in DIR/said: what it read (NAME.read), what the kernel has when NAME is active on d0 (NAME.kernel, NAME.device).
+# each in DIR/said: what it read (NAME.read), what the kernel has when NAME is active on d0 (NAME.kernel, NAME.device),
+# what it notes of that under /run (NAME.note).
 # usage: networkmanager.sh DIR NAME...
 set -eu
 dir=$1
@@ -36,4 +37,5 @@ for name in "$@"; do
         ip -json -6 route show
     } >"$dir/said/$name.kernel"
     nmcli --terse -f IP4,IP6 device show d0 >"$dir/said/$name.device"
+    cp "/run/NetworkManager/devices/$(cat /sys/class/net/d0/ifindex)" "$dir/said/$name.note"
 done

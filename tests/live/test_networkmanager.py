@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from adapters.settings import managers
 from adapters.settings.folders import read
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
 from pvdcore.projections.desired import desired
@@ -92,6 +93,14 @@ def test_networkmanager_reads_the_same_profile(said: Path, id: str) -> None:
         assert [f"{one}." for one in _split(theirs[f"{family}.dns-search"])] == listed(mine, f"{family}.dns-search")
         assert (theirs[f"{family}.never-default"] == "yes") is never
         assert (theirs[f"{family}.ignore-auto-dns"] == "yes") is mine.values.get(f"{family}.ignore-auto-dns", False)
+
+
+@pytest.mark.parametrize("id", ACTIVATED)
+def test_what_networkmanager_has_active_is_known_by_its_note(said: Path, id: str, tmp_path: Path) -> None:
+    notes = tmp_path / managers.NETWORKMANAGER
+    notes.mkdir(parents=True)
+    shutil.copy(said / f"{id}.note", notes / "7")
+    assert managers.active(str(tmp_path)) == {7: (managers.NETWORKMANAGER, OURS[id].values["connection.uuid"])}
 
 
 def _split(value: str) -> list[str]:
