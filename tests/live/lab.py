@@ -44,7 +44,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # Of each host, and empty at first.
 _OWN: Final = (  # of each host, and empty at first
     "/run/netns /etc/netns /run/pvd /etc/pvd /run/nscd /var/lib/dhcpcd /run/dhcpcd"
-    " /etc/NetworkManager/system-connections"
+    " /etc/NetworkManager/system-connections /run/NetworkManager /run/systemd/netif"
 )
 _PRIVATE: Final = (
     f"mkdir -p {_OWN} && for at in {_OWN}; do mount -t tmpfs none $at || exit; done;"

@@ -196,5 +196,18 @@ def test_what_another_manager_activates_is_observed_and_nobody_asks(lab: Lab) ->
     pvdd.wait(PlanMade)
     state: State = pvdd.state()
     assert not state.connections and "wired" in state.settings, "its manager activates it"
+
+    # It does: this is the note that it keeps (tests/live/test_networkmanager.py has one of its own).
+    load(host, pvdd, "mine", '[connection]\ninterface-name = "eth0"\nautoconnect = false\n')
+    number = host.run("cat", "/sys/class/net/eth0/ifindex").stdout.strip()
+    notes = "/run/NetworkManager/devices"
+    text = "[device]\nmanaged=1\nconnection-uuid=5b0d2c1e-6e0e-4b49-9a39-0f5f4a9d1c11\n"
+    host.run("sh", "-c", f"mkdir -p {notes} && cat > {notes}/new && mv {notes}/new {notes}/{number}", input=text)
+    pvdd.wait_state(phase("wired@eth0", "active"))
+    row = connections(pvdd)["wired@eth0"]
+    assert (row["by"], row["pvds"], row["placed_in"]) == ("external", ["ra:eth0/1/fe80::1"], None)
+    host.run("rm", f"{notes}/{number}")
+    pvdd.wait_state(phase("wired@eth0", "closed"))
+    assert connections(pvdd)["wired@eth0"]["reason"] == "external"
     assert owner_of("wired@eth0") not in {one.event.pvd for one in pvdd.records() if isinstance(one.event, PlanMade)}
     assert not ops(pvdd, ClientRun)
