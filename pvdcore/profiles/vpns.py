@@ -148,9 +148,12 @@ def _tunnel(draft: Draft, said: VpnConnected, known: Vpn | None) -> Link | None:
     free = [link for link in alike if link.id not in others]
     if free:
         return free[0]
-    # In its namespace it may have a name that another has here; a number that nobody has yet is a new tunnel's.
-    if known is not None and known.inside and known.said.device == said.device and (alike or not said.ifindex):
-        return draft.links.get(known.link)
+    if known is not None and known.inside and known.said.device == said.device:
+        own = draft.link(known.link)
+        # It may have been asked for just before it moved, or its name be another's here; a number that nobody has yet
+        # is a new tunnel's.
+        if alike or said.ifindex in (0, own.ifindex):
+            return own
     return alike[0] if alike else None
 
 

@@ -216,6 +216,8 @@ def test_a_tunnel_that_moved_is_out_of_sight_and_not_gone() -> None:
     assert instance.placement is not None and instance.placement.device == "tun0"
     story.hear(replace(UP, tunnel="move", ifindex=0, dns=("10.8.0.2",)))
     assert story.keys(CORP, "dns") == ["10.8.0.2"], "where it is, its client finds no number for it"
+    story.hear(replace(UP, tunnel="move", dns=("10.8.0.3",)))
+    assert story.keys(CORP, "dns") == ["10.8.0.3"], "nor if it looked for the number just before the tunnel moved"
     assert placing.wanted(story.state, (CORP, "tun0", 1)) is not None
     assert snapshot.decode(snapshot.encode(story.state)).vpns == story.state.vpns
     assert story.refolded() == story.state

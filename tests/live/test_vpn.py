@@ -301,6 +301,8 @@ def test_a_tunnel_that_is_left_alone_is_a_pvd_and_nothing_is_written(office: Off
     }
     assert {one["destination"] for one in instance["routes"]} >= {"0.0.0.0/0", "192.0.2.0/24"}
     assert not [one for one in pvdd.records() if isinstance(one.event, PlanMade) and one.event.pvd == CORP]
+    asked = pvdd.inside(CORP, "true", check=False)
+    assert asked.returncode == 125 and "have its tunnel moved there: pvdctl hook --tunnel move" in asked.stderr
 
 
 def test_a_tunnel_goes_back_and_comes_again_as_the_configuration_says(office: Office) -> None:
