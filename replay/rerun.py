@@ -206,6 +206,7 @@ class _Driver:
                 return False
         if not first <= at < before:
             return False
+        ahead.hope()
         ahead.said.append(known)
         ahead.ats.append(at)
         ahead.packets.append(number)

@@ -23,6 +23,7 @@ Gathered = tuple[list[Words], list[Instant], list[int]]
 """Of packets that were taken: the words, the instants, the numbers."""
 
 WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
+FAILURES_MAX: Final = 8  # in a row: after so many frames that are not known, the next is probably not either
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -38,7 +39,8 @@ class Ahead:
     """The words that may come again in one capture, and those that have.
 
     said, ats, packets: what was taken. span: which instants, from the first to before the second, and how many packets
-    may be taken (`Engine.quiet`). standing: of the engine.
+    may be taken (`Engine.quiet`). standing: of the engine. hopeful: whether asking `take` is worth it; where nothing is
+    ever the same it is not, until somebody says `hope` again.
     """
 
     def __init__(self, standing: dict[Speaker, object]) -> None:
@@ -46,6 +48,8 @@ class Ahead:
         self.ats: list[Instant] = []
         self.packets: list[int] = []
         self.span: tuple[Instant, Instant, int] = (0, 0, 0)
+        self.hopeful = True
+        self._failures = 0
         self._standing = standing
         self._known: dict[tuple[LinkId, int], Known] = {}
         self._count = 0
@@ -83,9 +87,17 @@ class Ahead:
             return at, -1
         taken, done = (self.said, self.ats, self.packets), len(self.ats)
         after, last = take(window, at, self._order, self._head, number, self._tables, self._standing, self.span, taken)
-        if last >= 0:
+        if last < 0:
+            self._failures += 1
+            self.hopeful = self._failures < FAILURES_MAX
+        else:
+            self._failures = 0
             self.span = (self.ats[-1], before, room - len(self.ats) + done)
         return after, last
+
+    def hope(self) -> None:
+        """A frame came again."""
+        self._failures, self.hopeful = 0, True
 
     def _table(self, link: LinkId, linktype: int) -> Known:
         return self._known.setdefault((link, linktype), {})

@@ -349,7 +349,7 @@ def walk(
                             at = after
                             before = length
                             continue
-                if ahead is not None:
+                if ahead is not None and ahead.hopeful:
                     after_taken, newest = ahead.take(window, at, number - 1)
                     if newest >= 0:
                         blocks += ahead.packets[-1] - number

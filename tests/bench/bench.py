@@ -1,5 +1,7 @@
 """`make bench`: whole replays beside tshark and a plain decode, the journal, questions to it, flat costs; in one run.
 
+Replays run twice, with the compiled step (replay/files/build.py) and in pure Python; everything else with it.
+
 Law: every figure is the median of several runs, printed with its spread beside a peer's from the same run; nothing is
 asserted but that the work was done (nothing refused, every packet counted). Absolute values drift with the machine; the
 ratios are what counts. What is not reached is followed by the next step, and by the profile that shows where time goes.
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from adapters.ingest import translate
@@ -27,8 +29,11 @@ from events.ids import SECOND
 from events.link import LinkGone
 from events.record import Provenance, Record
 from pvdcore.past.audit import state_at
+from replay.files.build import build
 from tests.bench import curve
 from tests.bench.inputs import CLIENTS, KINDS, LINKS, ROUTERS, router_advertisement, write
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # What a stateless reader extracts of each RA; it keeps nothing.
 TSHARK = ("tshark", "-n", "-r", "{}", "-Y", "icmpv6.type == 134 or dhcp", "-T", "fields", "-e", "ipv6.src")
@@ -39,20 +44,22 @@ PLAIN = (sys.executable, str(Path(__file__).with_name("plain.py")), "{}")
 POLICY = {"routers_per_link_max": 20 * ROUTERS, "pvds_per_link_max": 20 * ROUTERS, "pvds_max": 20 * ROUTERS}
 
 TITLES = {"a": "RAs, 1 % of them changed, 3 % DHCP", "b": "RAs that all differ", "c": "TCP with 200 RAs"}
-FLOORS = {"a": 6.0, "b": 1.5, "c": 20.0}  # times tshark
+FLOORS = {"a": 6.0, "b": 1.5, "c": 20.0}  # times tshark; of b in pure Python
 GOALS = {"a": 10.0, "b": 4.0, "c": 20.0}
+PARTS = ("a", "b", "c", "journal", "curve")
 MIXED = 226_650  # packets, 200 MB
 
 OURS = """
-import json, resource, sys
+import json, sys
 from adapters.sqlite import SqliteJournal
 from replay.rerun import rerun
 journal = SqliteJournal(sys.argv[3]) if len(sys.argv) > 3 else None
 run = rerun([sys.argv[1]], policy=json.loads(sys.argv[2]), journal=journal)
+(peak,) = (int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 codes = sorted({finding.code for finding in run.state.findings.values()})
 print(json.dumps({"packets": run.captures[0].packets, "rejected": run.captures[0].rejected,
     "refused": [code for code in codes if code.startswith("too-many")], "records": run.journal.last_seq(),
-    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+    "peak_mib": peak // 1024}))
 """
 
 PROFILE = """
@@ -76,16 +83,19 @@ NEXT = {
     "pvdctl why": "the State is read whole; an index of items by PvD would do without",
     "pvdctl history": "the State is read whole to resolve a name; the index of history knows the names, too",
     "pvdctl list": "the State is read whole, and a row made of each lease",
+    "10,000 PvDs beside 10": "something is done for each PvD of a link: the curve says from where on",
+    "the last version beside the first": "something grows with the versions of a PvD",
     "verify": "chain and fold go one after the other: a second process could fold from the snapshots meanwhile",
 }
 
 Row = dict[str, object]
 
 
-def timed(command: list[str]) -> tuple[float, str]:
-    """Wall-clock seconds of a whole process, and what it printed."""
+def timed(command: list[str], path: str = "") -> tuple[float, str]:
+    """Wall-clock seconds of a whole process, and what it printed. path: where it finds our packages."""
+    env = {**os.environ, "PYTHONPATH": path} if path else None
     start = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
     return time.perf_counter() - start, done.stdout
 
 
@@ -94,25 +104,29 @@ def median(spent: list[float]) -> Row:
     return {"s": round(statistics.median(spent), 4), "spread_s": [round(min(spent), 4), round(max(spent), 4)]}
 
 
-def replay(kind: str, path: Path, packets: int, runs: int, short: Path | None) -> Row:
-    """Our rate and the peers', turn by turn. short: the beginning of the same input, to see that memory is flat."""
-    spent: dict[str, list[float]] = {"ours": [], "plain": [], "tshark": []}
-    said: Row = {}
+def replay(kind: str, path: Path, packets: int, runs: int, ways: dict[str, str], short: Path | None) -> Row:
+    """Our rate and the peers', turn by turn. ways: ours, by the path of each. short: the first half of the same input,
+    to see that memory is flat."""
+    spent: dict[str, list[float]] = {name: [] for name in (*ways, "plain", "tshark")}
+    peaks: dict[str, int] = {}
+    ours = [sys.executable, "-P", "-c", OURS]
     for _ in range(runs):
-        seconds, out = timed([sys.executable, "-c", OURS, str(path), json.dumps(POLICY)])
-        spent["ours"].append(seconds)
-        said = json.loads(out)
+        for name, where in ways.items():
+            seconds, out = timed([*ours, str(path), json.dumps(POLICY)], where)
+            spent[name].append(seconds)
+            said = json.loads(out)
+            assert said["packets"] == packets, said
+            assert not said["refused"], said
+            assert not said["rejected"], said
+            peaks[name] = said["peak_mib"]
         spent["plain"].append(timed([part.format(path) for part in PLAIN])[0])
         if shutil.which("tshark"):
             spent["tshark"].append(timed([part.format(path) for part in TSHARK])[0])
-    assert said["packets"] == packets, said
-    assert not said["refused"], said
-    assert not said["rejected"], said
-    row: Row = {"row": kind, "title": TITLES[kind], "packets": packets, "peak_mib": said["peak_mib"]}
+    best = next(iter(ways))
+    row: Row = {"row": kind, "title": TITLES[kind], "packets": packets, "peak_mib": peaks[best], "floor_mib": 150}
     if short is not None:
-        row["peak_mib_of_a_tenth"] = json.loads(timed([sys.executable, "-c", OURS, str(short), json.dumps(POLICY)])[1])[
-            "peak_mib"
-        ]
+        half = json.loads(timed([*ours, str(short), json.dumps(POLICY)], ways[best])[1])["peak_mib"]
+        row |= {"peak_mib_of_half": half, "growth": round(peaks[best] / half, 2), "floor_growth": 1.15}
     for name, seconds in spent.items():
         if seconds:
             row |= {
@@ -120,18 +134,20 @@ def replay(kind: str, path: Path, packets: int, runs: int, short: Path | None) -
                 f"{name}_spread_s": median(seconds)["spread_s"],
             }
     if spent["tshark"]:
-        row["ratio"] = round(statistics.median(spent["tshark"]) / statistics.median(spent["ours"]), 2)
-        row |= {"floor": FLOORS[kind], "goal": GOALS[kind]}
+        for name in ways:
+            ratio = statistics.median(spent["tshark"]) / statistics.median(spent[name])
+            row["ratio" if name == best else f"{name}_ratio"] = round(ratio, 2)
+        row |= {"pure_floor" if kind == "b" else "floor": FLOORS[kind], "goal": GOALS[kind]}
     return row
 
 
-def journal(kind: str, path: Path, kept: Path, runs: int) -> Row:
+def journal(kind: str, path: Path, kept: Path, runs: int, where: str) -> Row:
     """A replay into SQLite: records/s of the whole path, octets a record, the share of snapshots."""
     spent, said = [], {}
     for _ in range(runs):
         for old in kept.parent.glob(kept.name + "*"):
             old.unlink()
-        seconds, out = timed([sys.executable, "-c", OURS, str(path), json.dumps(POLICY), str(kept)])
+        seconds, out = timed([sys.executable, "-P", "-c", OURS, str(path), json.dumps(POLICY), str(kept)], where)
         spent.append(seconds)
         said = json.loads(out)
         assert not said["refused"], said
@@ -204,7 +220,7 @@ def durable(folder: Path) -> Row:
     return {"row": "durable append", **medians, "floor_ms": 0.5}
 
 
-def questions(kept: Path, runs: int) -> list[Row]:
+def questions(kept: Path, runs: int, where: str) -> Iterator[Row]:
     """What the journal of (a) answers, and how fast."""
     reader = SqliteJournal(kept, readonly=True)
     last = reader.last_seq()
@@ -215,30 +231,29 @@ def questions(kept: Path, runs: int) -> list[Row]:
         state_at(reader, seq=seq)
         spent.append(time.perf_counter() - start)
     reader.close()
-    rows: list[Row] = [{"row": "state_at", "floor_s": 0.15, **median(spent)}]
+    yield {"row": "state_at", "floor_s": 0.15, **median(spent)}
     at = f"seq:{points[2]}"
     for name, words in {
         "why": ["why", "2001:db8:1:0::53", "--at", at],
         "history": ["history", "pvd4.example.", "--at", at],
         "list": ["list", "--at", at],
     }.items():
-        command = [sys.executable, "-m", "replay.cli", *words, "--journal", str(kept)]
-        _whole(command, kept.parent)  # the first compiles what an installed package has compiled
-        spent = [_whole(command, kept.parent) for _ in range(runs)]
-        rows.append({"row": f"pvdctl {name}", "floor_s": 0.4, **median(spent)})
-    command = [sys.executable, "-m", "replay.cli", "verify", "--journal", str(kept)]
-    spent = [_whole(command, kept.parent) for _ in range(runs)]
+        command = [*words, "--journal", str(kept)]
+        _whole(command, kept.parent, where)  # the first compiles what an installed package has compiled
+        spent = [_whole(command, kept.parent, where) for _ in range(runs)]
+        yield {"row": f"pvdctl {name}", "floor_s": 0.4, **median(spent)}
+    spent = [_whole(["verify", "--journal", str(kept)], kept.parent, where) for _ in range(runs)]
     rate = round(last / statistics.median(spent))
-    rows.append({"row": "verify", "records_per_s": rate, "floor_per_s": 100_000, **median(spent)})
-    return rows
+    yield {"row": "verify", "records_per_s": rate, "floor_per_s": 100_000, **median(spent)}
 
 
-def _whole(command: list[str], folder: Path) -> float:
+def _whole(words: list[str], folder: Path, where: str) -> float:
+    """Seconds of a whole `pvdctl`."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    env["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+    env |= {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONPATH": where}
     start = time.perf_counter()
     code = "import sys; from replay.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", code, *command[3:]], capture_output=True, check=False, env=env)
+    done = subprocess.run([sys.executable, "-P", "-c", code, *words], capture_output=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     return time.perf_counter() - start
 
@@ -247,10 +262,13 @@ def missed(row: Row) -> list[str]:
     """What of a row is not as it should be, in words."""
     pairs = (
         ("ratio", "floor", True, "the floor of {} x tshark"),
+        ("pure_ratio", "pure_floor", True, "the floor of {} x tshark in pure Python"),
         ("ratio", "goal", True, "the goal of {} x tshark"),
         ("records_per_s", "floor_per_s", True, "{} records/s"),
         ("snapshots_percent", "floor_percent", False, "{} % for snapshots"),
         ("octets", "floor_octets", False, "{} octets"),
+        ("peak_mib", "floor_mib", False, "{} MiB"),
+        ("growth", "floor_growth", False, "memory of at most {} of that of half the packets"),
         ("ms", "floor_ms", False, "{} ms"),
         ("s", "floor_s", False, "{} s"),
     )
@@ -260,7 +278,60 @@ def missed(row: Row) -> list[str]:
         if isinstance(value, int | float) and isinstance(wanted, int | float):
             if value < wanted if least else value > wanted:
                 found.append(f"{words.format(wanted)} not reached with {value}")
-    return found[:1]
+    return found
+
+
+class _Inputs:
+    """The captures, each made when it is first asked for."""
+
+    def __init__(self, folder: Path, packets: int) -> None:
+        self.folder = folder
+        self._packets = packets
+
+    def __call__(self, kind: str, part: float = 1) -> tuple[Path, int]:
+        """A capture, or the beginning of it, and how many packets it holds. c has its own size: 200 MB."""
+        count = int((MIXED if kind == "c" else self._packets) * part)
+        path = self.folder / f"{kind}-{count}.pcapng"
+        if not path.exists():
+            count = write(path, KINDS[kind](count), 100_000 if kind == "c" else 4_000_000)
+            path.with_suffix(".count").write_text(str(count))
+        return path, int(path.with_suffix(".count").read_text())
+
+
+Found = Iterator[tuple[Row, Callable[[], str] | None]]
+
+
+def _replays(kind: str, inputs: _Inputs, runs: int, ways: dict[str, str]) -> Found:
+    path, count = inputs(kind)
+    row = replay(kind, path, count, runs, ways, inputs(kind, 0.5)[0] if kind == "a" else None)
+    command = [sys.executable, "-P", "-c", PROFILE, str(path), json.dumps(POLICY)]
+    yield row, lambda: timed(command, next(iter(ways.values())))[1]
+
+
+def _journals(inputs: _Inputs, runs: int, ways: dict[str, str]) -> Found:
+    best = next(iter(ways.values()))
+    kept = inputs.folder / "a.db"
+    yield journal("a", inputs("a")[0], kept, runs, best), None
+    # All records of b cost the same: a fifth of them tells as much as all.
+    yield journal("b", inputs("b", 0.2)[0], inputs.folder / "b.db", runs, best), None
+    yield refresh(inputs.folder, max(2000, inputs("a")[1] // 10)), None
+    yield durable(inputs.folder), None
+    for row in questions(kept, runs, best):
+        yield row, None
+
+
+def _curves(versions: int) -> Found:
+    points = list(curve.by_size(POLICY, LINKS))
+    for point in points:
+        yield {"row": "fold time by live PvDs", **point}, None
+    at = {point["pvds"]: point for point in points}
+    growth = max(round(at[10_000][name] / at[10][name], 2) for name in ("lifetimes_us", "prefix_us"))
+    yield {"row": "10,000 PvDs beside 10", "growth": growth, "floor_growth": 1.3}, None
+    points = list(curve.by_version(versions))
+    for point in points:
+        yield {"row": "fold time by version", **point}, None
+    growth = round(points[-1]["version_us"] / points[0]["version_us"], 2)
+    yield {"row": "the last version beside the first", "growth": growth, "floor_growth": 1.3}, None
 
 
 def main() -> int:
@@ -269,6 +340,7 @@ def main() -> int:
     parser.add_argument("--packets", type=int, default=1_000_000, help="packets of inputs a and b (default 1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs a figure (default 3)")
     parser.add_argument("--quick", action="store_true", help="100,000 packets and one run: for development")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="not all parts, but these")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     packets, runs = (100_000, 1) if options.quick else (options.packets, options.runs)
@@ -280,33 +352,28 @@ def main() -> int:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
         for what in missed(row):
             print(f"{row['row']}: {what}; next: {NEXT['snapshots' if 'snapshots' in what else str(row['row'])]}")
-            if profile is not None:
-                print(f"where the time goes:\n{profile()}", flush=True)
+        if missed(row) and profile is not None:
+            print(f"where the time goes:\n{profile()}", flush=True)
 
     say({"row": "policy", **POLICY, "links": LINKS, "routers": ROUTERS, "clients": CLIENTS, "tshark": " ".join(TSHARK)})
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        paths = {}
-        for kind, make in KINDS.items():
-            paths[kind] = folder / f"{kind}.pcapng"
-            # Input c has its own size: 200 MB of ordinary traffic.
-            count = write(paths[kind], make(MIXED if kind == "c" else packets), 100_000 if kind == "c" else 4_000_000)
-            command = [sys.executable, "-c", PROFILE, str(paths[kind]), json.dumps(POLICY)]
-            short = folder / "short.pcapng" if kind == "a" else None
-            if short is not None:
-                write(short, make(packets // 10), 4_000_000)
-            row = replay(kind, paths[kind], count, runs, short)
-            say(row, lambda command=command: timed(command)[1])  # type: ignore[misc]
-        for kind in ("a", "b"):
-            say(journal(kind, paths[kind], folder / f"{kind}.db", runs))
-        say(refresh(folder, packets // 10))
-        say(durable(folder))
-        for row in questions(folder / "a.db", runs):
-            say(row)
-    for point in curve.by_size(POLICY, LINKS):
-        say({"row": "fold time by live PvDs", **point})
-    for point in curve.by_version(10_000 if options.quick else 100_000):
-        say({"row": "fold time by version", **point})
+        ways = {"pure": str(ROOT)}
+        made, trouble = build(ROOT, Path(name) / "built")
+        if made:
+            ways = {"compiled": f"{Path(name) / 'built'}{os.pathsep}{ROOT}", **ways}
+        else:
+            print(f"no compiled step: {trouble}", file=sys.stderr)
+        inputs = _Inputs(Path(name), packets)
+        parts: dict[str, Callable[[], Found]] = {
+            "a": lambda: _replays("a", inputs, runs, ways),
+            "b": lambda: _replays("b", inputs, runs, ways),
+            "c": lambda: _replays("c", inputs, runs, ways),
+            "journal": lambda: _journals(inputs, runs, ways),
+            "curve": lambda: _curves(10_000 if options.quick else 100_000),
+        }
+        for part in options.only:
+            for row, profile in parts[part]():
+                say(row, profile)
     return 0
 
 
