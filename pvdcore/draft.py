@@ -21,7 +21,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Plan, Speaker, Words, recounted
+from pvdcore.routers.words import Places, Plan, Speaker, Words, recounted
 from pvdcore.state import (
     Cell,
     Connection,
@@ -169,6 +169,9 @@ class Draft:
         self.speakers = Speakers(state.speakers)
         self.steady: dict[Speaker, object] = {}
         self.plans: dict[Speaker, Plan] = {}
+        # By router, what its origin holds, and by shape (pvdcore/routers/revised.py) where it stands and what is said.
+        self.shapes: dict[Speaker, tuple[tuple[object, ...], dict[tuple[object, ...], tuple[Places, frozenset[int]]]]]
+        self.shapes = {}
         # What the last ACK to a host gave, as (yiaddr, options, held): its renewals say the same.
         self.answers: dict[tuple[LinkId, HostId], tuple[str, tuple[DhcpOption, ...], tuple[Held, ...]]] = {}
         self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark]]] = {}  # the marks of each visit, to look up
@@ -356,6 +359,7 @@ class Draft:
             self.speakers.set(key, left)
         else:
             self.speakers.delete(key)
+            self.shapes.pop(key, None)
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(one for one in link.speakers if one != origin.speaker)))
         self.touch(origin.pvd, (origin.link, origin.epoch, ""), cause, because)

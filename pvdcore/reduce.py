@@ -113,7 +113,9 @@ class Fold:
         if captured_at is not None and captured_at - at > AHEAD_MAX:
             draft.find("time-jump", link=getattr(event, "link", ""))
         elif kind is RouterAdvertised and (
-            advertised.refresh(draft, event) or revised.revise(draft, event)  # type: ignore[arg-type]
+            advertised.refresh(draft, event)  # type: ignore[arg-type]
+            or revised.revise(draft, event)  # type: ignore[arg-type]
+            or revised.swap(draft, event)  # type: ignore[arg-type]
         ):
             return
         if isinstance(event, HEARD) and event.link in draft.links and not draft.links[event.link].attached:
@@ -253,6 +255,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
         draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
     draft.steady.clear()
     draft.plans.clear()
+    draft.shapes.clear()
     for name in sorted(draft.links):
         draft.regroup[name] = Touch("policy", draft.seq)
 

@@ -3,21 +3,36 @@
 Law: nothing here does what advertised.py beside it would not do: it says whether the long way would change nothing but
 lifetimes and instants, without a finding, and then changes those. What it cannot see at once is left to the long way.
 
+A router that announces several sets of prefixes in turn is taken likewise (`swap`).
+
 A Plan is made when the long way found nothing to remark. It knows where each option's items stand in what the origin
 holds, and falls with anything that is put into or taken from the origin by another way (`Draft.stir`).
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec.structs import replace
 
 from events.ids import LinkId, deadline
-from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
+from events.router import (
+    Dnssl,
+    MifContainer,
+    PrefixInformation,
+    PvdOption,
+    Rdnss,
+    RouteInformation,
+    RouterAdvertised,
+)
 from pvdcore import deadlines
+from pvdcore.checks.remarks import SPLIT_NS
 from pvdcore.domains.contents import LIFE
 from pvdcore.draft import Draft
 from pvdcore.routers.words import Plan, Slack, Speaker, recounted
 from pvdcore.state import FOLLOWS, Held, Origin
+
+SHAPES_MAX: Final = 8  # of one router: sets of prefixes that it announces in turn
+LASTING: Final = frozenset((PrefixInformation, RouteInformation, Rdnss, Dnssl))
 
 
 def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
@@ -31,7 +46,9 @@ def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
     carried = {(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS}
     if len(set(slots)) != len(slots) or set(slots) != carried or (LIFE, LIFE) in places:
         return
-    draft.plans[key] = Plan(tuple([_places(event, option, places) for option in event.options]))
+    found = Plan(tuple([_places(event, option, places) for option in event.options]))
+    draft.plans[key] = found
+    _keep_shape(draft, key, event, origins[0], found)
 
 
 def _alone(draft: Draft, origin: Origin) -> bool:
@@ -113,6 +130,108 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
         origin = replace(origin, queued=queued)
     draft.speakers.set(key, (recounted(origin, event, known.places, at, draft.seq),))
     draft.steady[key] = event
+    return True
+
+
+# A router that announces several sets of prefixes in turn says nothing new with any of them.
+
+Shape = tuple[object, ...]
+
+
+def _shape(event: RouterAdvertised) -> Shape | None:
+    """What an RA says but for lifetimes, option by option; `None` if some stand in containers."""
+    found: list[object] = []
+    for one in event.options:
+        if type(one) is PrefixInformation:
+            found.append((one.prefix, one.on_link, one.autonomous, one.pd_preferred, one.router_address))
+        elif type(one) is RouteInformation:
+            found.append((one.prefix, one.preference))
+        elif type(one) is Rdnss:
+            found.append(one.addresses)
+        elif type(one) is Dnssl:
+            found.append(one.names)
+        elif type(one) is MifContainer or (type(one) is PvdOption and one.options):
+            return None
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> None:
+    """Remember a plain RA by its shape, as long as its origin holds the same items in the same places."""
+    shape = _shape(event)
+    slots = tuple([(held.kind, held.key, held.value) for held in origin.held])
+    kept = draft.shapes.get(key)
+    if kept is None or kept[0] != slots:
+        kept = draft.shapes[key] = (slots, {})
+    lasting = {place for places in known.places for place in places}
+    carried = frozenset(place for place, held in enumerate(origin.held) if held.heard_at == FOLLOWS)
+    others = (origin.held[place] for place in carried - lasting)
+    if shape is not None and all(held.fixed or held.kind == "router" for held in others):
+        if len(kept[1]) >= SHAPES_MAX:
+            kept[1].clear()
+        kept[1][shape] = (known.places, carried)
+
+
+def swap(draft: Draft, event: RouterAdvertised) -> bool:
+    """Whether an RA says what its router said in an earlier one and still holds, lifetimes aside; then it counts as
+    said now, and what its last one said as said then. False: nothing was done."""
+    key = (event.link, event.router)
+    kept = draft.shapes.get(key)
+    if kept is None or key not in draft.plans or draft.host.identifiers or event.link in draft.host.off:
+        return False
+    shape = _shape(event)
+    found = kept[1].get(shape) if shape is not None else None
+    if found is None:
+        return False
+    (origin,) = draft.speakers.get(key)
+    places, carried = found
+    last, link = origin.event, draft.links[event.link]
+    if event.header != last.header or event.mac != last.mac or event.notes != last.notes:
+        return False
+    if (
+        link.contested
+        or not link.attached
+        or [one for one in event.options if type(one) not in LASTING]
+        != [one for one in last.options if type(one) not in LASTING]
+    ):
+        return False
+    if origin.pvd.startswith("fqdn:") and draft.at - origin.heard_at <= SPLIT_NS:
+        return False  # one set of words over several RAs (remarks.py)
+    if tuple([(held.kind, held.key, held.value) for held in origin.held]) != kept[0]:
+        return False
+    held = list(origin.held)
+    for place, one in enumerate(held):
+        if place in carried:
+            if one.heard_at != FOLLOWS:
+                held[place] = replace(one, heard_at=FOLLOWS, because=0)
+        elif one.heard_at == FOLLOWS:
+            if one.key == f"::/0 via {event.router}":
+                return False  # each RA writes the default route anew (RFC 4191 §3.1)
+            held[place] = replace(one, heard_at=origin.heard_at, because=origin.because)
+    at, queued = draft.at, origin.queued
+    for number, said in enumerate(event.options):
+        if type(said) is PrefixInformation:
+            if said.valid_s == 0 or _elsewhere(draft, event.link, said.prefix, event.router):
+                return False
+            lifetime, preferred = said.valid_s, said.preferred_s
+        elif type(said) is RouteInformation or type(said) is Rdnss or type(said) is Dnssl:
+            lifetime, preferred = said.lifetime_s, None
+        else:
+            continue
+        if lifetime == 0 or not places[number]:
+            return False
+        for place in places[number]:
+            held[place] = replace(held[place], lifetime_s=lifetime, preferred_s=preferred)
+        queued = min(queued, deadline(at, lifetime))
+    if origin.header.lifetime_s:
+        queued = min(queued, deadline(at, origin.header.lifetime_s))
+    if queued != origin.queued:
+        draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
+    again = replace(origin, event=event, heard_at=at, because=draft.seq, held=tuple(held), queued=queued)
+    draft.speakers.set(key, (again,))
+    draft.steady[key] = event
+    draft.plans[key] = Plan(places)
     return True
 
 

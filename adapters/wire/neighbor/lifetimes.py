@@ -79,8 +79,10 @@ def soonest(known: Outline, data: bytes) -> int:
 
     0 also where a lifetime is 0, which withdraws, or a preferred one longer than its valid one, which voids its option.
     """
+    if len(data) != known.size:
+        return 0
     octets = int.from_bytes(data, "big")
-    if octets & known.mask != known.rest or octets % 65535 != known.sum or len(data) != known.size:
+    if octets & known.mask != known.rest or octets % 65535 != known.sum:
         return 0
     said = known.fields(data)
     for valid, preferred in known.pairs:
