@@ -1,0 +1,140 @@
+"""An RA recognised by its octets as another with other lifetimes is what the whole reading says, and nothing else is.
+
+Law: `soonest` may answer 0 for anything; where it answers a number, the options' reader must agree in every field.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.ingest import translate
+from adapters.wire.neighbor.lifetimes import Outline, outline, soonest
+from events.frames import Frame
+from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
+from tests.wire import packets as p
+from tests.wire import strategies as draws
+
+FREE = PrefixInformation | RouteInformation | Rdnss | Dnssl
+INFINITY = 0xFFFFFFFF
+QUICK = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def read(frame: Frame) -> RouterAdvertised | None:
+    (event,) = translate(frame)
+    return event if isinstance(event, RouterAdvertised) else None
+
+
+def known(frame: Frame) -> Outline | None:
+    event = read(frame)
+    assert event is not None
+    free = [isinstance(option, FREE) for option in event.options]
+    return outline(frame.linktype, frame.data, event.options_at, free)
+
+
+def without_lifetimes(event: RouterAdvertised) -> RouterAdvertised:
+    options = []
+    for option in event.options:
+        if isinstance(option, PrefixInformation):
+            option = msgspec.structs.replace(option, valid_s=1, preferred_s=1)
+        elif isinstance(option, FREE):
+            option = msgspec.structs.replace(option, lifetime_s=1)
+        options.append(option)
+    return msgspec.structs.replace(event, options=tuple(options))
+
+
+def shortest(event: RouterAdvertised) -> int:
+    found = [
+        option.valid_s if isinstance(option, PrefixInformation) else option.lifetime_s
+        for option in event.options
+        if isinstance(option, FREE)
+    ]
+    return min(INFINITY if one is None else one for one in found)
+
+
+def agrees(outlined: Outline, first: Frame, second: Frame) -> int:
+    """What `soonest` says of the second frame; it must be what both, read whole, say."""
+    said = soonest(outlined, second.data)
+    if said:
+        one, other = read(first), read(second)
+        assert one is not None and other is not None
+        assert without_lifetimes(one) == without_lifetimes(other)
+        assert said == shortest(other)
+    return said
+
+
+def relived(octets: bytes, lives: list[int]) -> bytes:
+    """The options with these lifetimes, in turn; of two the longer is the valid one."""
+    made, at, turn = bytearray(octets), 0, 0
+    while at < len(octets):
+        kind, size = octets[at], octets[at + 1] * 8
+        if kind == 3 and size == 32:
+            for place, life in zip((4, 8), sorted((lives[turn], lives[turn + 1]), reverse=True), strict=True):
+                made[at + place : at + place + 4] = life.to_bytes(4, "big")
+            turn += 2
+        elif kind in (24, 25, 31) and size >= 8:
+            made[at + 4 : at + 8] = lives[turn].to_bytes(4, "big")
+            turn += 1
+        at += size
+    return bytes(made)
+
+
+@QUICK
+@given(draws.ra_options, st.lists(draws.lifetimes, min_size=30, max_size=30))
+def test_an_ra_with_other_lifetimes_is_recognised_as_it_is_read(options: bytes, lives: list[int]) -> None:
+    first, second = p.ra(options), p.ra(relived(options, lives))
+    outlined = known(first)
+    if outlined is not None:
+        agrees(outlined, first, second)
+
+
+@QUICK
+@given(draws.ra_options, st.data())
+def test_octets_changed_anywhere_are_never_taken_for_other_lifetimes(options: bytes, data: st.DataObject) -> None:
+    first = p.ra(options)
+    outlined = known(first)
+    if outlined is None:
+        return
+    octets = bytearray(first.data)
+    for _ in range(data.draw(st.integers(1, 3))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(draws.u8)
+    # as it is, which its checksum gives away, and with a checksum that is right
+    agrees(outlined, first, p.frame(bytes(octets)))
+    body = bytes(octets[54:56]) + b"\0\0" + bytes(octets[58:])
+    agrees(outlined, first, p.frame(bytes(octets[:54]) + p.sealed(body, p.ROUTER, p.NODES)))
+
+
+@pytest.mark.parametrize(
+    ("again", "answer"),
+    [
+        (p.ra(p.pio("2001:db8::", valid=700, preferred=600), p.rdnss("2001:db8::53", lifetime=900)), 700),
+        (p.ra(p.pio("2001:db8::", valid=700, preferred=700), p.rdnss("2001:db8::53", lifetime=1)), 1),
+        (p.ra(p.pio("2001:db8::", valid=INFINITY, preferred=0), p.rdnss("2001:db8::53", lifetime=INFINITY)), INFINITY),
+        (p.ra(p.pio("2001:db8::", valid=700, preferred=701), p.rdnss("2001:db8::53")), 0),
+        (p.ra(p.pio("2001:db8::", valid=700, preferred=600), p.rdnss("2001:db8::53", lifetime=0)), 0),
+        (p.ra(p.pio("2001:db9::"), p.rdnss("2001:db8::53")), 0),
+        (p.ra(p.pio("2001:db8::", flags=0x80), p.rdnss("2001:db8::53")), 0),
+        (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), start=p.header(0)), 0),
+        (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), p.mtu(1500)), 0),
+        (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), source="fe80::9"), 0),
+    ],
+)
+def test_what_is_recognised_and_what_is_not(again: Frame, answer: int) -> None:
+    first = p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"))
+    outlined = known(first)
+    assert outlined is not None
+    assert agrees(outlined, first, again) == answer
+
+
+def test_a_frame_with_a_wrong_checksum_or_of_another_link_type_is_not_recognised() -> None:
+    first = p.ra(p.pio("2001:db8::"))
+    outlined = known(first)
+    assert outlined is not None
+    octets = bytearray(p.ra(p.pio("2001:db8::", valid=700, preferred=600)).data)
+    assert soonest(outlined, bytes(octets)) == 700
+    octets[56] ^= 1
+    assert soonest(outlined, bytes(octets)) == 0
+    assert outline(101, first.data[14:], 56, [True]) is None
+    assert known(p.ra(p.mtu(1500))) is None
