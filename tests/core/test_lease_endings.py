@@ -10,6 +10,7 @@ import pytest
 
 from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption
 from events.link import DadFailed
+from pvdcore.domains.view import items
 from tests.sim.build import (
     DUID,
     OTHER,
@@ -165,6 +166,16 @@ def test_leases_of_the_server_before_are_replaced_kind_by_kind() -> None:
 def test_what_is_given_and_taken_in_one_reply_hides_nothing_behind_it() -> None:
     told = Story().asks6("REQUEST", ia_na(ia_address(A), ia_address(A, 0, 0), ia_address(B)), DNS)
     assert told.keys(HOME, "address") == [f"{B}/128"] and told.owners("dhcp6-address", B) == [HOME]
+
+
+def test_what_serves_all_its_owners_is_placed_in_none() -> None:
+    told = given().at(20)
+    assert {one.rule: one.placed for one in told.state.grants.values()} == {
+        "dhcp6-address": HOME,
+        "dhcp6-prefix": HOME,
+        "dhcp6-info": "",
+    }
+    assert items(told.state, HOME, ("e0", 1, "nobody")) == [] == items(told.state, "fqdn:nobody.", ("e0", 1, ""))
 
 
 # INFORM (RFC 2131 §4.3.5)

@@ -96,6 +96,8 @@ def test_a_policy_counts_from_its_record_on() -> None:
 def test_a_policy_on_owners_moves_them_at_once() -> None:
     told = Story().leases4().hear(PolicySet(values={**DEFAULT.values, "fallback": "protocol"}))
     assert told.alive() == ["dhcp4:e0/1/192.0.2.1"]
+    came, went = told.history("dhcp4:e0/1/192.0.2.1")[-1], told.history("if:e0/1")[-1]
+    assert (came.cause, went.cause) == ("moved", "moved") and came.because == went.because == told.state.seq
 
 
 def test_settings_and_connections_are_intent_and_make_no_pvd() -> None:
