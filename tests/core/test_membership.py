@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from events.codec import AnyEvent
+from events.operator import ConnectionOpened, Settings, SettingsLoaded
 from tests.sim.build import (
     CLIENT,
     DUID,
@@ -244,6 +245,21 @@ def test_without_a_claimant_all_implicit_pvds_have_it() -> None:
     told = Story().hear(ra(R1), ra(R2), ra(R1, pvd("y.example."))).leases4()
     assert told.owners("dhcp4") == [I1, I2]
     assert told.keys(Y, "address") == []
+
+
+@pytest.mark.covers("rfc:P35", "rfc:P46")
+def test_only_a_tie_makes_every_refresh_be_looked_at_and_who_is_tied_is_named() -> None:
+    """Where who spoke last decides, a repeat may move an owner; nowhere else."""
+    tied = Story().hear(ra(R1, pio(P), m=True), ra(R2, pio(P), m=True)).asks6("REQUEST", ia_na(ia_address(A)))
+    assert tied.state.links["e0"].contested
+    several = Story().hear(ra(R1, pvd("x.example.", legacy=True)), ra(R2, pvd("y.example.", legacy=True))).leases4()
+    assert not several.state.links["e0"].contested
+    assert several.findings()["several-l-flags"].text.startswith(f"{X} and {Y} both claim")
+    profile = SettingsLoaded(settings=Settings("home", "toml", "", {"ipv4.addresses": ["192.0.2.9/24"]}))
+    static = Story().hear(profile, ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    assert static.alive() == ["static:home"] and not static.state.links["e0"].contested
+    (grant,) = static.state.grants.values()
+    assert grant.owners == ("static:home",)
 
 
 @pytest.mark.covers("rfc:P48")
