@@ -124,6 +124,28 @@ async def test_no_packet_of_one_pvd_leaves_by_another() -> None:
         assert "via fe80::99" in sh("ip -6 route get 2001:db8:f::1")
 
 
+def way(source: str) -> str:
+    """The router by which the kernel sends what speaks from an address."""
+    return str(json.loads(sh(f"ip -j -6 route get 2001:db8:f::1 from {source}"))[0]["gateway"])
+
+
+@pytest.mark.covers("rfc:Q03")
+@live
+async def test_each_address_of_one_pvd_leaves_by_a_router_that_announced_its_prefix() -> None:
+    link = veth()
+    async with Told(projection="tables") as told:
+        told.hear(link, full(R1, "x.example.", P, pref="low"), full(R2, "x.example.", "2001:db8:2::/64", pref="high"))
+        await told.until(lambda: told.phase(X) == "placed" and len(addresses()) == 2)
+        await told.settled()
+        first, second = sorted(addresses())
+        assert (way(first), way(second)) == (R1, R2)
+        assert len({table for _, table in rules()}) == 2 and number(told) not in {table for _, table in rules()}
+        told.hear(full(R2, "x.example.", P, pref="high"))  # it announces both now: the better one is for all
+        await told.until(lambda: way(first) == R2)
+        await told.settled()
+        assert ("default", R1) in routes(dict(rules())[first]), "and the other is there"
+
+
 @live
 async def test_two_pvds_with_one_prefix_are_two_tables() -> None:
     link = veth()
