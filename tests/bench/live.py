@@ -33,6 +33,7 @@ POLL_S = 0.0002  # between two questions: who asks without a break takes the pro
 PRIORITY = 5
 SERVER = "2001:db8:ffff::1"
 PORT = 4711
+TRY_S = 0.05
 PAUSE_S = 0.05  # between two: routers do not speak in bursts, and spare namespaces are made then
 
 
@@ -130,12 +131,13 @@ def answered(lab: Lab, runs: int, dad: str) -> list[float]:
 
 
 def _connect(path: str, deadline: float) -> None:
-    """Try until a connection is there."""
+    """Try until a connection is there, anew after a while: a socket keeps the address that it was given first, and
+    while detection goes on the kernel may give it one that nobody answers (`::1`)."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while time.perf_counter() < deadline:
             with inside(fd, lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM)) as sock:
-                sock.settimeout(PATIENCE_S)
+                sock.settimeout(TRY_S)
                 try:
                     sock.connect((SERVER, PORT))
                     return
