@@ -278,8 +278,8 @@ class Settler:
     def _compare_host(self, state: State, before: State) -> None:
         if state.host.identifiers is not before.host.identifiers:
             for key in self._identifiers.since(state.host.identifiers):
-                old = set(before.host.identifiers.get(key, ()))
-                for pvd in {one.pvd for one in state.host.identifiers[key] if one not in old} - {""}:
+                old = set(map(id, before.host.identifiers.get(key, ())))
+                for pvd in {one.pvd for one in state.host.identifiers[key] if id(one) not in old} - {""}:
                     self._soil_pvd(state, pvd)
         now, was = state.host.sighted, before.host.sighted
         if now is not was:

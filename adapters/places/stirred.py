@@ -5,6 +5,8 @@ thousand PvDs one has changed, and to compare them one by one would cost more th
 """
 
 from collections.abc import Mapping
+from itertools import compress
+from operator import is_not
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", str, tuple[str, str])
@@ -14,14 +16,17 @@ class Stirred(Generic[Key]):
     """Remembers one map. Entries that share one object (as all empty tuples do) count as one."""
 
     def __init__(self) -> None:
-        self._held: Mapping[Key, object] | None = None  # so that no address in memory is used again meanwhile
-        self._known: dict[int, Key] = {}
+        self._held: Mapping[Key, object] | None = None
+        self._values: list[object] = []  # held on to, so that no address in memory is used again meanwhile
 
     def since(self, now: Mapping[Key, object]) -> list[Key]:
-        """The keys, sorted, of entries that came or are others since the last call."""
+        """The keys, sorted, of entries that came or are others since the last call; others may be among them when some
+        went, too."""
         if now is self._held:
             return []
-        known = dict(zip(map(id, now.values()), now.keys(), strict=True))
-        fresh = known.keys() - self._known.keys()
-        self._held, self._known = now, known
-        return sorted(known[one] for one in fresh)
+        self._held, before, values = now, self._values, list(now.values())
+        self._values = values
+        if len(before) == len(values):  # the same keys stand in the same order
+            return sorted(compress(now.keys(), map(is_not, values, before)))
+        known = set(map(id, before))
+        return sorted(key for key, one in zip(now.keys(), map(id, values), strict=True) if one not in known)

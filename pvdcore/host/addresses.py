@@ -4,6 +4,7 @@ Law: pure arithmetic over a State. Secrets, draws and hardware addresses come in
 slice that folds them is pvdcore/host/autoconf.py.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from typing import Final
@@ -168,8 +169,14 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
                 asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
         for ask in asks:
             chosen = state.host.identifiers.get((link, ask.prefix), ())
-            mine = [one for one in chosen if one.kind == kind and one.pvd == ask.pvd]
+            first, last = (find(chosen, (ask.pvd, kind), key=_of) for find in (bisect_left, bisect_right))
+            mine = list(chosen[first:last])
             yield from (one for _, one in _stable(state, ask, mine))
+
+
+def _of(one: Identifier) -> tuple[str, str]:
+    """By which identifiers of a prefix are in order."""
+    return one.pvd, one.kind
 
 
 def _formed_by_others(state: State, link: LinkId, prefix: str) -> bool:

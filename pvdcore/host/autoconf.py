@@ -5,6 +5,7 @@ lapses by the same heap, and it makes versions like everything else. It moves to
 prefix (RFC 8801 §3.4), and it keeps its PvD alive until it ends.
 """
 
+from bisect import bisect_left
 from typing import Any, Final
 
 from immutables import Map
@@ -59,7 +60,10 @@ def chosen(draft: Draft, event: IdentifierChosen) -> None:
     except UnknownIid:
         return  # what fits no prefix forms nothing
     known = draft.host.identifiers.get((event.link, event.prefix), ())
-    before = next((one for one in known if _slot(one) == (event.pvd, event.kind, event.generation)), None)
+    slot = (event.pvd, event.kind, event.generation)
+    at = bisect_left(known, slot, key=_slot)
+    before = known[at] if at < len(known) and _slot(known[at]) == slot else None
+    others = known[:at], known[at if before is None else at + 1 :]
     if event.kind == "temporary":  # each failed one was a generation of its own
         last = max((one for one in known if one.kind == "temporary"), key=lambda one: one.generation, default=None)
         before = before or (last if last is not None and last.phase == "duplicate" else None)
@@ -80,7 +84,7 @@ def chosen(draft: Draft, event: IdentifierChosen) -> None:
     )
     if before is not None and before.phase in LIVE:
         _drop(draft, event.link, before.address, "replaced")
-    _put(draft, event.link, event.prefix, (*(other for other in known if _slot(other) != _slot(one)), one))
+    _put(draft, event.link, event.prefix, (*others[0], one, *others[1]))
     if event.prefix != LINK_LOCAL:
         _form(draft, link, one)
 
@@ -89,8 +93,8 @@ def _slot(one: Identifier) -> tuple[str, str, int]:
     return one.pvd, one.kind, one.generation
 
 
-def _put(draft: Draft, link: LinkId, prefix: str, all_: tuple[Identifier, ...]) -> None:
-    listed = tuple(sorted(all_, key=_slot))
+def _put(draft: Draft, link: LinkId, prefix: str, listed: tuple[Identifier, ...]) -> None:
+    """listed: in the order of their slots."""
     draft.host = replace(draft.host, identifiers=draft.host.identifiers.set((link, prefix), listed))
 
 
