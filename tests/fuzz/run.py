@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import math
 import os
 import random
 import re
@@ -64,8 +65,10 @@ def kept(target: str, data: bytes) -> Path:
     return path
 
 
-def at_random(target: str, seconds: float, seed: int = 1) -> tuple[int, Path | None]:
-    """Without atheris: (inputs tried, the file of the first that found a fault, or None)."""
+def at_random(
+    target: str, *, seconds: float = math.inf, tries: float = math.inf, seed: int = 1
+) -> tuple[int, Path | None]:
+    """Without atheris, for so long or so often: (inputs tried, the file of the first that found a fault, or None)."""
     from tests.fuzz.targets import TARGETS
 
     run = TARGETS[target]
@@ -75,7 +78,7 @@ def at_random(target: str, seconds: float, seed: int = 1) -> tuple[int, Path | N
     for data in seeds:
         run(data)
     for data in mutated(seeds, random.Random(seed)):
-        if time.monotonic() >= end:
+        if count >= tries or time.monotonic() >= end:
             break
         count += 1
         try:
@@ -110,7 +113,7 @@ def guided(target: str, seconds: int, scratch: str) -> None:
 def fuzz(target: str, seconds: int) -> bool:
     """Fuzz one target; print what came of it. True if nothing was found."""
     if importlib.util.find_spec("atheris") is None:
-        count, path = at_random(target, seconds)
+        count, path = at_random(target, seconds=seconds)
         print(f"{target}: {count} inputs, {f'a fault: {path.relative_to(ROOT)}' if path else 'no fault'}", flush=True)
         return path is None
     before = set(FOUND.glob(f"{target}-*"))
