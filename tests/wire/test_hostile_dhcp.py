@@ -1,8 +1,7 @@
-"""Every hostile DHCP message of hostile_dhcp.py has the outcome that stands beside it, in bounded time."""
+"""Every hostile DHCP message of hostile_dhcp.py has the outcome that stands beside it (its cost: test_bounded.py)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +14,6 @@ from tests.wire import hostile_dhcp
 from tests.wire.dhcp_octets import BEFORE4, BEFORE6, ack, bare, decode4, decode6, o4, o6, reply, said, u16
 from tests.wire.hostile_dhcp import Case, Ignores, Rejected, Says
 
-SECONDS_MAX = 0.5  # for one message of at most 76 kB, on a slow machine
-
 
 def cases(table: list[Case]) -> list[Any]:
     return [
@@ -26,7 +23,6 @@ def cases(table: list[Case]) -> list[Any]:
 
 
 def check(decode: Callable[[bytes], Any], before: int, payload: bytes, outcome: hostile_dhcp.Outcome) -> None:
-    begun = time.perf_counter()
     if isinstance(outcome, Rejected):
         with pytest.raises(Malformed) as caught:
             decode(payload)
@@ -35,10 +31,8 @@ def check(decode: Callable[[bytes], Any], before: int, payload: bytes, outcome: 
         assert before <= caught.value.offset <= before + len(payload)
         if outcome.offset is not None:
             assert caught.value.offset - before == outcome.offset
-        assert time.perf_counter() - begun < SECONDS_MAX
         return
     message = decode(payload)
-    assert time.perf_counter() - begun < SECONDS_MAX
     if isinstance(outcome, Ignores):
         parts = said(message, outcome.code)
         assert [(type(part), part.reason) for part in parts] == [(Ignored, outcome.reason)]
