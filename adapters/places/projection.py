@@ -1,4 +1,4 @@
-"""The projection `netns` in a session: the helper, the settler, the identifiers, and their alarms.
+"""Projections in a session: the helper, the settler, the identifiers, and their alarms.
 
 Law: nothing is decided here. Answers and notices come in through the event loop, and so does time; a session that
 projects nothing never makes one of these, so that it starts no process and reads no secret.

@@ -18,10 +18,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.ids import NEVER, Instant, LinkId, PvdId, Seq
 from pvdcore.host.addresses import usable
 from pvdcore.prefixes import covers, interface, network
-from pvdcore.projections.desired import Desired, Place, WantedAddress, WantedRoute, WantedRule, desired
+from pvdcore.projections.desired import Desired, Place, WantedAddress, WantedRoute, WantedRule
 from pvdcore.projections.selection import announcers
 from pvdcore.state import State
 
@@ -45,11 +45,6 @@ def number(pvd: PvdId, link: LinkId, epoch: int, routers: tuple[str, ...], taken
     while TABLES_FIRST + at in taken:
         at = (at + 1) % TABLES_SPAN
     return TABLES_FIRST + at
-
-
-def steering(state: State, *, host: HostId | None = None, iid: str | None = None) -> Desired:
-    """How the first namespace should look for all instances there are. host, iid: as for `desired`."""
-    return projected(state, desired(state, host=host, iid=iid), lambda link: True)
 
 
 def projected(state: State, want: Desired, in_tables: Callable[[LinkId], bool]) -> Desired:

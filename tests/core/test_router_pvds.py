@@ -9,7 +9,6 @@ from events.link import LinkSeen
 from events.router import RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.projections.desired import desired
-from pvdcore.projections.tables import steering
 from tests.sim.build import (
     R1,
     R2,
@@ -26,6 +25,7 @@ from tests.sim.build import (
     ra,
     rio,
     search,
+    steering,
 )
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."

@@ -8,8 +8,24 @@ from events.router import NeighborAdvertised, Redirected, RedirectedHeader, Rout
 from pvdcore.prefixes import interface
 from pvdcore.projections.desired import Place, desired
 from pvdcore.projections.selection import Hop, Source, announcers, begin, choose_source, may_probe, next_hop, order
-from pvdcore.projections.tables import steering
-from tests.sim.build import CLIENT, R1, R2, R3, Story, dhcp6, header, ia_address, ia_na, ignored, mtu, pio, pvd, ra, rio
+from tests.sim.build import (
+    CLIENT,
+    R1,
+    R2,
+    R3,
+    Story,
+    dhcp6,
+    header,
+    ia_address,
+    ia_na,
+    ignored,
+    mtu,
+    pio,
+    pvd,
+    ra,
+    rio,
+    steering,
+)
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"

@@ -11,8 +11,8 @@ from pvdcore.host.addresses import wanted_identifiers
 from pvdcore.projections.desired import Desired, Place
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.plan import METRICS, Have, Standing, plan
-from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, number, ours, steering, tables
-from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra, rio
+from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, number, ours, tables
+from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra, rio, steering
 
 X, Y = "fqdn:x.example.", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"

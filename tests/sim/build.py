@@ -55,7 +55,8 @@ from pvdcore.host.addresses import wanted_identifiers
 from pvdcore.past.audit import Answer, why
 from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT, Value
-from pvdcore.projections.desired import desired
+from pvdcore.projections.desired import Desired, desired
+from pvdcore.projections.tables import projected
 from pvdcore.reduce import reduce
 from pvdcore.state import Change, Finding, Held, Instance, Origin, Pvd, State, until
 
@@ -489,3 +490,8 @@ class Story:
             state = reduce(state, record)
             assert not check(state)
         return state
+
+
+def steering(state: State, host: str | None = None) -> Desired:
+    """How the first namespace should look if all links had the projection `tables`."""
+    return projected(state, desired(state, host=host), lambda link: True)
