@@ -174,7 +174,8 @@ class Draft:
         self.shapes = {}
         # What the last ACK to a host gave, as (yiaddr, options, held): its renewals say the same.
         self.answers: dict[tuple[LinkId, HostId], tuple[str, tuple[DhcpOption, ...], tuple[Held, ...]]] = {}
-        self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark]]] = {}  # the marks of each visit, to look up
+        # The marks of each visit, and the DHCPv4 servers among them, to look up.
+        self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark], frozenset[str]]] = {}
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
         self._stances: dict[LinkId, tuple[int, Spoken]] = {}
         self.grants = state.grants

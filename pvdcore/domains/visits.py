@@ -77,7 +77,7 @@ def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
         visit = Visit(link, key[1], draft.at)
     known = draft.marked.get(key)
     if known is None or known[0] is not visit:  # a network of fifty routers has hundreds
-        known = draft.marked[key] = (visit, frozenset(visit.marks))
+        known = draft.marked[key] = (visit, frozenset(visit.marks), _servers(visit.marks))
     if found <= known[1]:
         return
     fresh = sorted(found - known[1])
@@ -87,9 +87,14 @@ def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
         draft.visits = draft.visits.set(key, replace(visit, marks=both))
     if not any(kind == "dhcp4" for kind, _ in fresh):
         return
-    servers = {text.split()[0] for kind, text in both if kind == "dhcp4"}
+    servers = _servers(both) if room else known[2]
     if len(servers) > 1:
         draft.find("two-dhcp4-servers", link=link, what=", ".join(sorted(servers)))
+
+
+def _servers(known: tuple[Mark, ...]) -> frozenset[str]:
+    """The DHCPv4 servers among marks."""
+    return frozenset([text.split()[0] for kind, text in known if kind == "dhcp4"])
 
 
 def ended(draft: Draft, link: LinkId) -> None:

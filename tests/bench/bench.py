@@ -72,12 +72,12 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
-    "a": "a DHCP message costs as much as some sixty repeats: let renewals wait unread, as refreshes do, and make what a"
-    " lease changes once for all PvDs of its link",
-    "b": "RAs that only move lifetimes are told and written one by one: give lifetimes.py a twin in C as repeats.py has."
+    "a": "a DHCP message costs as much as sixty repeats: let renewals wait unread, as refreshes do, and make what a lease"
+    " changes once for all PvDs of its link",
+    "b": "RAs that only move lifetimes are told and written one by one: a twin in C for lifetimes.py, as for repeats.py."
     " Compiling whole modules (Cython) gains nothing: time goes into frozen structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
-    "journal a": "the replay comes first; then the chain, one hash a record after the other: a twin in C; then the rows",
+    "journal a": "the replay comes first; then the chain, a hash a record, which wants a twin in C; then the rows",
     "journal b": "an event body, three times its frame, is written and hashed each time: name bodies by their frame",
     "snapshots": "store what changed since the last one: a State of 20 links changes by a few hundred leases between",
     "durable append": "two pages and one fsync; where the bare insert beside it is as slow, the disk is",
