@@ -72,9 +72,9 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
-    "a": "a DHCP message costs as much as sixty repeats: let renewals wait unread, as refreshes do, and make what a lease"
+    "a": "a DHCP message costs as much as sixty repeats: let renewals wait unread, as refreshes do; make what a lease"
     " changes once for all PvDs of its link",
-    "b": "RAs that only move lifetimes are told and written one by one: a twin in C for lifetimes.py, as for repeats.py."
+    "b": "RAs that only move lifetimes are told one by one: lifetimes.py wants a twin in C, as repeats.py has."
     " Compiling whole modules (Cython) gains nothing: time goes into frozen structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay comes first; then the chain, a hash a record, which wants a twin in C; then the rows",
