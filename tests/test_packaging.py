@@ -131,3 +131,23 @@ def both_live_side_by_side(venv: Venv) -> None:
     assert venv.python("import events.ids; print(events.ids.__file__)") == str(venv.site / "events" / "ids.py")
     assert venv.python("from events import Events; print(Events.__module__)") == "events.events"
     both_commands_start(venv)
+
+
+COMPILED = "from replay.files import repeats; print(int(repeats.COMPILED))"
+
+
+def test_a_wheel_carries_the_compiled_step_and_is_one_for_this_machine_then(wheel: Path, venv: Venv) -> None:
+    assert not wheel.name.endswith("-none-any.whl")
+    venv.install(wheel)
+    assert venv.python(COMPILED) == "1"
+
+
+def test_without_a_compiler_the_wheel_is_pure_and_lacks_nothing_else(
+    tmp_path: Path, venv: Venv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
+    (pure,) = tmp_path.glob("*-py3-none-any.whl")
+    venv.install(pure)
+    assert venv.python(COMPILED) == "0"
+    both_commands_start(venv)
