@@ -7,13 +7,16 @@ called here.
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from events.session import RequestRefused
-from tests.live.lab import PVDCTL, Daemon, Host, Lab, ours, until
+from tests.live.lab import PVDCTL, ROOT, Daemon, Host, Lab, ours, until
 from tests.wire.packets import name, pio, pvd, rdnss
 
 PVD = "fqdn:provider.example."
@@ -145,3 +148,44 @@ def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab
     assert again == told[told.index(mine[0]) + 1 :]
     lost = pvdd.ctl("monitor", "--cursor", "999999:1", check=False)
     assert lost.returncode != 0 and "Traceback" not in lost.stderr, "a gap is said"
+
+
+@pytest.mark.covers("feat:R2", "bug:26")
+def test_only_the_helper_enters_namespaces_and_the_daemon_outlives_it(lab: Lab) -> None:
+    """What reads packets of strangers never holds a namespace; what does is another process, which can be lost."""
+    pvdd, host = heard(lab, "", "--projection", "netns")
+    place = pvdd.place(PVD)
+    home, there = (host.run("stat", "-Lc", "%i", path).stdout for path in ("/proc/self/ns/net", f"/run/netns/{place}"))
+
+    def held(pid: int) -> set[str]:
+        """The network namespaces that a process is in, or has a descriptor of."""
+        links = [*Path(f"/proc/{pid}/task").glob("*/ns/net"), *Path(f"/proc/{pid}/fd").iterdir()]
+        found = {os.readlink(one) for one in links if one.is_symlink()}
+        return {one.removeprefix("net:[").removesuffix("]") for one in found if one.startswith("net:[")}
+
+    def helper() -> int:
+        (pid,) = Path(f"/proc/{pvdd.pid}/task/{pvdd.pid}/children").read_text().split()
+        return int(pid)
+
+    assert held(pvdd.pid) == {home.strip()}
+    assert there.strip() in held(helper())
+    first = helper()
+    os.kill(first, signal.SIGKILL)
+    host.ip("-n", place, "-6", "route", "delete", "default")  # and what it has to repair when it is back
+
+    def repaired() -> bool:
+        return "default" in host.ip("-n", place, "-6", "route")
+
+    until(repaired, pvdd.tail)
+    assert helper() != first
+    assert json.loads(pvdd.ctl("call", "GetStatus").stdout)["session"]["pid"] == pvdd.pid
+
+
+@pytest.mark.covers("feat:S3")
+def test_one_command_runs_all_of_these() -> None:
+    said = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (pytest_line,) = [line for line in said.splitlines() if "pytest" in line]
+    assert pytest_line.split()[1:] == ["-m", "pytest", "-n", "2"], "and leaves none out"
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/live/test_acceptance.py"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert listed.count("test_am2_") == 4
