@@ -90,7 +90,7 @@ rfc:P34 the Reply (#6) comes before any RA: the fall-back implicit PvD of the li
 rfc:P36 association is a function of current state: r's RA (#9) takes both over, and the fall-back ends.
 rfc:P32 and rfc:P42 r has M=1 and a prefix that holds the address, and the PvD that matches may be an implicit one.
 rfc:P40 that prefix has A=0. rfc:P31 M counts as O: the resolver comes along. rfc:W08 the address is a /128.
-rfc:W22 the ADVERTISE (#4) configures nothing. The renewal (#14) resets the address to its 24 s, no version.""",
+W22, negative: the ADVERTISE (#4) configures nothing. The renewal (#14) resets the address to its 24 s, no version.""",
     "dhcp6-relay-server-side": """\
 rfc:W01 RELAY-FORW and RELAY-REPL are no host's business: recorded, no PvD (house: messages seen only between relay and
   server make records, no PvD).""",
