@@ -23,7 +23,7 @@ from pvdcore.projections.plan import Have, plan
 from pvdcore.reduce import advance
 from replay.cli import main as pvdctl
 from replay.rerun import Run, rerun
-from tests.sim.build import R1, Story, pio, pvd, ra
+from tests.sim.build import R1, R2, Story, pio, pvd, ra
 
 CAPTURES = Path(__file__).parent / "captures"
 CLIENT = "02:00:00:00:04:01"
@@ -196,7 +196,17 @@ def test_an_interface_identifier_needs_a_mac() -> None:
 def test_a_place_has_a_name_of_its_own_that_holds_nothing_the_network_said() -> None:
     hostile = place_name("fqdn:../../etc/passwd.", "eth0", 1)
     assert re.fullmatch(r"pvd-[0-9a-f]{10}", hostile)
-    assert hostile != place_name("fqdn:../../etc/passwd.", "eth0", 2)
+    assert hostile != place_name("fqdn:../../etc/passwd.", "eth1", 1)
+
+
+@pytest.mark.covers("problem:10")
+def test_an_explicit_pvd_has_the_same_place_at_its_next_visit_and_an_implicit_one_another() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio("2001:db8:1::/64"))), ra(R2))
+    first = {place.pvd: place.netns for place in desired(told.state).places}
+    told.at(100).detach().at(86_400).attach().hear(ra(R1, pvd("x.example.", pio("2001:db8:1::/64"))), ra(R2))
+    again = {place.pvd: place.netns for place in desired(told.state).places}
+    assert again["fqdn:x.example."] == first["fqdn:x.example."]
+    assert again["ra:e0/2/fe80::2"] != first["ra:e0/1/fe80::2"]
 
 
 @pytest.mark.covers("rfc:P13", "feat:B9", "bug:15")

@@ -89,6 +89,7 @@ class Spot:
 
     def __init__(self, key: Key, how: str, name: str, owner: str) -> None:
         self.key = key
+        self.visit = key[1:]  # the latest: what is under way when a PvD comes back is still of the one before
         self.how = how
         self.name = name
         self.owner = owner  # what the name is made of: whoever has the place may change, the name does not
@@ -311,10 +312,12 @@ class Settler:
         owner = places.owner(state, *key)
         name = places.place_name(owner, *key[1:])
         if how == TABLES:
-            name = f"{name} {TABLES}"
+            name = f"{name} {key[2]} {TABLES}"
         if name not in self._spots:
             spot = self._add(key, how, name, owner)
             spot.known = self._listed  # what is not listed and was not made since is not there
+        elif self._spots[name].visit[1] < key[2]:  # its PvD is back, or was never known by this run
+            self._spots[name].visit = key[1:]
         self._names.setdefault(key[0], set()).add(name)
         return self._spots[name]
 
@@ -354,7 +357,7 @@ class Settler:
     def _settle(self, spot: Spot) -> None:
         now = self._session.now()
         state = self._session.state
-        spot.key = (places.has(state, spot.owner, *spot.key[1:]), *spot.key[1:])
+        spot.key = (places.has(state, spot.owner, *spot.visit), *spot.visit)
         self._want(state, spot)
         if not spot.known:
             spot.busy = LOOKING

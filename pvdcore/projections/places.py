@@ -23,6 +23,7 @@ from pvdcore.state import Connection, Grant, Link, Origin, Pvd
 
 LINK_NAME_MAX: Final = 15  # IFNAMSIZ - 1 (linux/if.h)
 PREFIX: Final = "pvd-"
+EXPLICIT: Final = ("fqdn:", "uuid:")
 UNPLACEABLE: Final = ("capture", "loopback", "macvlan", "unknown")
 """Kinds of link on which nothing is placed: they are no links of this host's, or ours already."""
 
@@ -54,8 +55,13 @@ def projection(holder: Holder, link: LinkId) -> str:
 
 @lru_cache(maxsize=4096)  # of one link with a thousand PvDs all are asked for whenever somebody asks by DHCP
 def place_name(owner: str, link: LinkId, epoch: int) -> str:
-    """A namespace's and device's name: derived, at most 15 characters, never the peer's own text."""
-    digest = blake2b(f"{owner}\n{link}\n{epoch}".encode(), digest_size=5).hexdigest()
+    """A namespace's and device's name: derived, at most 15 characters, never the peer's own text.
+
+    An explicit PvD is the same at the next visit, and so is its place: who stayed inside is in it again. What is of one
+    attachment only (an implicit PvD, a connection) has a place of its own each time.
+    """
+    visit = "" if owner.startswith(EXPLICIT) else f"\n{epoch}"
+    digest = blake2b(f"{owner}\n{link}{visit}".encode(), digest_size=5).hexdigest()
     return f"{PREFIX}{digest}"[:LINK_NAME_MAX]
 
 

@@ -172,6 +172,7 @@ def applied(draft: Draft, event: PlanApplied) -> None:
             cause = "placed"
         after_ = replace(instance, placement=placement if placement.failed or cause == "placed" else None)
         _change(draft, event.pvd, cell, instance, after_, cause, cause)
+    _returned(draft, key, name, "removed" if gone else "returned")
 
 
 def _ended(draft: Draft, cell: Cell, instance: Instance, event: PlanApplied, gone: bool) -> None:
@@ -205,6 +206,16 @@ def reprojected(draft: Draft) -> None:
             if placement.projection != places.projection(draft, cell[0]):
                 step = "displaced" if instance.phase == phases.PLACED else "heard"
                 _change(draft, pvd, cell, instance, replace(instance, placement=None), step, "policy")
+
+
+def _returned(draft: Draft, key: Key, name: str, cause: str) -> None:
+    """What an earlier visit left in the place is over: who is inside is in the PvD again, or nobody is."""
+    pvd, link, epoch = key
+    found = draft.pvds.get(pvd)
+    for cell, one in found.instances if found is not None else ():
+        lingers = one.phase == phases.LINGERING and one.placement is not None and one.placement.name == name
+        if lingers and cell[0] == link and cell[1] < epoch:
+            _change(draft, pvd, cell, one, None, "users-left", cause)
 
 
 def used(draft: Draft, event: PlaceUsed) -> None:

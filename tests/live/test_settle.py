@@ -19,7 +19,7 @@ import pytest
 from adapters.identifiers import stable
 from events.identifiers import IdentifierChosen
 from events.ids import SECOND
-from events.link import DadFailed, LinkGone
+from events.link import AttachEnded, AttachStarted, DadFailed, LinkGone
 from events.ops import AddressAdd, LinkAdd, PlaceUsed, PlanApplied, PlanMade, ResolverWrite, RouteAdd
 from pvdcore.host.addresses import eui64, slaac
 from pvdcore.projections.places import place_mac, place_name
@@ -288,6 +288,35 @@ async def test_a_lingering_pvd_that_is_heard_again_stands_again_with_the_same_pe
         assert placement.users == ()
         inside.kill()
         inside.wait()
+
+
+@pytest.mark.covers("problem:10", "problem:11", part="expected")
+@live
+async def test_who_stayed_inside_is_in_the_same_place_when_its_explicit_pvd_is_visited_again() -> None:
+    link = veth()
+    async with Told(two_hour_rule=False) as told:
+        told.hear(link, full(R1, "x.example.", "2001:db8:1::/64"))
+        await told.until(lambda: told.phase(X) == "placed")
+        await told.settled()
+        inode = os.stat(f"/run/netns/{NX}").st_ino
+        inside = subprocess.Popen(["ip", "netns", "exec", NX, "sleep", "1000"])
+        await told.until(lambda: Path(f"/proc/{inside.pid}/comm").read_text().strip() == "sleep")
+        told.hear(AttachEnded(link="eth0", reason="carrier"))
+        await told.until(lambda: told.phase(X) == "lingering" and told.records(PlaceUsed))
+        await told.settled()
+        told.hear(AttachStarted(link="eth0"), full(R1, "x.example.", "2001:db8:2::/64"))
+        await told.until(lambda: told.phase(X) == "placed" and len(told.state.pvds[X].instances) == 1)
+        await told.settled()
+        assert os.stat(f"/run/netns/{NX}").st_ino == inode
+        assert ("2001:db8:2::/64", None) in routes(NX) and ("2001:db8:1::/64", None) not in routes(NX)
+        assert told.instance(X).epoch == 2
+        assert [one.cause for one in told.journal.history() if one.phase == "gone"] == ["returned"]
+        told.hear(AttachEnded(link="eth0", reason="carrier"))
+        await told.until(lambda: told.phase(X) == "lingering")
+        inside.kill()
+        inside.wait()
+        await told.until(lambda: told.phase(X) == "gone")
+        assert os.listdir("/run/netns") == []
 
 
 @live
