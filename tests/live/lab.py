@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from adapters.running.client import Client
+from adapters.running.client import Client, NotRunning
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent, encode
 from events.record import Record
@@ -309,9 +309,12 @@ class Daemon(Program):
         return self.ctl("exec", pvd, "--", *words, check=check)
 
     def subscribers(self) -> int:
-        """How many are told of changes now."""
-        with Client(f"/proc/{self.pid}/root/run/pvd/control", timeout_s=PATIENCE_S) as client:
-            found = client.call("internal.pvd.Control.GetStatus")["session"]["subscribers"]
+        """How many are told of changes now; none before its socket is there."""
+        try:
+            with Client(f"/proc/{self.pid}/root/run/pvd/control", timeout_s=PATIENCE_S) as client:
+                found = client.call("internal.pvd.Control.GetStatus")["session"]["subscribers"]
+        except NotRunning:
+            return 0
         assert isinstance(found, int)
         return found
 

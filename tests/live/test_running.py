@@ -39,6 +39,7 @@ def heard(lab: Lab, config: str, *options: str) -> tuple[Daemon, Host]:
     lab.veth(host, "eth0", router, "eth1")
     pvdd = lab.pvdd(host, "--config", str(lab.file("pvd.conf", config)), *options)
     router.wire("eth1").advertise(pvd(name("provider.example."), pio("2001:db8:1::"), rdnss("2001:db8:1::53")))
+    pvdd.wait_state(lambda state: PVD in state.pvds)
     pvdd.ctl("wait", PVD, "--timeout", "60")
     return pvdd, host
 
