@@ -325,7 +325,7 @@ def test_a_client_that_ends_is_run_again_later_each_time_and_status_says_so(lab:
 
     first = clients(host, place("home"))
     assert first
-    host.run("kill", "-9", *first)
+    host.run("kill", "-9", *first, check=False)  # some of them end with the first of them
     pvdd.wait(ClientLost, count=len(lost) + 1)
     until(lambda: set(clients(host, place("home"))) - set(first), pvdd.tail)
     assert not check(pvdd.state())
