@@ -147,10 +147,19 @@ class _Reader:
             for name in names:
                 if not name.startswith("ifcfg-") or name == "ifcfg-lo":
                     continue
+                link = name.removeprefix("ifcfg-")
+                if ":" in link:
+                    if name.partition(":")[0] not in names:
+                        self.keep(f"/{folder}/{name}", ifcfg.stray(f"/{folder}/{name}"))
+                    continue
                 data = self.octets(ifcfg.SOURCE, folder, name)
                 if data is None:
                     continue
-                link = name.removeprefix("ifcfg-")
+                aliases = [
+                    (f"/{folder}/{one}", more)
+                    for one in names
+                    if one.startswith(f"{name}:") and (more := self.octets(ifcfg.SOURCE, folder, one)) is not None
+                ]
                 beside = {}
                 for kind in ("route", "route6", "rule", "rule6", "keys"):
                     # The keys are secrets: that there are some is known without opening them.
@@ -158,7 +167,7 @@ class _Reader:
                         more = b"" if kind == "keys" else self.octets(ifcfg.SOURCE, folder, f"{kind}-{link}")
                         if more is not None:
                             beside[kind] = (f"/{folder}/{kind}-{link}", more)
-                self.keep(f"/{folder}/{name}", ifcfg.parse(f"/{folder}/{name}", data, beside))
+                self.keep(f"/{folder}/{name}", ifcfg.parse(f"/{folder}/{name}", data, beside, aliases))
 
 
 def read(root: str = "/") -> Reading:

@@ -5,7 +5,7 @@ shell would have to compute (`$`, a backquote) is noted as invalid.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Final
 
@@ -43,8 +43,8 @@ NEGATED: Final = {
 }
 READ: Final = frozenset(
     {
-        *("TYPE", "BOOTPROTO", "DOMAIN", "SEARCH", "NM_CONTROLLED", "MATCH_INTERFACE_NAME"),
-        *("IPV6INIT", "IPV6_AUTOCONF", "DHCPV6C", "IPV6_DISABLED", "IPV6ADDR", "IPV6ADDR_SECONDARIES"),
+        *("TYPE", "DEVICETYPE", "BOOTPROTO", "DOMAIN", "SEARCH", "NM_CONTROLLED", "MATCH_INTERFACE_NAME"),
+        *("IPV6_DOMAIN", "IPV6INIT", "IPV6_AUTOCONF", "DHCPV6C", "IPV6_DISABLED", "IPV6ADDR", "IPV6ADDR_SECONDARIES"),
     }
 )
 """What several of together say one thing."""
@@ -62,15 +62,31 @@ SILENT: Final = {
 }
 
 
-def parse(path: str, data: bytes, beside: Mapping[str, tuple[str, bytes]] | None = None) -> Settings | SettingsRejected:
-    """The profile in an ifcfg file. beside: by `route`, `route6`, `rule`, `rule6`, `keys`: path and octets of those."""
+def parse(
+    path: str,
+    data: bytes,
+    beside: Mapping[str, tuple[str, bytes]] | None = None,
+    aliases: Sequence[tuple[str, bytes]] = (),
+) -> Settings | SettingsRejected:
+    """The profile in an ifcfg file. beside: by `route`, `route6`, `rule`, `rule6`, `keys`: path and octets of those.
+
+    aliases: the same of `ifcfg-NAME:…` files, whose addresses are this profile's too.
+    """
     try:
-        return _parse(path, decoded(SOURCE, path, data), beside or {})
+        return _parse(path, decoded(SOURCE, path, data), beside or {}, aliases)
     except Rejected as rejected:
         return rejected.event
 
 
-def _parse(path: str, text: str, beside: Mapping[str, tuple[str, bytes]]) -> Settings:
+def stray(path: str) -> SettingsRejected:
+    """What an alias file is whose ifcfg file is not there."""
+    parent = path.rpartition("/")[2].partition(":")[0]
+    return SettingsRejected(origin=f"{path}:1", source=SOURCE, rule="no-profile", text=f"an alias, and no {parent}")
+
+
+def _parse(
+    path: str, text: str, beside: Mapping[str, tuple[str, bytes]], aliases: Sequence[tuple[str, bytes]]
+) -> Settings:
     maker = Maker(SOURCE, f"{path}:1")
     said = _assignments(maker, path, text)
     if not said:
@@ -79,6 +95,9 @@ def _parse(path: str, text: str, beside: Mapping[str, tuple[str, bytes]]) -> Set
     for key, (value, where) in said.items():
         _plain(maker, key, value, where)
     _type(maker, said)
+    _addresses4(maker, said)
+    for name, octets in aliases:
+        _alias(maker, name, decoded(SOURCE, name, octets))
     _ipv4(maker, said)
     _ipv6(maker, said)
     for file, family in (("route", "ipv4"), ("route6", "ipv6")):
@@ -150,6 +169,8 @@ def _word(raw: str) -> str | None:
 def _plain(maker: Maker, key: str, value: str, where: str) -> None:
     nothing = SILENT.get(key)
     if key in PLAIN:
+        if key == "ESSID":
+            value = _ssid(value)
         if value:
             maker.set(PLAIN[key], value, where, key)
     elif key in NEGATED:
@@ -163,9 +184,17 @@ def _plain(maker: Maker, key: str, value: str, where: str) -> None:
         maker.unused(key, where)
 
 
+def _ssid(value: str) -> str:
+    """A name that is written as `0x` and octets, as NetworkManager takes it; any other as it is."""
+    if re.fullmatch(r"0x([0-9A-Fa-f]{2})+", value):
+        return bytes.fromhex(value[2:]).decode(errors="replace")
+    return value
+
+
 def _type(maker: Maker, said: Mapping[str, Entry]) -> None:
-    type_, where = said.get("TYPE", ("Ethernet", maker.origin))
-    maker.set("connection.type", TYPES.get(type_.lower(), type_), where, "TYPE")
+    kind = "TYPE" if "TYPE" in said or "DEVICETYPE" not in said else "DEVICETYPE"  # Team and TeamPort have the latter
+    type_, where = said.get(kind, ("Ethernet", maker.origin))
+    maker.set("connection.type", TYPES.get(type_.lower(), type_), where, kind)
     for word in said.get("MATCH_INTERFACE_NAME", ("", ""))[0].split():
         maker.add("match.interface-name", word, said["MATCH_INTERFACE_NAME"][1], "MATCH_INTERFACE_NAME")
     controlled, where = said.get("NM_CONTROLLED", ("yes", ""))
@@ -173,8 +202,7 @@ def _type(maker: Maker, said: Mapping[str, Entry]) -> None:
         maker.set("connection.autoconnect", "false", where, "NM_CONTROLLED")
 
 
-def _ipv4(maker: Maker, said: Mapping[str, Entry]) -> None:
-    protocol, where = said.get("BOOTPROTO", ("none", maker.origin))
+def _addresses4(maker: Maker, said: Mapping[str, Entry]) -> None:
     numbers = sorted(
         {int(found[2] or 0) for key in said if (found := NUMBERED.fullmatch(key)) and found[1] == "IPADDR"}
     )
@@ -183,6 +211,29 @@ def _ipv4(maker: Maker, said: Mapping[str, Entry]) -> None:
         for suffix in ("", str(number)) if number == 0 else (str(number),):
             if f"IPADDR{suffix}" in said:
                 _address4(maker, said, suffix)
+    for key, (value, where) in said.items():
+        if value and (found := NUMBERED.fullmatch(key)) and found[1] in ("GATEWAY", "NETMASK", "PREFIX"):
+            if not said.get(f"IPADDR{found[2]}", ("", ""))[0]:
+                maker.unused(key, where)  # of no address
+            elif found[1] == "GATEWAY" and maker.values.get("ipv4.gateway", value) != value:
+                maker.unused(key, where)
+
+
+def _alias(maker: Maker, path: str, text: str) -> None:
+    """The addresses of an `ifcfg-eth0:1`, which says `DEVICE=eth0:1` (initscripts' ifup-aliases)."""
+    said = _assignments(maker, path, text)
+    device, where = said.get("DEVICE", ("", f"{path}:1"))
+    if device != path.rpartition("/ifcfg-")[2]:
+        maker.note(INVALID, "alias DEVICE", where)
+        return
+    _addresses4(maker, said)
+    for key, (_, at) in said.items():
+        if key not in ("DEVICE", "NETWORK", "BROADCAST") and not NUMBERED.fullmatch(key):
+            maker.unused(f"alias {key}", at)
+
+
+def _ipv4(maker: Maker, said: Mapping[str, Entry]) -> None:
+    protocol, where = said.get("BOOTPROTO", ("none", maker.origin))
     method = {"dhcp": "auto", "bootp": "auto", "autoip": "link-local", "shared": "shared"}.get(protocol.lower())
     if method is None and protocol.lower() not in ("none", "static", ""):
         maker.note(INVALID, "BOOTPROTO", where)
@@ -191,10 +242,10 @@ def _ipv4(maker: Maker, said: Mapping[str, Entry]) -> None:
     for key, (value, at) in sorted(said.items(), key=lambda one: (len(one[0]), one[0])):
         if (found := NUMBERED.fullmatch(key)) and found[1] == "DNS" and value:
             maker.add(f"{'ipv6' if ':' in value else 'ipv4'}.dns", value, at, key)
-    for key in ("DOMAIN", "SEARCH"):
+    for key in ("DOMAIN", "SEARCH", "IPV6_DOMAIN"):
         value, at = said.get(key, ("", ""))
         for word in value.split():
-            maker.add("ipv4.dns-search", word, at, key)
+            maker.add(f"{'ipv6' if key.startswith('IPV6') else 'ipv4'}.dns-search", word, at, key)
 
 
 def _address4(maker: Maker, said: Mapping[str, Entry], suffix: str) -> None:
@@ -252,6 +303,16 @@ def _ipv6(maker: Maker, said: Mapping[str, Entry]) -> None:
     maker.values["ipv6.method"] = method
 
 
+TYPES_OTHER: Final = ("local", "broadcast", "multicast", "throw", "unreachable", "prohibit", "blackhole", "nat")
+LOCKABLE: Final = (
+    *("mtu", "advmss", "rtt", "rttvar", "reordering", "window", "cwnd", "initcwnd", "initrwnd"),
+    *("ssthresh", "realms", "rto_min", "hoplimit", "quickack"),
+)
+ROUTE_WORDS: Final = frozenset(
+    {"to", "via", "dev", "table", "scope", "metric", "src", "from", "tos", "proto", "protocol", "preference", "weight"}
+    | {"features", "congctl", "pref", "expires", *LOCKABLE}
+)
+"""What has a value behind it in `ip route add` (ip-route(8))."""
 _OLD_ROUTE: Final = re.compile(r"(ADDRESS|NETMASK|GATEWAY|METRIC|OPTIONS)([0-9]+)=(.*)")
 
 
@@ -281,23 +342,34 @@ def _routes(maker: Maker, path: str, text: str, family: str) -> None:
 
 
 def _ip_route(maker: Maker, words: list[str], family: str, where: str) -> None:
-    """`198.51.100.0/24 via 192.0.2.1 dev eth0 metric 10`; `default via …` is a route to everything."""
-    if words[:1] and words[0] in ("unicast", "to"):
-        words = words[1:]
-    if not words:
-        return
-    everything = "::/0" if family == "ipv6" else "0.0.0.0/0"
-    destination = everything if words[0] == "default" else words[0]
-    via = ""
-    at = 1
+    """`198.51.100.0/24 via 192.0.2.1 dev eth0 metric 10`, in any order, as `ip route add` takes it; `default` is a
+    route to everything.
+    """
+    words = words[1:] if words[:1] == ["unicast"] else words
+    said: dict[str, str] = {}
+    at = 0
     while at < len(words):
-        key, value = words[at], words[at + 1] if at + 1 < len(words) else ""
-        if key == "via":
-            via = value
-        elif key in ("table", "type", "scope") and value not in ("main", "254", "unicast", "global"):
+        if words[at] in TYPES_OTHER:
+            maker.unused(f"route {words[at]}", where)
+            return
+        if words[at] not in ROUTE_WORDS:  # the destination, for which `to` may stand or not
+            said.setdefault("to", words[at])
+            at += 1
+            continue
+        key, at = words[at], at + 1
+        if words[at : at + 1] == ["lock"] and key in LOCKABLE:
+            at += 1
+        said[key] = words[at] if at < len(words) else ""
+        at += 1
+    if "to" not in said:
+        maker.note(INVALID, "route", where)
+        return
+    unused = [key for key in said if key not in ("to", "via", "dev")]
+    for key in unused:
+        if key not in ("table", "scope") or said[key] not in ("main", "254", "global"):
             maker.unused(f"route {key}", where)
-            return  # in the only table there is it would be another route
-        elif key != "dev":
-            maker.unused(f"route {key}", where)
-        at += 2
-    maker.add(f"{family}.routes", f"{destination} {via}".strip(), where, "route")
+            if key in ("table", "scope"):
+                return  # in the only table there is it would be another route
+    everything = "::/0" if family == "ipv6" else "0.0.0.0/0"
+    destination = everything if said["to"] == "default" else said["to"]
+    maker.add(f"{family}.routes", f"{destination} {said.get('via', '')}".strip(), where, "route")

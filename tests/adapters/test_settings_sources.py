@@ -26,6 +26,7 @@ from events.operator import (
     ConnectionOpened,
     Settings,
     SettingsLoaded,
+    SettingsNote,
     SettingsRejected,
     SettingsRemoved,
 )
@@ -165,6 +166,56 @@ def test_an_ifcfg_file_with_its_routes_is_read_and_never_run() -> None:
     dhcp = PROFILES["eth1"].values
     assert dhcp["ipv4.method"] == "auto" and dhcp["ipv6.method"] == "auto" and dhcp["ipv4.never-default"] is True
     assert dhcp["connection.autoconnect"] is False and dhcp["ipv4.ignore-auto-dns"] is True
+
+
+DOCUMENTED = read(str(Path(__file__).parent.parent / "settings" / "documented"))
+SCRIPTS = "/etc/sysconfig/network-scripts"
+
+
+def test_ifcfg_aliases_are_further_addresses_of_their_device() -> None:
+    """As NetworkManager's own tests have them: an alias file counts if its DEVICE is its name."""
+    assert not [path for path in DOCUMENTED.profiles if ":" in path]
+    values = {n: DOCUMENTED.profiles[f"{SCRIPTS}/ifcfg-aliasem{n}"].values for n in range(4)}
+    assert values[0]["ipv4.addresses"] == [f"192.168.1.{last}/24" for last in (5, 6, 9, 99)]
+    assert values[1]["ipv4.addresses"] == values[2]["ipv4.addresses"] == ["192.168.1.5/24"]
+    assert values[3]["ipv4.addresses"] == ["192.168.1.5/24", "192.168.1.6/24"]
+    assert values[3]["ipv4.gateway"] == "192.168.1.1", "the alias says it"
+    told = {(note.code, note.key, note.where) for n in (1, 2) for note in notes_of(f"ifcfg-aliasem{n}")}
+    assert told == {
+        ("settings-invalid", "alias DEVICE", f"{SCRIPTS}/ifcfg-aliasem1:1:1"),
+        ("settings-invalid", "alias DEVICE", f"{SCRIPTS}/ifcfg-aliasem2:1:2"),
+    }
+
+
+def notes_of(file: str) -> tuple[SettingsNote, ...]:
+    return DOCUMENTED.profiles[f"{SCRIPTS}/{file}"].notes
+
+
+def test_an_alias_without_its_device_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / SCRIPTS.lstrip("/")
+    folder.mkdir(parents=True)
+    (folder / "ifcfg-eth0:1").write_text("DEVICE=eth0:1\nIPADDR=192.0.2.1\n")
+    found = read(str(tmp_path))
+    assert not found.profiles
+    (refused,) = found.refused.values()
+    assert (refused.rule, refused.origin) == ("no-profile", f"{SCRIPTS}/ifcfg-eth0:1:1")
+    assert refused.text == "an alias, and no ifcfg-eth0"
+
+
+def test_an_ifcfg_route_is_read_in_any_order_and_what_it_asks_beside_is_told() -> None:
+    one = DOCUMENTED.profiles[f"{SCRIPTS}/ifcfg-test-wired-static-routes-legacy"]
+    assert one.values["ipv4.routes"] == ["21.31.41.0/24 9.9.9.9", "32.42.52.62/32 8.8.8.8", "43.53.0.0/16 7.7.7.7"]
+    told = [(note.code, note.key) for note in one.notes if note.where.endswith("legacy:6")]
+    words = ("metric", "cwnd", "mtu", "initrwnd", "window", "initcwnd", "src")
+    assert told == [("settings-unsupported", f"route {word}") for word in words]
+    assert ("settings-unsupported", "route local") in {(note.code, note.key) for note in one.notes}
+
+
+def test_an_ifcfg_gateway_without_an_address_is_told() -> None:
+    one = ifcfg.parse("/ifcfg-a", b"DEVICE=a\nBOOTPROTO=dhcp\nGATEWAY=192.0.2.1\nIPV6_DOMAIN=example.com\n")
+    assert isinstance(one, Settings)
+    assert [(note.key, note.where) for note in one.notes] == [("GATEWAY", "/ifcfg-a:3")]
+    assert one.values["ipv6.dns-search"] == ["example.com."]
 
 
 def test_a_profile_of_our_own() -> None:
@@ -376,6 +427,7 @@ def test_a_file_that_was_only_ever_refused_is_gone_without_a_profile(tmp_path: P
     assert list(differences(first, kept(first, read(str(tmp_path))))) == [removed]
 
 
+@pytest.mark.covers("feat:F1", part="negative")
 def test_after_a_restart_only_what_changed_meanwhile_is_an_event(tmp_path: Path) -> None:
     path = profile(tmp_path, GOOD)
     profile(tmp_path, "x", "bad.toml")
