@@ -331,6 +331,44 @@ def test_transport_failures_are_tried_again_ever_later_and_given_up() -> None:
     assert inquiry(recovered).tries == 0 and holds(recovered)
 
 
+# What a fetcher may report of a hostile answer: (entry, kind, detail, barred, counted). Which kind each variant is, is
+# the fetcher's half of part E, and open until there is one; what the kind leads to is this half.
+REPORTED = [
+    ("E82", "http", "redirect loop", "http", 1),
+    ("E82", "http", "redirect from https to http", "http", 1),
+    ("E82", "http", "redirect to https://[fe80::1]/", "http", 1),
+    ("E82", "http", "redirect without Location", "http", 1),
+    ("E82", "http", "304", "http", 1),
+    ("E83", "json", "204", "json", 1),
+    ("E83", "http", "206", "http", 1),
+    ("E83", "certificate", "not for x.example.", "certificate", 1),
+    ("E83", "certificate", "expired", "certificate", 1),
+    ("E83", "transport", "no end within the time for it", "", 0),
+    ("E83", "transport", "fewer octets than Content-Length", "", 0),
+    ("E84", "transport", "SERVFAIL", "", 0),
+    ("E84", "transport", "NXDOMAIN", "", 0),
+    ("E84", "transport", "chain of CNAMEs", "", 0),
+]
+
+
+@pytest.mark.covers("evil:E82", "evil:E83", "evil:E84", part="expected")
+@pytest.mark.parametrize(("entry", "kind", "detail", "barred", "counted"), REPORTED, ids=lambda one: str(one))
+def test_a_hostile_answer_ends_what_it_must_and_nothing_else(
+    entry: str, kind: str, detail: str, barred: str, counted: int
+) -> None:
+    """Nothing of it is used, what was held for another sequence stays dropped, and asking on is bounded."""
+    told = Story().hear(x(pio(P)), fetches(P)).at(20).hear(x(pio(P), seq=8), asks(seq=8))
+    report = PvdInfoFailed(pvd=X, link="e0", epoch=1, sequence=8, kind=kind, detail=detail, request=1)
+    told.hear(report, report)
+    one = inquiry(told)
+    assert (one.held, one.barred, one.asked) == (None, barred, 0), "the second report answers nothing"
+    networks = told.state.networks
+    assert (networks["e0", 1].failures if ("e0", 1) in networks else 0) == counted
+    assert wants(told) == ([] if barred else [(X, "retry", 30)])
+    assert detail in told.findings()["info-invalid" if kind == "json" else "info-failed"].text
+    assert told.keys(X, "prefix") == [P], "the RA's own configuration stands"
+
+
 @pytest.mark.covers("rfc:P104")
 def test_what_counts_as_no_valid_object_and_what_waits() -> None:
     other = Story().hear(x(), fetches(identifier="y.example."))

@@ -1,7 +1,7 @@
 """Part E of the standards reference: for each entry of it the one outcome that is right, and the tests that prove it.
 
-Law: every entry from 1 to 100 is a row. A row names its tests by FILE::FUNCTION under tests/, or says why it is open;
-an open row has no test that claims it. tests/wire/test_outcomes.py holds the table to that.
+Law: every entry from 1 to 100 is a row, and names its tests by FILE::FUNCTION under tests/. An open row says what
+nothing proves yet; its tests claim one part of it only. tests/wire/test_outcomes.py holds the table to that.
 
 Five outcomes there are. `rejected`: the message is a FrameRejected, or a Refusal, and nothing of it is used. `ignored`:
 one option or item of it goes, with a reason, and the rest stands. `said`: it is good, or no one can know better here;
@@ -19,11 +19,12 @@ _JSON: Final = ("wire/test_pvdinfo.py::test_each_body_has_its_one_outcome",)
 _SEQUENCES: Final = "core/test_hostile_sequences.py::test_"
 _CONFLICTS: Final = "core/test_conflicts.py::test_"
 _CAPTURES: Final = "replay/test_captures.py::test_"
-_FETCH: Final = "fetch: decided by whoever retrieves the object, which is not built yet"
+_FETCHED: Final = ("core/test_info.py::test_a_hostile_answer_ends_what_it_must_and_nothing_else",)
+_FETCH: Final = "which kind of failure a variant is, decides whoever retrieves the object, which is not built yet"
 
 
 class Row(NamedTuple):
-    """outcome: what is right, in one line. tests: what proves it. open: why nothing does."""
+    """outcome: what is right, in one line. tests: what proves it. open: what of it nothing does."""
 
     outcome: str
     tests: tuple[str, ...] = ()
@@ -132,9 +133,9 @@ OUTCOMES: Final[dict[int, Row]] = {
             (*_JSON, "wire/test_pvdinfo.py::test_every_prefix_announced_must_be_inside_one_that_is_listed")),
     81: Row("rejected: identifier-…; ignored: optional keys of a wrong type",
             (*_JSON, "wire/test_pvdinfo.py::test_an_object_is_about_the_pvd_it_names")),
-    82: Row("rejected: over the bound, to another scheme, to a literal that is not of that PvD", open=_FETCH),
-    83: Row("rejected: the certificate, the status, the length; bounded in time", open=_FETCH),
-    84: Row("rejected as a failure of transport; bounded", open=_FETCH),
+    82: Row("rejected: over the bound, to another scheme, to a literal that is not of that PvD", _FETCHED, _FETCH),
+    83: Row("rejected: the certificate, the status, the length; bounded in time", _FETCHED, _FETCH),
+    84: Row("rejected as a failure of transport; bounded", _FETCHED, _FETCH),
     # Sequences
     85: Row("folded: repeats are one state, time never goes back, a wake-up is no event", (
         _SEQUENCES + "the_same_packet_twice_is_the_same_state",
