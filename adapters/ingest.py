@@ -189,7 +189,7 @@ def wanted(linktype: int, data: bytes | memoryview) -> bool:
     if linktype == NETLINK:
         return True  # they are few, and which of their messages are ours takes reading them
     try:
-        at, protocol, _, _, _ = link_layer(linktype, bytes(data))
+        at, protocol, _, _ = link_layer(linktype, bytes(data))
     except Malformed:
         return True
     left = len(data) - at
@@ -239,7 +239,7 @@ _SHORT: Final = frozenset(("link-header", "ip-header", "extension-overrun"))
 def _read(reading: _Reading, linktype: int, data: bytes, original_length: int) -> Events:
     if linktype == NETLINK:
         return _read_netlink(reading, data, original_length)
-    start, protocol, ids, mac, _ = link_layer(linktype, data)
+    start, protocol, ids, mac = link_layer(linktype, data)
     if ids:
         reading.link = tagged_link(reading.link, ids)
     if protocol == "ipv6":

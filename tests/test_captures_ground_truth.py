@@ -98,7 +98,7 @@ def seconds(lifetime_s: int | None) -> int:
 
 def foreign(linktype: int, data: bytes) -> str:
     """How a ground truth counts a frame that we have no event for."""
-    at, protocol, _, _, _ = link_layer(linktype, data)
+    at, protocol, _, _ = link_layer(linktype, data)
     if protocol == "ipv6":
         kind, at = (data[at + 40], at + 48) if data[at + 6] == 0 else (data[at + 6], at + 40)
         return "icmpv6_other" if kind == 58 and data[at] not in range(133, 138) else UNCOUNTED
@@ -132,7 +132,7 @@ class Sightings:
 
     def layer(self, linktype: int, data: bytes, original_length: int) -> None:
         self.counts["truncated_frames"] += original_length > len(data)
-        at, protocol, ids, _, _ = link_layer(linktype, data)
+        at, protocol, ids, _ = link_layer(linktype, data)
         self.vlans.update(str(one) for one in ids)
         self.counts["ext_hdr_0"] += protocol == "ipv6" and data[at + 6] == 0
 

@@ -14,7 +14,6 @@ class Malformed(Exception):
     """Octets that break a rule of their protocol. `offset` is in the frame."""
 
     def __init__(self, rule: str, offset: int, detail: str = "") -> None:
-        super().__init__(rule, offset, detail)
         self.rule = rule
         self.offset = offset
         self.detail = detail

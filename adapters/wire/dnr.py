@@ -52,7 +52,6 @@ class BadResolver(ValueError):
     """A resolver that breaks a rule. reason: the rule's short name; offset: octet in `data` where it shows."""
 
     def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(reason, offset)
         self.reason = reason
         self.offset = offset
 

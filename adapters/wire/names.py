@@ -26,7 +26,6 @@ class BadName(ValueError):
     """Octets that are no domain name. reason: a rule's short name; offset: octet in `data` where it shows."""
 
     def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(reason, offset)
         self.reason = reason
         self.offset = offset
 

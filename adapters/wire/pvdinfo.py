@@ -112,7 +112,6 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class _Refused(Exception):
     def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(rule, detail)
         self.refusal = Refusal(rule, detail)
 
 

@@ -26,7 +26,6 @@ class BadUri(ValueError):
     """Octets that are no URI for a portal. reason: `uri-empty`, `uri-characters`, `uri-scheme` or `uri-syntax`."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
         self.reason = reason
 
 

@@ -447,7 +447,7 @@ class Anonymizer:
 
     def _rewritten(self, frame: Frame) -> bytes | None:
         data = frame.data
-        start, protocol, _, _, _ = link_layer(frame.linktype, data)
+        start, protocol, _, _ = link_layer(frame.linktype, data)
         made = bytearray(data)
         if frame.linktype == ETHERNET:
             made[:12] = self.mac(data[:6]) + self.mac(data[6:12])

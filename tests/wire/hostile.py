@@ -599,7 +599,9 @@ def conflicts() -> Iterator[Case]:
     tagged = frame(ethernet(probe, 0x0806, tags=((0x8100, 30),)))
     yield Case(98, "a probe on a VLAN", tagged, {"link": "if0.30"})
     yield Case(98, "27 octets", sent(probe[:27]), "arp arp-length")
+    yield Case(98, "27 octets, all that there were", sent(probe[:27], 14 + 27), "arp arp-length")
     yield Case(98, "7 octets", sent(probe[:7]), "arp arp-length")
+    yield Case(98, "8 octets, for Infiniband", sent(bytes.fromhex("0020080006040001")), NOTHING)
     yield Case(98, "cut by the capture", sent(probe[:27], 60), "arp truncated-capture")
     yield Case(98, "cut before its operation", sent(probe[:7], 60), NOTHING)
     sizes = bytes.fromhex("000108000804")
@@ -608,7 +610,7 @@ def conflicts() -> Iterator[Case]:
     yield Case(98, "16 octets of address", sent(arp("0.0.0.0", ours, head=sizes)), "arp arp-address-length")
     yield Case(98, "for Infiniband", sent(arp("0.0.0.0", ours, head=bytes.fromhex("002008000604"))), NOTHING)
     yield Case(98, "of another protocol", sent(arp("0.0.0.0", ours, head=bytes.fromhex("000186dd0604"))), NOTHING)
-    for operation in (0, 3, 9, 0xFFFF):
+    for operation in (0, 3, 9, 0x0101, 0xFFFF):
         yield Case(98, f"operation {operation}", sent(arp(other, ours, operation=operation)), NOTHING)
 
 

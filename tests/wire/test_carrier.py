@@ -1,12 +1,14 @@
 """Link layers, IP and UDP: where a message begins and ends, and whether it is whole."""
 
 import struct
+from socket import inet_aton
 from typing import cast
 
 import pytest
 
 from adapters.ingest import Translator, translate, wanted
 from adapters.wire.carrier.ethernet import link_layer
+from adapters.wire.carrier.ip import extensions, sum4, sum6
 from events.base import Event
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import (
@@ -31,6 +33,7 @@ from tests.wire.packets import (
     NODES,
     ROUTER,
     SOLICIT,
+    complement,
     ethernet,
     frame,
     header,
@@ -90,10 +93,43 @@ def test_the_same_ra_behind_each_link_layer(linktype: int, before: bytes, mac: s
     assert wanted(linktype, before + RA)
 
 
+def sll(kind: int, hardware: int = 1, size: int = 6) -> bytes:
+    return struct.pack("!HHH", 0, hardware, size) + SLL[6:14] + struct.pack("!H", kind)
+
+
+def test_where_each_link_layer_ends_and_what_it_says_of_its_sender() -> None:
+    """Nothing follows the header: its octets alone are enough. What is not ours is no protocol, and never None."""
+    for kind, protocol in ((0x86DD, "ipv6"), (0x0800, "ipv4"), (0x0806, "arp"), (0x86DC, ""), (0x88DD, ""), (0, "")):
+        assert link_layer(ETHERNET, ethernet(b"", kind)) == (14, protocol, (), MAC)
+        assert link_layer(ETHERNET, ethernet(b"", kind, ((0x88A8, 300), (0x8100, 7)))) == (22, protocol, (300, 7), MAC)
+        assert link_layer(LINUX_SLL, sll(kind)) == (16, protocol, (), MAC)
+        tagged = sll(0x8100) + struct.pack("!HH", 4094, kind)
+        assert link_layer(LINUX_SLL, tagged) == (20, protocol, (4094,), MAC)
+        assert link_layer(LINUX_SLL2, sll2(3, kind)) == (20, protocol, (), MAC)
+        tagged = sll2(3, 0x8100) + struct.pack("!HH", 4094, kind)
+        assert link_layer(LINUX_SLL2, tagged) == (24, protocol, (4094,), MAC)
+    for hardware, size in ((0x0101, 6), (256, 6), (1, 8), (1, 0x0106), (772, 6)):
+        assert link_layer(LINUX_SLL, sll(0x0800, hardware, size)) == (16, "ipv4", (), "")
+    for hardware, size in ((0x0101, 6), (256, 6), (1, 8), (772, 6)):
+        head = sll2(3, 0x0800)
+        head = head[:8] + struct.pack("!HBB", hardware, 0, size) + head[12:]
+        assert link_layer(LINUX_SLL2, head) == (20, "ipv4", (), "")
+    for linktype, order in ((NULL, "<"), (NULL, ">"), (LOOP, ">")):
+        for family, protocol in ((2, "ipv4"), (10, "ipv6"), (30, "ipv6"), (0, ""), (7, "")):
+            assert link_layer(linktype, struct.pack(order + "I", family)) == (4, protocol, (), "")
+    for linktype in (RAW, RAW_BSD, RAW_OPENBSD):
+        for version, protocol in ((4, "ipv4"), (6, "ipv6"), (5, "")):
+            assert link_layer(linktype, bytes((version << 4,))) == (0, protocol, (), "")
+    assert link_layer(IPV4, b"") == (0, "ipv4", (), "")
+    assert link_layer(IPV6, b"") == (0, "ipv6", (), "")
+    assert link_layer(253, RA) == (0, "", (), "")
+
+
 @pytest.mark.covers("evil:E77")
 def test_vlan_tags_name_the_link() -> None:
     for tags, link in (
         (((0x8100, 10),), "if0.10"),
+        (((0x8100, 4094),), "if0.4094"),
         (((0x88A8, 10), (0x8100, 30)), "if0.10.30"),
         (((0x9100, 1), (0x9100, 2), (0x8100, 3), (0x8100, 4)), "if0.1.2.3.4"),
         (((0x8100, 0),), "if0"),  # a priority, no VLAN
@@ -112,7 +148,6 @@ def test_an_802_3_length_and_foreign_protocols_are_not_ours() -> None:
     for ethertype in (0x0026, 0x05DC, 0x8035, 0x88CC):
         assert translate(frame(ethernet(RA, ethertype))) == ()
         assert not wanted(ETHERNET, ethernet(RA, ethertype))
-    assert link_layer(253, RA)[1] == ""
 
 
 def test_tags_within_cooked_frames() -> None:
@@ -189,6 +224,40 @@ def test_headers_in_front_count_against_the_message_and_the_checksum_holds() -> 
     assert translate(frame(ethernet(ipv6(report, hop_limit=1, next_header=0)))) == ()
 
 
+@pytest.mark.covers("evil:E8", "evil:E7")
+def test_a_chain_of_headers_ends_where_its_last_one_says() -> None:
+    """(what follows, where, the fragment's field); 59 is "no next header", and nothing need stand behind the chain."""
+    start = bytes(range(100, 140))  # nothing of what stands before is read
+
+    def walked(*headers: bytes, first: int) -> tuple[int, int, int]:
+        chain = b"".join(headers)
+        kind, at, fragment = extensions(start + chain, first, 40, 40 + len(chain))
+        return kind, at - 40, fragment
+
+    assert walked(first=58) == (58, 0, -1)
+    assert walked(bytes((59, 0)) + bytes(6), first=60) == (59, 8, -1)
+    assert walked(bytes((60, 1)) + bytes(14), bytes((59, 0)) + bytes(6), first=0) == (59, 24, -1)
+    assert walked(bytes((59, 1)) + bytes(10), first=51) == (59, 12, -1)  # RFC 4302 §2.2: in units of 4, less 2
+    for field, said in ((0, 0), (1, 1), (6, 0), (7, 1)):  # RFC 8200 §4.5: bits 1 and 2 are reserved
+        assert walked(struct.pack("!BBHI", 58, 0, field, 9), first=44) == (58, 8, said)
+    for field in (8, 9, 0x100, 0xFFF8):  # a later fragment: what its header calls the next is not there
+        assert walked(struct.pack("!BBHI", 60, 0, field, 9), first=44) == (60, 8, field)
+
+
+@pytest.mark.parametrize("size", range(8, 13))
+def test_the_checksum_of_a_message_behind_other_headers(size: int) -> None:
+    """RFC 8200 §8.1, an odd message too: right is right, and each octet of message and addresses counts."""
+    message = sealed(bytes(range(134, 134 + size)), ROUTER, NODES)
+    for between in (b"", bytes((58, 0)) + bytes(range(50, 56))):
+        at = 40 + len(between)
+        packet = ipv6(between + message, next_header=60 if between else 58)
+        assert sum6(b"\xff" + packet, 1, 1 + at, 1 + len(packet), 58) == 0
+        assert sum6(packet, 0, at, len(packet), 17) != 0
+        for spoilt in (*range(8, 40), *range(at, len(packet))):
+            wrong = packet[:spoilt] + bytes((packet[spoilt] ^ 4,)) + packet[spoilt + 1 :]
+            assert sum6(wrong, 0, at, len(packet), 58) != 0, spoilt
+
+
 @pytest.mark.covers("evil:E60")
 def test_a_discover_over_ipv4() -> None:
     event = one(frame(ethernet(ipv4(udp(DISCOVER, 68, 67), "0.0.0.0", "255.255.255.255"), 0x0800)))
@@ -202,6 +271,21 @@ def test_a_discover_over_ipv4() -> None:
     assert event.notes == ()  # no checksum is no wrong one
     with_options = ipv4(udp(DISCOVER, 68, 67), options=b"\x01" * 4)
     assert isinstance(one(frame(ethernet(with_options, 0x0800))), Dhcp4MessageSeen)
+
+
+def test_the_checksum_of_udp_over_ipv4() -> None:
+    """RFC 768, of odd messages too: right is right, and each octet of message and addresses counts."""
+    ends = inet_aton("10.1.2.3") + inet_aton("192.0.2.254")
+    for size in range(8, 13):
+        bare = udp(bytes(range(100, 92 + size)), 68, 67)
+        summed = complement(ends + struct.pack("!HH", 17, len(bare)) + bare)
+        message = bare[:6] + struct.pack("!H", summed) + bare[8:]
+        packet = b"\xff" + ipv4(message, "10.1.2.3", "192.0.2.254") + b"\xff"
+        assert sum4(packet, 1, 21, 21 + size, 17) == 0
+        assert sum4(packet, 1, 21, 21 + size, 6) != 0
+        for spoilt in range(13, 21 + size):
+            wrong = packet[:spoilt] + bytes((packet[spoilt] ^ 4,)) + packet[spoilt + 1 :]
+            assert sum4(wrong, 1, 21, 21 + size, 17) != 0, spoilt
 
 
 @pytest.mark.covers("evil:E60")

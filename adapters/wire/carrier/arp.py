@@ -27,7 +27,7 @@ UNSPECIFIED: Final = "0.0.0.0"
 
 _KIND_OCTETS: Final = 8  # up to the operation: enough to know whether it is ours
 _ETHERNET_IPV4: Final = b"\0\1\x08\0"
-_OPERATIONS: Final = {1: "request", 2: "reply"}
+_OPERATIONS: Final = {b"\0\1": "request", b"\0\2": "reply"}
 
 
 def decode(data: bytes, at: int, original_length: int, *, link: LinkId, mac: str) -> ArpSeen | None:
@@ -40,12 +40,11 @@ def decode(data: bytes, at: int, original_length: int, *, link: LinkId, mac: str
         if cut:
             return None
         raise Malformed("arp-length", len(data), f"{len(data) - at} octets where {ARP_OCTETS} are due")
-    operation = _OPERATIONS.get(data[at + 6] << 8 | data[at + 7])
+    operation = _OPERATIONS.get(data[at + 6 : at + 8])
     if data[at : at + 4] != _ETHERNET_IPV4 or operation is None:
         return None
     if data[at + 4] != 6 or data[at + 5] != 4:
-        detail = f"addresses of {data[at + 4]} and {data[at + 5]} octets for Ethernet and IPv4"
-        raise Malformed("arp-address-length", at + 4, detail)
+        raise Malformed("arp-address-length", at + 4, f"addresses of {data[at + 4]} and {data[at + 5]} octets")
     if len(data) < at + ARP_OCTETS:
         rule = "truncated-capture" if cut else "arp-length"
         raise Malformed(rule, len(data), f"{len(data) - at} octets where {ARP_OCTETS} are due")

@@ -170,7 +170,6 @@ class _Cut(Exception):
     """Options that do not end where their container does. what: `header` or `length`; offset: in the frame."""
 
     def __init__(self, what: str, offset: int) -> None:
-        super().__init__(what, offset)
         self.what = what
         self.offset = offset
 

@@ -38,7 +38,6 @@ class Unfit(Exception):
     """Content that a standard says to ignore. reason: short name, as `Ignored.reason` has it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
         self.reason = reason
 
 
