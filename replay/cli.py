@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-R", "--reverse", action="store_true", help="newest first")
 
     made = _reader(commands, "why", "which PvD holds something, since when, until when, because of which octets")
-    made.add_argument("target", metavar="TARGET", help="an address, prefix, route, resolver, name or PvD")
+    made.add_argument(
+        "target", metavar="TARGET", help="an address, prefix, route (`default`, too), resolver, name or PvD"
+    )
 
     made = _reader(commands, "diff", "what changed between two times, or between two captures or journals", at=False)
     made.add_argument("before", metavar="T1", help=f"a time ({_TIMES}), or a file")

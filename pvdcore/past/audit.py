@@ -36,6 +36,8 @@ from pvdcore.prefixes import covers, interface, length, network
 from pvdcore.reduce import Fold, advance, reduce
 from pvdcore.state import EMPTY, Cell, Change, Content, Held, State, Value, because, until
 
+EVERYTHING4, EVERYTHING6 = "0.0.0.0/0", "::/0"
+
 ND_CODES = {
     PrefixInformation: 3,
     Mtu: 5,
@@ -170,8 +172,9 @@ def why(
 ) -> list[Answer]:
     """What holds an address, prefix, route, resolver, name or PvD; or, if nothing does any more, what ended it.
 
-    An address that is no item by itself is answered by the longest prefix or route that contains it. [] if nothing
-    ever had to do with the target. state: that of the instant or the record, if it is at hand.
+    An address that is no item by itself is answered by the longest prefix or route that contains it; a default router
+    is the route `::/0` (RFC 4861 §6.3.4), and `default` is that of both families. [] if nothing ever had to do with
+    the target. state: that of the instant or the record, if it is at hand.
     """
     if state is None:
         state = state_at(journal, at, seq)
@@ -218,7 +221,12 @@ def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
 
 def _names(kind: str, key: str, value: Value) -> set[str]:
     """The words an item answers to."""
-    words = {key, key.split(" via ")[0], key.split("/")[0] if kind == "address" else key}
+    destination = key.split(" via ")[0]
+    words = {key, destination, key.split("/")[0] if kind == "address" else key}
+    if kind == "router":
+        words.add(EVERYTHING6)
+    if kind == "router" or (kind == "route" and destination in (EVERYTHING4, EVERYTHING6)):
+        words.add("default")
     if kind == "route" and isinstance(value[1], str):
         words.add(value[1])
     if kind == "encrypted_dns":
@@ -259,8 +267,8 @@ def _containing(state: State, wanted: str) -> list[tuple[PvdId, Cell, Source, He
     around = []
     for item in holdings(state):
         held = item[3]
-        prefix = held.key.split(" via ")[0]
-        if held.kind in ("prefix", "route", "prefix_delegated", "pref64") and covers(prefix, wanted):
+        prefix = EVERYTHING6 if held.kind == "router" else held.key.split(" via ")[0]
+        if held.kind in ("router", "prefix", "route", "prefix_delegated", "pref64") and covers(prefix, wanted):
             around.append((length(prefix), item))
     longest = max((size for size, _ in around), default=0)
     return [item for size, item in around if size == longest]

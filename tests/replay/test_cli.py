@@ -683,6 +683,21 @@ def test_a_link_named_by_the_capture_is_printed_safely(ctl: Ctl, tmp_path: Path)
 
 
 @pytest.mark.covers("feat:O4")
+def test_why_of_the_default_route_leads_to_the_routers(document: Callable[..., Any]) -> None:
+    """A router with a lifetime is a default router (RFC 4861 §6.3.4): nothing else says the route ::/0."""
+
+    def items(target: str, *more: str) -> list[str]:
+        found = [one["item"] for one in document("why", target, "-r", NETWORKD, *more)["answers"]]
+        return [one.get("destination") or one.get("prefix") or one["address"] for one in found]
+
+    routers = ["fe80::ff:fe00:101", "fe80::ff:fe00:201"]
+    assert items("::/0") == items("2001:db8:ffff::1") == routers, "an address that no prefix covers goes there, too"
+    assert items("2001:db8:a::99") == ["2001:db8:a::/64"]
+    assert items("default", "--at", "2026-11-23T20:02:20Z") == [*routers, "0.0.0.0/0"]
+    assert items("203.0.113.9", "--at", "2026-11-23T20:02:20Z") == ["203.0.113.0/24"]
+
+
+@pytest.mark.covers("feat:O4")
 def test_why_after_expiry_says_what_ended_it(ctl: Ctl, document: Callable[..., Any]) -> None:
     (answer,) = document("why", "2001:db8:a::/64", "-r", NETWORKD, "--at", "+2d")["answers"]
     assert answer["ended"] == {"at": "2026-11-23T21:02:29.171345000Z", "cause": "lapsed", "because": 28}
