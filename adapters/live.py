@@ -29,16 +29,17 @@ from adapters.sockets.solicitor import Solicitor
 from adapters.sqlite import JournalError, SqliteJournal
 from events.codec import AnyEvent
 from events.frames import NETLINK, Frame, FramesLost, FramesRefused
-from events.ids import Instant, LinkId
+from events.ids import Instant, LinkId, PvdId
 from events.operator import PolicySet
 from events.router import NeighborAdvertised, NeighborSolicited, RouterAdvertised
 from events.session import SessionEnded, SessionStarted
 from pvdcore.engine import Engine
+from pvdcore.host.addresses import formed
 from pvdcore.past.audit import state_at
 from pvdcore.policy import DEFAULT, Value
 from pvdcore.projections.places import UNPLACEABLE
 from pvdcore.routers.bounds import Bounds
-from pvdcore.state import Host, State
+from pvdcore.state import State
 
 DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
 BATCH_MAX: Final = 512  # frames taken from one socket before the others, and the control socket, have their turn
@@ -79,10 +80,11 @@ class Input(Protocol):
 class Daemon:
     """One session. Register before `run_until_stopped`; everything happens in its event loop.
 
-    on_change: called with the State after each durable batch. on_start, on_stop: awaited when it hears, and before the
-    journal is closed. on_reload: awaited on SIGHUP. on_notice: called when the kernel said something, recorded or not:
-    a doorbell for whoever compares what should be with what is. on_record: called with each event that is written.
-    alarms: asked when somebody wants to be told although nothing came; on_change is called then.
+    on_change: called with the State after each durable batch; `stirred` are the PvDs that changed in it. on_start,
+    on_stop: awaited when it hears, and before the journal is closed. on_reload: awaited on SIGHUP. on_notice: called
+    when the kernel said something, recorded or not: a doorbell for whoever compares what should be with what is.
+    on_record: called with each event that is written. alarms: asked when somebody wants to be told although nothing
+    came; on_change is called then.
     """
 
     def __init__(self, options: Options, *, policy: dict[str, Value] | None = None, clock: Clock | None = None) -> None:
@@ -104,6 +106,7 @@ class Daemon:
         self._on_change: list[OnChange] = []
         self.on_notice: list[Callable[[], None]] = []
         self.on_record: list[Callable[[AnyEvent], None]] = []
+        self.stirred: list[PvdId] = []
         self._due = False
         self._names_due = False
         self._bounds = Bounds()
@@ -112,8 +115,6 @@ class Daemon:
         self._counting = False
         self._solicitor = Solicitor()
         self.alarms: list[Callable[[], Instant]] = [self._solicitor.due]
-        self._own_of: Host | None = None
-        self._own_known: frozenset[tuple[LinkId, str]] = frozenset()
         self._stop: asyncio.Future[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_heard: Instant = 0
@@ -190,7 +191,7 @@ class Daemon:
         ours: a large link has a hundred such frames a second. Then bounds: what is refused is counted."""
         if isinstance(event, (NeighborSolicited, NeighborAdvertised)):
             router = isinstance(event, NeighborAdvertised) and (event.link, event.target) in self.state.speakers
-            if not router and (event.link, event.target) not in self._own():
+            if not router and not self._own(event.link, event.target):
                 return False
         rule = self._bounds.refuses(event, at, self.state)
         if rule:
@@ -200,14 +201,10 @@ class Daemon:
             self._count_later()
         return not rule
 
-    def _own(self) -> frozenset[tuple[LinkId, str]]:
-        """Addresses of this host, formed or sighted."""
+    def _own(self, link: LinkId, address: str) -> bool:
+        """Whether an address is one of this host's, formed or sighted."""
         host = self.state.host
-        if self._own_of is not host:
-            self._own_of = host
-            formed = [(link, one.address) for (link, _), all_ in host.identifiers.items() for one in all_]
-            self._own_known = frozenset((*formed, *host.sighted))
-        return self._own_known
+        return (link, address) in host.sighted or formed(host, link, address) is not None
 
     def _count_later(self) -> None:
         if not self._counting and self._loop is not None:
@@ -309,6 +306,7 @@ class Daemon:
     def _settle_now(self) -> None:
         self.engine.wake(self.now())
         self.journal.commit()
+        self.stirred = self.engine.stirred()
         for tell in self._on_change:
             tell(self.state)
         self._solicit()

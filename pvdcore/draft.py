@@ -201,6 +201,7 @@ class Draft:
         self.match: dict[LinkId, Touch] = {}  # only of those that a prefix decides
         self.ownerless: dict[GrantKey, Touch] = {}  # grants that are new
         self.settled: dict[str, Settled] = {}  # connections as they were when they were last looked at
+        self.stirred: set[PvdId] = set()  # PvDs that are others than when somebody last asked (`Engine.stirred`)
         self._grants_before = self.grants
 
     def begin(self, at: Instant, seq: Seq) -> None:
@@ -424,14 +425,16 @@ class Draft:
     def put_pvd(self, pvd: Pvd) -> None:
         """Replace a PvD."""
         self.pvds = self.pvds.set(pvd.id, pvd)
+        self.stirred.add(pvd.id)
 
     def list_pvd(self, pvd: Pvd, name: LinkId) -> None:
         """Keep a link's list of the PvDs that have an instance on it."""
         link = self.link(name)
         here = any(cell[0] == name for cell in pvd.cells)
-        if here != (pvd.id in link.pvds):
-            names = {*link.pvds, pvd.id} if here else {*link.pvds} - {pvd.id}
-            self.put_link(replace(link, pvds=tuple(sorted(names))))
+        at = bisect_left(link.pvds, pvd.id)
+        if here != (link.pvds[at : at + 1] == (pvd.id,)):
+            others = link.pvds[:at], link.pvds[at if here else at + 1 :]
+            self.put_link(replace(link, pvds=(*others[0], *((pvd.id,) if here else ()), *others[1])))
 
     def instance(self, pvd: PvdId, cell: Cell) -> Instance | None:
         """An instance, if it lives."""

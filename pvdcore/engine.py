@@ -9,7 +9,7 @@ from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
 from events.frames import Frame
-from events.ids import SECOND, Instant
+from events.ids import SECOND, Instant, PvdId
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from pvdcore import deadlines
@@ -49,6 +49,13 @@ class Engine:
     def state(self) -> State:
         """The State now."""
         return self._fold.state
+
+    def stirred(self) -> list[PvdId]:
+        """The PvDs, sorted, of which something but lifetimes is other than when this was asked last, or whose
+        identifiers are: of a thousand, one has changed, and nobody should have to compare them all."""
+        found = sorted(self._fold.draft.stirred)
+        self._fold.draft.stirred.clear()
+        return found
 
     def hear(
         self, frame: Frame, events: tuple[AnyEvent, ...], *, source: str, packet: int = 0, at: Instant | None = None

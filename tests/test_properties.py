@@ -201,6 +201,20 @@ def test_extra_wake_ups_change_nothing(story: list[tuple[int, list[AnyEvent]]], 
 
 @bounded
 @given(stories)
+def test_who_is_named_as_stirred_is_who_is_another_than_before(story: list[tuple[int, list[AnyEvent]]]) -> None:
+    engine = Engine(MemoryJournal())
+    before = engine.state.pvds
+    for at, event in dated(story):
+        live([(at, event)], engine)
+        now = engine.state.pvds
+        named = engine.stirred()
+        assert {id for id, one in now.items() if before.get(id) is not one} == set(named) & set(now)
+        assert named == sorted(named) and engine.stirred() == []
+        before = now
+
+
+@bounded
+@given(stories)
 def test_the_next_deadline_is_never_late(story: list[tuple[int, list[AnyEvent]]]) -> None:
     state = live(dated(story)).state
     ahead = next_deadline(state)

@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -131,10 +132,15 @@ def _children(pid: int) -> list[int]:
 
 
 class Clients:
-    """The clients of this host's places, by namespace. Only the privileged process makes one."""
+    """The clients of this host's places, by namespace. Only the privileged process makes one.
+
+    on_run, on_end: told of each that begins, and before its descriptors are closed.
+    """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
+        self.on_run: Callable[[Client], None] = lambda client: None
+        self.on_end: Callable[[Client], None] = lambda client: None
         self.running: dict[str, Client] = {}
 
     def told(self, netns: str) -> ClientRun | None:
@@ -167,13 +173,15 @@ class Clients:
             cwd="/",
             start_new_session=True,
         )
-        self.running[run.netns] = Client(run, process)
+        self.running[run.netns] = client = Client(run, process)
+        self.on_run(client)
         return ""
 
     def end(self, netns: str) -> None:
         """End the client of a place, if there is one."""
         known = self.running.pop(netns, None)
         if known is not None:
+            self.on_end(known)
             known.end()
 
     def forget(self, netns: str) -> None:
@@ -185,5 +193,6 @@ class Clients:
         """One has ended by itself: what it was told, and how it ended."""
         known = self.running.pop(netns)
         words = known.words()
+        self.on_end(known)
         known.close()
         return known.run, words

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import socket
 import struct
@@ -19,14 +18,15 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Set
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from adapters.places.dhcpcd import Clients
-from adapters.places.netns import NETNS, PREFIX, Netns
+from adapters.places.dhcpcd import Client, Clients
+from adapters.places.ears import Ears
+from adapters.places.netns import NETNS, PREFIX, Netns, Room
 from adapters.places.steering import Steering
-from adapters.sockets.netlink import Rung
 from events.ops import AddressAdd, AddressDelete, ClientEnd, ClientRun, NetnsDelete, Op, Outcome, User
 from pvdcore.projections.plan import FOUNDATIONS, Look
 
@@ -317,51 +317,40 @@ class Server:
 
     def __init__(self, end: socket.socket, kernel: Netns, first: Steering) -> None:
         self._end = end
+        self._over = False
+        self._ears = Ears()
+        self._ears.hear(end.fileno(), self._asked)
         self._kernel = kernel
+        kernel.on_enter, kernel.on_leave = self._entered, self._left
         self._clients = Clients()
-        self._heard: dict[int, str] = {}  # what clients say and that they end, by descriptor
+        self._clients.on_run, self._clients.on_end = self._runs, self._ends
         self._first = first
-        self._first_bell = -1
+        self._listening = False
         self._inbox = Inbox()
-        self._poll = select.poll()
-        self._poll.register(end.fileno(), select.POLLIN)
-        self._bells: dict[int, str] = {}
-        self._pids: dict[int, str] = {}
+        self._users: dict[str, list[int]] = {}  # those who keep a place, by their pidfds
         self._watch = Watch()
-        self._poll.register(self._watch.fileno(), select.POLLIN)
-        self._watched: set[str] = set()
+        self._ears.hear(self._watch.fileno(), self._files)
+        self._watches = False
         self._decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
         self._encoder = msgspec.msgpack.Encoder()
 
     def serve(self) -> None:
         """Until the other side is gone."""
-        self._follow()
+        self._watch_names()
         idle = False
-        while True:
-            ready = self._poll.poll(None if idle else 0)
-            if not ready:  # nobody waits: the time to make ready what will be needed
-                with contextlib.suppress(OSError):
-                    self._kernel.prepare_spares()
-                idle = True
+        while not self._over:
+            if self._ears.wait(None if idle else 0):
+                idle = False
                 continue
-            idle = False
-            for fd, _ in ready:
-                if fd == self._end.fileno():
-                    data = self._end.recv(1 << 18)
-                    if not data:
-                        return
-                    for body in self._inbox.take(data):
-                        self._say(self._answer(self._decoder.decode(body)))
-                elif fd == self._watch.fileno():
-                    self._files()
-                elif fd == self._first_bell:
-                    self._tell_first(())
-                elif fd in self._bells:
-                    self._rung(self._bells[fd])
-                elif fd in self._pids:
-                    self._left(fd)
-                elif fd in self._heard:
-                    self._client(self._heard[fd], fd)
+            with contextlib.suppress(OSError):  # nobody waits: the time to make ready what will be needed
+                self._kernel.prepare_spares()
+            idle = True
+
+    def _asked(self) -> None:
+        data = self._end.recv(1 << 18)
+        self._over = not data
+        for body in self._inbox.take(data):
+            self._say(self._answer(self._decoder.decode(body)))
 
     def _say(self, said: Said) -> None:
         self._end.sendall(frame(self._encoder.encode(said)))
@@ -381,7 +370,7 @@ class Server:
             answer = self._apply(ask) if isinstance(ask, Apply) else self._looked(ask)
         except OSError as error:
             answer = Answer(ask.number, error=str(error))
-        self._follow()
+        self._watch_names()
         return answer
 
     def _look(self, netns: str) -> Look | None:
@@ -400,8 +389,6 @@ class Server:
                 return Outcome(op)
         except OSError as error:
             return Outcome(op, str(error))
-        finally:
-            self._follow_clients()
         return self._kernel.apply(op)
 
     def _looked(self, ask: LookAt | Apply, outcomes: tuple[Outcome, ...] = ()) -> Answer:
@@ -414,7 +401,6 @@ class Server:
             self._fault()
             if isinstance(op, NetnsDelete):
                 self._clients.forget(op.netns)
-                self._follow_clients()  # before anything else is given the numbers of its descriptors
             if isinstance(op, NetnsDelete) and not op.force:
                 inside = self._kernel.users(op.netns)
                 if inside:
@@ -438,9 +424,9 @@ class Server:
         return self._looked(ask, tuple(outcomes))
 
     def _listen(self) -> None:
-        if self._first_bell < 0:
-            self._first_bell = self._first.listen()
-            self._poll.register(self._first_bell, select.POLLIN)
+        if not self._listening:
+            self._ears.hear(self._first.listen(), partial(self._tell_first, ()))
+            self._listening = True
 
     def _tell_first(self, tables: tuple[int, ...], addresses: Set[str] = frozenset()) -> None:
         """What rang in the first namespace. tables, addresses: that we wrote ourselves, and that are looked at now."""
@@ -461,41 +447,30 @@ class Server:
 
     # What nobody asked for
 
-    def _follow(self) -> None:
+    def _entered(self, name: str, room: Room) -> None:
         """Listen where we have rooms, and nowhere else."""
-        rooms = {room.bell.fileno(): name for name, room in self._kernel.rooms().items()}
-        for fd in set(self._bells) - set(rooms):
-            del self._bells[fd]
-            with contextlib.suppress(KeyError, OSError):
-                self._poll.unregister(fd)
-        for fd in set(rooms) - set(self._bells):
-            self._poll.register(fd, select.POLLIN)
-        self._bells = rooms
-        if "" not in self._watched and NETNS.is_dir():
+        self._ears.hear(room.bell.fileno(), partial(self._rung, name, room))
+
+    def _left(self, room: Room) -> None:
+        self._ears.leave(room.bell.fileno())
+
+    def _watch_names(self) -> None:
+        if not self._watches and NETNS.is_dir():
             self._watch.add(str(NETNS))
-            self._watched.add("")
+            self._watches = True
 
-    def _follow_clients(self) -> None:
+    def _runs(self, client: Client) -> None:
         """Listen to the clients that run, and to no other."""
-        heard = {fd: name for name, one in self._clients.running.items() for fd in (one.pidfd, one.output)}
-        for fd in set(self._heard) - set(heard):
-            with contextlib.suppress(KeyError, OSError):
-                self._poll.unregister(fd)
-        for fd in heard:
-            self._poll.register(fd, select.POLLIN)
-        self._heard = heard
+        self._ears.hear(client.output, client.read)
+        self._ears.hear(client.pidfd, partial(self._client_ended, client.run.netns))
 
-    def _client(self, netns: str, fd: int) -> None:
-        """A client says something, or has ended."""
-        one = self._clients.running[netns]
-        if fd == one.pidfd:
-            self._poll.unregister(one.output)
-            self._poll.unregister(one.pidfd)
-            del self._heard[one.output], self._heard[one.pidfd]
-            run, error = self._clients.ended(netns)
-            self._say(ClientEnded(netns, run, error))
-        else:
-            one.read()
+    def _ends(self, client: Client) -> None:
+        self._ears.leave(client.output)
+        self._ears.leave(client.pidfd)
+
+    def _client_ended(self, netns: str) -> None:
+        run, error = self._clients.ended(netns)
+        self._say(ClientEnded(netns, run, error))
 
     def _watch_files(self, netns: str) -> None:
         folder = f"/etc/netns/{netns}"
@@ -504,7 +479,6 @@ class Server:
 
     def _files(self) -> None:
         self._tell(self._watch.read())
-        self._follow()
 
     def _tell(self, names: set[str]) -> None:
         for name in sorted(names):
@@ -512,33 +486,32 @@ class Server:
                 self._kernel.room(name)  # closed, if it stands for another one now
                 self._say(Rang(name))
 
-    def _rung(self, name: str) -> None:
-        room = self._kernel.rooms().get(name)
-        heard = room.bell.read() if room is not None else Rung(rang=True)
+    def _rung(self, name: str, room: Room) -> None:
+        heard = room.bell.read()
         if heard.rang:
             self._say(Rang(name, tuple(heard.failed)))
 
     def _wait_for(self, netns: str, inside: tuple[User, ...]) -> None:
         """Hear of the end of each (pidfd_open(2)), so that nobody has to ask again and again."""
-        for fd in [fd for fd, name in self._pids.items() if name == netns]:
+        for fd in self._users.pop(netns, ()):
             self._forget(fd)
+        found = self._users[netns] = []
         for one in inside:
             try:
                 fd = os.pidfd_open(one.pid)
             except OSError:  # it has ended already
                 self._say(UsersLeft(netns))
                 continue
-            self._pids[fd] = netns
-            self._poll.register(fd, select.POLLIN)
+            found.append(fd)
+            self._ears.hear(fd, partial(self._user_left, netns, fd))
 
-    def _left(self, fd: int) -> None:
-        name = self._pids[fd]
+    def _user_left(self, netns: str, fd: int) -> None:
+        self._users[netns].remove(fd)
         self._forget(fd)
-        self._say(UsersLeft(name))
+        self._say(UsersLeft(netns))
 
     def _forget(self, fd: int) -> None:
-        self._poll.unregister(fd)
-        del self._pids[fd]
+        self._ears.leave(fd)
         os.close(fd)
 
 

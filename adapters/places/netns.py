@@ -70,26 +70,30 @@ MARK: Final = "pvd:"
 ALIAS_OCTETS_MAX: Final = 255  # IFALIASZ - 1 (linux/if.h)
 SPARES: Final = 2  # an RA seldom brings more PvDs at once, and a spare costs 50-200 KiB of kernel memory
 
-SYSCTLS: Final = (
-    # The RA is ours to process, not the kernel's; each macvlan starts from `default`.
-    ("ipv6/conf/default/accept_ra", "0"),
-    ("ipv6/conf/default/autoconf", "0"),
-    ("ipv6/conf/all/accept_ra", "0"),
-    ("ipv6/conf/default/addr_gen_mode", "1"),  # IN6_ADDR_GEN_MODE_NONE: the link-local address is in the plan
-    ("ipv6/conf/default/disable_ipv6", "0"),
-    ("ipv6/conf/default/use_tempaddr", "0"),
-    ("ipv6/conf/default/optimistic_dad", "1"),  # allows it (RFC 4429); the flag of each address asks for it
-    ("ipv6/conf/default/use_optimistic", "1"),
-    ("ipv6/conf/all/forwarding", "0"),  # a host (RFC 4861 §6.3); IPv4's is inherited from the first namespace
-    ("ipv6/conf/default/forwarding", "0"),
-    ("ipv4/conf/all/forwarding", "0"),
-    ("ipv4/conf/default/forwarding", "0"),
-    ("ipv4/conf/default/accept_redirects", "1"),
-    ("ipv6/conf/all/ignore_routes_with_linkdown", "1"),
-    ("ipv6/conf/default/ignore_routes_with_linkdown", "1"),
-    ("ipv4/conf/all/ignore_routes_with_linkdown", "1"),
-    ("ipv4/conf/default/ignore_routes_with_linkdown", "1"),
-)
+SYSCTLS: Final = {  # below /proc/sys/net/FAMILY/conf
+    "ipv6": (
+        # The RA is ours to process, not the kernel's; each macvlan starts from `default`.
+        ("default/accept_ra", "0"),
+        ("default/autoconf", "0"),
+        ("all/accept_ra", "0"),
+        ("default/addr_gen_mode", "1"),  # IN6_ADDR_GEN_MODE_NONE: the link-local address is in the plan
+        ("default/disable_ipv6", "0"),
+        ("default/use_tempaddr", "0"),
+        ("default/optimistic_dad", "1"),  # allows it (RFC 4429); the flag of each address asks for it
+        ("default/use_optimistic", "1"),
+        ("all/forwarding", "0"),  # a host (RFC 4861 §6.3); IPv4's is inherited from the first namespace
+        ("default/forwarding", "0"),
+        ("all/ignore_routes_with_linkdown", "1"),
+        ("default/ignore_routes_with_linkdown", "1"),
+    ),
+    "ipv4": (
+        ("all/forwarding", "0"),
+        ("default/forwarding", "0"),
+        ("default/accept_redirects", "1"),
+        ("all/ignore_routes_with_linkdown", "1"),
+        ("default/ignore_routes_with_linkdown", "1"),
+    ),
+}
 
 _CLONE_NEWNET: Final = 0x40000000
 _MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 0x1000, 0x4000, 1 << 20, 2
@@ -164,9 +168,7 @@ def _spare() -> Room:
 
     def body() -> Room:
         _call(_libc.unshare(_CLONE_NEWNET))
-        for name, value in SYSCTLS:
-            with contextlib.suppress(FileNotFoundError):  # a kernel built without it has nothing to switch off
-                _sysctl(name, value)
+        _prepare_sysctls()
         fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         room = Room(fd, Rtnl(), Bell())
         room.rtnl.do(link_set(1, up=True))
@@ -175,8 +177,24 @@ def _spare() -> Room:
     return in_thread(body)
 
 
-def _sysctl(name: str, value: str) -> None:
-    fd = os.open(f"/proc/sys/net/{name}", os.O_WRONLY)
+def _prepare_sysctls() -> None:
+    """Write SYSCTLS. Each folder is looked up once: the folders of all namespaces have one name, and the kernel
+    compares it with each of theirs (fs/proc/proc_sysctl.c, proc_sys_compare)."""
+    for family, settings in SYSCTLS.items():
+        try:
+            folder = os.open(f"/proc/sys/net/{family}/conf", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            for name, value in settings:
+                with contextlib.suppress(FileNotFoundError):  # a kernel built without it has nothing to switch off
+                    _sysctl(name, value, folder)
+        finally:
+            os.close(folder)
+
+
+def _sysctl(path: str, value: str, folder: int | None = None) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=folder)
     try:
         os.write(fd, value.encode())
     finally:
@@ -218,14 +236,18 @@ def prepare(folder: Path = NETNS) -> None:
 
 
 class Netns:
-    """The namespaces of this host that are ours. Synchronous; an operation is a millisecond or less."""
+    """The namespaces of this host that are ours. Synchronous; an operation is a millisecond or less.
+
+    on_enter, on_leave: told of each that is opened, and before it is let go.
+    """
 
     def __init__(self) -> None:
         self._rtnl = Rtnl()
         self._rooms: dict[str, Room] = {}
         self._spares: list[Room] = []
         self._prepared = False
-        self._parents: dict[str, int] = {}
+        self.on_enter: Callable[[str, Room], None] = lambda name, room: None
+        self.on_leave: Callable[[Room], None] = lambda room: None
 
     # What is there
 
@@ -255,13 +277,18 @@ class Netns:
         if not found.mark():
             found.close()
             return None
-        self._rooms[name] = found
+        self._keep(name, found)
         return found
+
+    def _keep(self, name: str, room: Room) -> None:
+        self._rooms[name] = room
+        self.on_enter(name, room)
 
     def forget(self, name: str) -> None:
         """Let go of a namespace."""
         known = self._rooms.pop(name, None)
         if known is not None:
+            self.on_leave(known)
             known.close()
 
     def rooms(self) -> dict[str, Room]:
@@ -348,7 +375,8 @@ class Netns:
                 return room.rtnl.do(link_delete(device.index))
             case LinkSet():
                 if op.hop_limit:
-                    inside(room.fd, lambda: _sysctl(f"ipv6/conf/{op.name}/hop_limit", str(op.hop_limit)))
+                    path = f"/proc/sys/net/ipv6/conf/{op.name}/hop_limit"
+                    inside(room.fd, lambda: _sysctl(path, str(op.hop_limit)))
                 return room.rtnl.do(link_set(device.index, up=True, mtu=op.mtu))
             case AddressAdd():
                 return room.rtnl.do(address_asked(op, device.index))
@@ -388,7 +416,7 @@ class Netns:
             room.close()
             raise
         room.bell.read()
-        self._rooms[op.netns] = room
+        self._keep(op.netns, room)
         return ""
 
     def prepare_spares(self) -> None:

@@ -18,9 +18,8 @@ from msgspec.structs import replace
 from adapters.identifiers import SECRET_OCTETS_MIN, stable, temporary
 from adapters.places.helper import Helper, Notice
 from adapters.places.settle import Session, Settler
-from adapters.places.stirred import Stirred
 from events.identifiers import IdentifierChosen
-from events.ids import NEVER, SECOND, Instant, LinkId, PvdId
+from events.ids import NEVER, SECOND, Instant
 from pvdcore.host.addresses import (
     IDGEN_RETRIES,
     IID_BITS,
@@ -70,24 +69,20 @@ class Chooser:
         self._key = key
         self._before: State | None = None
         self._delayed: set[WantedIdentifier] = set()
-        self._pvds: Stirred[PvdId] = Stirred()
-        self._identifiers: Stirred[tuple[LinkId, str]] = Stirred()
         self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, deed: deed()
 
     def changed(self, state: State) -> None:
         """Something was written down."""
         before, self._before = self._before, state
         other = before is None or state.policy is not before.policy or state.connections is not before.connections
-        if before is None or other or self._duplicate(before, state):
+        if before is None or other:
             wanted = list(wanted_identifiers(state))
         elif state.policy.on("temporary"):
             wanted = list(wanted_identifiers(state)) if state is not before else []
         elif self._vanished(before, state):
             wanted = list(wanted_identifiers(state))
-        elif state.pvds is not before.pvds:
-            wanted = sorted({one for pvd in self._pvds.since(state.pvds) for one in wanted_of(state, pvd)})
         else:
-            return
+            wanted = sorted({one for pvd in self._session.stirred for one in wanted_of(state, pvd)})
         for one in wanted:
             if places.projection(state, one.link) == "none":
                 continue  # nothing is written there, so no address of ours is to be had
@@ -113,13 +108,6 @@ class Chooser:
         """Whether an address is gone, so that one of ours may be wanted that was left to somebody else."""
         was, now = before.host.sighted, state.host.sighted
         return was is not now and any(place not in now for place in was)
-
-    def _duplicate(self, before: State, state: State) -> bool:
-        """Whether somebody has what was chosen, since."""
-        new = state.host.identifiers
-        if before.host.identifiers is new:
-            return False
-        return any(one.phase == "duplicate" for key in self._identifiers.since(new) for one in new[key])
 
     def _mac(self, state: State, one: WantedIdentifier) -> str:
         """Of the device that is to have the address. What the link's own MAC makes is the host kernel's to have: it

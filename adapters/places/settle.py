@@ -12,12 +12,11 @@ notice (a doorbell, a file, a new helper) only makes that knowledge void.
               (known: no look)              PlanMade                PlanApplied
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Final, Protocol
 
 from adapters.places.helper import Answer, ClientEnded, Notice, Rang, UsersLeft
-from adapters.places.stirred import Stirred
 from events.codec import AnyEvent
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId
 from events.link import DadFailed, LinkGone
@@ -76,10 +75,13 @@ class Places(Protocol):
 
 
 class Session(Protocol):
-    """What a session gives: adapters/daemon.py's, or a test's."""
+    """What a session gives: adapters/live.py's, or a test's. stirred: the PvDs that `Engine.stirred` named when it was
+    last told that something is written down."""
 
     @property
     def state(self) -> State: ...
+    @property
+    def stirred(self) -> Sequence[PvdId]: ...
     def now(self) -> Instant: ...
     def submit(self, event: AnyEvent) -> None: ...
 
@@ -120,8 +122,6 @@ class Settler:
         self._places = places
         self._spots: dict[str, Spot] = {}
         self._before: State | None = None
-        self._pvds: Stirred[PvdId] = Stirred()
-        self._identifiers: Stirred[tuple[LinkId, str]] = Stirred()
         self._listed = False
         self._asked = False
         self._refresh_at: Instant = NEVER
@@ -228,9 +228,9 @@ class Settler:
             for name in state.links:
                 self._soil_made(state, name)
             return
+        for pvd in self._session.stirred:
+            self._soil_pvd(state, pvd)
         if state.pvds is not before.pvds:
-            for pvd in self._pvds.since(state.pvds):
-                self._soil_pvd(state, pvd)
             self._compare_takers(state)
         if state.vpns is not before.vpns:
             for name, vpn in state.vpns.items():
@@ -277,11 +277,6 @@ class Settler:
             self._takers[link] = takers
 
     def _compare_host(self, state: State, before: State) -> None:
-        if state.host.identifiers is not before.host.identifiers:
-            for key in self._identifiers.since(state.host.identifiers):
-                old = set(map(id, before.host.identifiers.get(key, ())))
-                for pvd in {one.pvd for one in state.host.identifiers[key] if id(one) not in old} - {""}:
-                    self._soil_pvd(state, pvd)
         now, was = state.host.sighted, before.host.sighted
         if now is not was:
             news = {place for place, one in now.items() if was.get(place) is not one and one.origin != "ours"}

@@ -129,6 +129,7 @@ class Kernel:
         self._attached = {link.id: link.attached and link.up for link in self._known.values()}
         self._changes = {link.id: link.carrier_changes for link in self._known.values()}
         self._believed: dict[Key, Sighting] = dict(state.believed)
+        self._named_ones: dict[int, str] = {}
         if state.boot not in ("", boot):  # nothing that another boot left is believed (standards.md C.3)
             self._attached = dict.fromkeys(self._attached, False)
             self._believed.clear()
@@ -383,19 +384,23 @@ class Kernel:
         """Namespaces by name, where that changed: those that are mounted, each once. A namespace is its file, whatever
         its name. To be asked a moment after the descriptor was ready: a poll within a poll (asyncio's, of ours) takes
         away what /proc/self/mountinfo has to say, so nobody knows whether it was the mounts that rang."""
-        found = {f"{self._device}:{self.namespace}": NetnsSeen(identity=f"{self._device}:{self.namespace}", root=True)}
+        found = {self.namespace: ""}  # by inode, as all are of one device
         with suppress(OSError):
             for name in sorted(os.listdir(NAMED)):
                 with suppress(OSError):
                     file = os.stat(f"{NAMED}/{name}")
-                    identity = f"{file.st_dev}:{file.st_ino}"
-                    if file.st_dev == self._device and identity not in found:  # else a file that nothing is mounted on
-                        found[identity] = NetnsSeen(identity=identity, name=name)
+                    if file.st_dev == self._device:  # else a file that nothing is mounted on
+                        found.setdefault(file.st_ino, name)
+        if found == self._named_ones:  # a thousand of them are looked at ten times a second
+            return []
+        self._named_ones = found
         before = {one.identity: one for one in self._believed.values() if isinstance(one, NetnsSeen)}
+        now = {f"{self._device}:{inode}": name for inode, name in found.items()}
         heard: list[Heard] = []
-        for identity in sorted(set(before) - set(found)):
+        for identity in sorted(set(before) - set(now)):
             heard.append((None, (self._unseen(("netns", "", identity)),)))
-        for identity, seen in sorted(found.items()):
+        for identity, name in sorted(now.items()):
+            seen = NetnsSeen(identity=identity, name=name, root=not name)
             if before.get(identity) != seen:
                 self._believed["netns", "", identity] = seen
                 heard.append((None, (seen,)))

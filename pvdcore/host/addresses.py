@@ -6,6 +6,7 @@ slice that folds them is pvdcore/host/autoconf.py.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -17,7 +18,7 @@ from pvdcore.domains.contents import heard_at
 from pvdcore.policy import Policy
 from pvdcore.prefixes import covers, network
 from pvdcore.projections import places
-from pvdcore.state import Held, Identifier, Origin, State, because, counted_from, until
+from pvdcore.state import Held, Host, Identifier, Origin, State, because, counted_from, until
 
 IID_BITS: Final = 64  # RFC 4291 §2.5.1; of link types that say otherwise in the table below
 IID_BITS_OF: Final[dict[str, int]] = {}  # by Link.kind: all that RFC 2464, 2467, 4944, 5072 … define use 64
@@ -56,6 +57,19 @@ class WantedIdentifier(msgspec.Struct, frozen=True, order=True):
     generation: int = 0
     delay_ms_max: int = 0
     delay_ms_min: int = 0
+
+
+@lru_cache(maxsize=8192)
+def _formed_of(address: str) -> str:
+    return str(network(f"{address}/{128 - IID_BITS}"))
+
+
+def formed(host: Host, link: LinkId, address: str) -> Identifier | None:
+    """The identifier that forms an address (without length) of a link; `None`: nobody chose one for it."""
+    for one in host.identifiers.get((link, _formed_of(address)), ()) if ":" in address else ():
+        if one.address == address:
+            return one
+    return None
 
 
 def eui64(mac: str) -> int:

@@ -28,6 +28,7 @@ from pvdcore.host.addresses import (
     cap,
     eui64,
     floor,
+    formed,
     forms,
     text_of,
 )
@@ -85,6 +86,7 @@ def chosen(draft: Draft, event: IdentifierChosen) -> None:
     if before is not None and before.phase in LIVE:
         _drop(draft, event.link, before.address, "replaced")
     _put(draft, event.link, event.prefix, (*others[0], one, *others[1]))
+    draft.stirred |= {one.pvd} - {""}
     if event.prefix != LINK_LOCAL:
         _form(draft, link, one)
 
@@ -287,6 +289,9 @@ def _tentative(draft: Draft, link: LinkId, address: str) -> Identifier | None:
 
 
 def _find(draft: Draft, link: LinkId, address: str) -> tuple[str, Identifier] | None:
+    known = formed(draft.host, link, address)
+    if known is not None and known.phase in LIVE:
+        return known.prefix, known
     for (where, prefix), all_ in draft.host.identifiers.items():
         if where == link:
             for one in all_:
@@ -303,6 +308,7 @@ def _phase(draft: Draft, link: LinkId, address: str, phase: str, failures: int =
     after = replace(one, phase=phase, failures=failures)
     if after != one:
         _put(draft, link, prefix, tuple(after if x is one else x for x in draft.host.identifiers[link, prefix]))
+        draft.stirred |= {one.pvd} - {""}
     return after
 
 
@@ -323,6 +329,8 @@ def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
     tries = IDGEN_RETRIES + (one.kind != "temporary")  # RFC 7217 retries so often; RFC 8981 §3.4 tries so often
     last = one.kind == "eui64" or failures >= tries  # a hardware address has no next identifier
     _phase(draft, link, address, "given-up" if last else "duplicate", failures)
+    for speaker in draft.announcing(link).get(one.prefix, ()):  # whoever has the prefix wants another identifier
+        draft.stirred |= {origin.pvd for origin in draft.speakers.get((link, speaker), ())}
     draft.find("duplicate-address", link=link, address=address)
     if last:
         draft.find("address-conflict", link=link, prefix=one.prefix)

@@ -5,6 +5,7 @@ comes from; nothing in it is a deed. What one host adds (its addresses, its leas
 the PvD that owns it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Final
@@ -26,7 +27,7 @@ from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.overrides import Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.places import owner, place_mac, place_name
-from pvdcore.state import Grant, Held, Instance, Origin, State, because, counted_from, until
+from pvdcore.state import Grant, Held, Identifier, Instance, Origin, State, because, counted_from, until
 
 
 class WantedAddress(msgspec.Struct, frozen=True, order=True):
@@ -178,6 +179,10 @@ def _placed(state: State, host: HostId | None) -> dict[PvdId, list[Grant]]:
     return found
 
 
+def _pvd(one: Identifier) -> PvdId:
+    return one.pvd
+
+
 def place_of(
     state: State,
     pvd: PvdId,
@@ -236,8 +241,9 @@ def place_of(
                 hop_limit = held.value[0] if isinstance(held.value[0], int) else 0
             case _:
                 pass
-    for one in state.host.identifiers.get((link, LINK_LOCAL), ()):
-        if one.pvd == named and one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
+    chosen = state.host.identifiers.get((link, LINK_LOCAL), ())  # of all PvDs of the link, in their order
+    for one in chosen[bisect_left(chosen, named, key=_pvd) : bisect_right(chosen, named, key=_pvd)]:
+        if one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)
             addresses.append(WantedAddress(f"{one.address}/64", NEVER, NEVER, one.because, "link-local"))
     configured = tuple(overrides(state, pvd, link, epoch))
     servers, search = (laid_over(said, configured, kind) for said, kind in ((servers, "dns"), (search, "search")))

@@ -24,6 +24,7 @@ class Session:
 
     def __init__(self) -> None:
         self.state = State()
+        self.stirred: list[str] = []
         self.at: Instant = START
         self.said: list[AnyEvent] = []
 

@@ -55,6 +55,7 @@ class Told:
         self.journal = journal if journal is not None else MemoryJournal()
         self.engine = Engine(self.journal, state_at(self.journal))
         self._tells: list[Callable[[State], None]] = []
+        self.stirred: list[str] = []
         self._due = False
         self._turn = asyncio.Event()
         self.helper = Helper(environment=environment)
@@ -99,6 +100,7 @@ class Told:
         self._due = False
         self.engine.wake(self.now())
         self.journal.commit()
+        self.stirred = self.engine.stirred()
         for tell in self._tells:
             tell(self.state)
         self._turn.set()
