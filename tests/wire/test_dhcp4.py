@@ -19,6 +19,7 @@ from events.dhcp import (
     ClientFqdn,
     Codes,
     Dhcp4MessageSeen,
+    Flag,
     Identifier,
     Ignored,
     Names,
@@ -35,16 +36,18 @@ from events.router import ServiceParam
 from tests.sim.build import Story
 from tests.sim.build import dhcp4 as dhcp4_request
 from tests.wire import hostile_dhcp
-from tests.wire.dhcp_octets import ACK_BASE, BEFORE4, ack, decode4, fixed4, ip, name, o4, said, u8, u16, u32, v4
+from tests.wire.dhcp_octets import ACK_BASE, BEFORE4, ack, bare, decode4, fixed4, ip, name, o4, said, u8, u16, u32, v4
 
 ROUTER = o4(3, ip("192.0.2.1"))
 
 
 def one(code: int, *content: bytes) -> Any:
-    """What an ACK with that one option says under its code."""
-    parts = said(decode4(ack(o4(code, *content))), code)
-    assert len(parts) == 1
-    return parts[0]
+    """What an ACK with that one option says under its code; that it says where it stood is looked at here."""
+    message = decode4(ack(o4(code, *content)))
+    (part,) = [option for option in message.options if option.code == code]
+    assert part.at == len(BEFORE4) + 240 + len(ACK_BASE)
+    assert part.length == 2 + sum(map(len, content))
+    return bare(part)
 
 
 def ignored(code: int, *content: bytes) -> str:
@@ -304,6 +307,164 @@ def test_the_other_options_by_one_example_each() -> None:
     assert ignored(146, b"\1", bytes(8), b"\0") == "not-unicast"
     assert ignored(146, b"\1", ip("192.0.2.53"), bytes(4)) == "length"
     assert one(250, b"what") == Opaque(250, b"what", 0, 0)
+
+
+# --- where each bound lies -----------------------------------------------------------------------------------------
+
+
+def test_the_fixed_fields_at_their_bounds() -> None:
+    payload = bytearray(ack(htype=37, hlen=16))
+    payload[3] = 7
+    payload[8:12] = bytes.fromhex("ffff7fff")
+    payload[20:28] = ip("192.0.2.5") + ip("192.0.2.6")
+    payload[28:44] = bytes(range(16, 32))
+    message = decode4(bytes(payload))
+    assert (message.hops, message.secs, message.broadcast) == (7, 0xFFFF, False)
+    assert (message.siaddr, message.giaddr) == ("192.0.2.5", "192.0.2.6")
+    assert message.chaddr == "10:11:12:13:14:15:16:17:18:19:1a:1b:1c:1d:1e:1f"
+    # chaddr has 16 octets and sname begins behind it
+    assert decode4(ack(sname=b"s" * 64, file=b"f" * 128)).server_name == "s" * 64
+    assert decode4(ack(sname=b"s" * 64, file=b"f" * 128)).boot_file == "f" * 128
+    for htype, hlen in ((1, 7), (6, 5), (32, 6)):
+        with pytest.raises(Malformed) as caught:
+            decode4(ack(htype=htype, hlen=hlen))
+        assert (caught.value.rule, caught.value.offset) == ("dhcp4-hlen", len(BEFORE4) + 2)
+
+
+@pytest.mark.covers("evil:E47")
+def test_a_note_says_where() -> None:
+    whole = ack()
+    assert [(note.code, note.offset) for note in decode4(whole[:-1]).notes] == [
+        ("dhcp4-no-end", len(BEFORE4) + len(whole) - 1)
+    ]
+    assert [(note.code, note.offset) for note in decode4(whole + b"\0\0\1").notes] == [
+        ("dhcp4-after-end", len(BEFORE4) + len(whole))
+    ]
+    assert decode4(whole + b"\0\0").notes == ()
+    assert said(decode4(whole[:-1] + b"\x50\0"), 80) == [Flag(80, 0, 0)]  # an option that ends with its length
+    # an option may end where its field does, and in file it may not go on into the cookie
+    full = decode4(ack(o4(52, b"\x01"), file=b"\0" * 120 + o4(12, b"abcdef"), end=b""))
+    assert said(full, 12) == [Text(12, "abcdef", 0, 0)]
+    assert [note.offset - len(BEFORE4) for note in full.notes] == [len(whole) + 2, 236]
+    full = decode4(ack(o4(52, b"\x02"), sname=b"\0" * 56 + o4(12, b"abcdef")))
+    assert said(full, 12) == [Text(12, "abcdef", 0, 0)]
+    assert [note.offset - len(BEFORE4) for note in full.notes] == [108]
+
+
+@pytest.mark.covers("evil:E96", "rfc:V13")
+def test_what_stands_where_it_may_not() -> None:
+    # RFC 4039 §3: rapid commit is asked in a DISCOVER and granted in an ACK
+    for kind, there in ((1, True), (5, True), (2, False), (3, False), (8, False)):
+        (part,) = said(decode4(v4(kind, o4(54, ip("192.0.2.1")), o4(80))), 80)
+        assert isinstance(part, Ignored) is not there, kind
+        assert there or part.reason == "not-here"
+    # an address that nobody can have: only where it is given
+    for kind, bad in ((2, True), (5, True), (3, False), (6, False)):
+        payload = v4(kind, o4(54, ip("192.0.2.1")), yiaddr="127.0.0.1")
+        if not bad:
+            assert decode4(payload).yiaddr == "127.0.0.1"
+            continue
+        with pytest.raises(Malformed) as caught:
+            decode4(payload)
+        assert (caught.value.rule, caught.value.offset) == ("dhcp4-yiaddr", len(BEFORE4) + 16)
+    # RFC 8925 §3.3: an OFFER of no address; a lease of 0 s is offered, and not acknowledged
+    assert decode4(v4(2, o4(54, ip("192.0.2.1")), o4(51, u32(0)), yiaddr="0.0.0.0")).yiaddr == "0.0.0.0"
+    assert said(decode4(v4(2, o4(54, ip("192.0.2.1")), o4(51, u32(0)))), 51) == [Number(51, 0, 0, 0)]
+
+
+@pytest.mark.covers("evil:E54", "evil:E96")
+def test_classes_of_static_routes_and_how_many_there_may_be() -> None:
+    via = ip("192.0.2.1")
+
+    def to(*destinations: str) -> list[Any]:
+        return said(decode4(ack(hostile_dhcp.long4(33, b"".join(ip(one) + via for one in destinations)))), 33)
+
+    classes = {"1.2.3.4": "1.0.0.0/8", "127.1.1.1": "127.0.0.0/8", "128.1.2.3": "128.1.0.0/16"}
+    classes |= {"191.9.9.9": "191.9.0.0/16", "192.1.2.3": "192.1.2.0/24", "223.1.2.3": "223.1.2.0/24"}
+    assert to(*classes) == [Routes(33, tuple(Route(one, "192.0.2.1") for one in classes.values()), 0, 0)]
+    good, bad = to("0.1.2.3", "10.0.0.0", "224.0.0.1", "11.0.0.0")
+    assert good == Routes(33, (Route("10.0.0.0/8", "192.0.2.1"), Route("11.0.0.0/8", "192.0.2.1")), 0, 0)
+    assert bad == Ignored(33, "route", ip("0.1.2.3") + via + ip("224.0.0.1") + via, 0, 0)
+    assert len(to(*["10.0.0.0"] * dhcp4.ROUTES_MAX)[0].routes) == 256
+    assert to(*["10.0.0.0"] * (dhcp4.ROUTES_MAX + 1))[0].reason == "route-count"
+    assert ignored(33, ip("10.0.0.0"), via, b"\0") == "length"
+    assert ignored(33) == "length"
+
+
+@pytest.mark.covers("rfc:V16")
+def test_the_significant_octets_of_a_route_come_first() -> None:
+    for router, via in ((bytes(4), None), (ip("192.0.2.1"), "192.0.2.1")):
+        routes = one(121, u8(8), b"\x0a", router, u8(1), b"\xff", router, u8(9), b"\x0a\xff", router, u8(0), router)
+        found = [Route(to, via) for to in ("10.0.0.0/8", "128.0.0.0/1", "10.128.0.0/9", "0.0.0.0/0")]
+        assert list(routes.routes) == found
+
+
+@pytest.mark.covers("rfc:V19", "evil:E55")
+def test_how_many_names_are_searched_and_what_is_dropped_of_them() -> None:
+    whole = name("a.b")
+    assert len(one(119, whole * 40).names) == 40
+    assert len(said(decode4(ack(hostile_dhcp.long4(119, whole * 64))), 119)[0].names) == 64
+    assert said(decode4(ack(hostile_dhcp.long4(119, whole * 65))), 119)[0].reason == "name-count"
+    root = Ignored(119, "name-root", b"\0", 0, 0)
+    assert said(decode4(ack(o4(119, whole, b"\0", whole, b"\0"))), 119) == [
+        Names(119, ("a.b.", "a.b."), 0, 0),
+        root,  # told once
+    ]
+    assert ignored(119, b"\x01") == "name-unterminated"
+    assert ignored(119, b"\0\0") == "name-root"
+
+
+@pytest.mark.covers("evil:E59")
+def test_a_clients_name_in_ascii() -> None:
+    assert one(81, b"\0\0\0") == ClientFqdn(81, 0, "", 0, 0)
+    assert one(81, b"\0\0\0\0") == ClientFqdn(81, 0, "", 0, 0)
+    assert one(81, b"\x01\xff\xff!~X\0\0") == ClientFqdn(81, 1, "!~X", 0, 0)
+    for octet in (b" ", b"\x7f", b"\x80", b"\n"):
+        assert ignored(81, b"\0\0\0a" + octet + b"b") == "host-name"
+
+
+@pytest.mark.covers("evil:E56")
+def test_an_option_without_a_good_resolver_says_its_first_fault() -> None:
+    zero, bare = hostile_dhcp.instance(priority=0), hostile_dhcp.instance(svc=b"")
+    assert ignored(162, zero, bare) == "dnr-priority-zero"
+    assert ignored(162, bare, zero) == "svc-alpn"
+    assert ignored(162, zero, b"\0\xff\0") == "dnr-priority-zero"
+    assert ignored(162, b"\0\2\0\1") == "dnr-truncated"
+    assert ignored(162, b"\0\3\0\1\0") == "dnr-adn-empty"
+    assert one(162, hostile_dhcp.instance(priority=0x0102)).priority == 0x0102
+    good = hostile_dhcp.instance()
+    stray = said(decode4(ack(o4(162, good, b"\0"))), 162)
+    assert stray == [hostile_dhcp.GOOD_INSTANCE, Ignored(162, "dnr-truncated", b"\0", 0, 0)]
+
+
+def test_options_within_options_at_their_bounds() -> None:
+    both = one(146, b"\xfe", ip("192.0.2.53"), ip("192.0.2.54"), b"\0")
+    assert both == RdnssSelection(146, ("192.0.2.53", "192.0.2.54"), "reserved", (".",), 0, 0)
+    assert one(146, b"\xfc", ip("192.0.2.53"), bytes(4), b"\0").preference == "medium"
+    assert ignored(146, b"\1", ip("192.0.2.53"), ip("127.0.0.1"), b"\0") == "not-unicast"
+    assert one(43, b"\1\1a") == Suboptions(43, ((1, "61"),), 0, 0)
+    assert one(43, b"\1\0\2\2bc\xff\3") == Suboptions(43, ((1, ""), (2, "6263")), 0, 0)
+    for content in (b"\1\2a", b"\1\1a\2"):
+        assert one(43, content) == Opaque(43, content, 0, 0)
+    assert one(124, u32(0x01020304), b"\0") == Suboptions(124, (), 0, 0, 0x01020304)
+    assert said(decode4(ack(o4(124, u32(9), b"\2\1a", u32(8), b"\2\1b"))), 124) == [
+        Suboptions(124, ((1, "61"),), 0, 0, 9),
+        Suboptions(124, ((1, "62"),), 0, 0, 8),
+    ]
+    for code in (124, 125):
+        assert ignored(code, u32(9)) == "length"
+        assert ignored(code, u32(9), b"\2\1") == "suboption-length"
+        assert ignored(code, u32(9), b"\0", u32(9)) == "suboption-length"
+
+
+def test_the_pieces_of_each_option_are_those_that_were_joined() -> None:
+    file = o4(6, ip("192.0.2.2")) + b"\xff"
+    payload = ack(o4(52, b"\x01"), o4(6, ip("192.0.2.1")), file=file)
+    frame = BEFORE4 + payload
+    pieces = dhcp4.pieces_of(frame, len(BEFORE4), len(frame))
+    octets = {code: [frame[at:end] for at, end in spans] for code, spans in pieces.items()}
+    assert octets[6] == [ip("192.0.2.1"), ip("192.0.2.2")]
+    assert octets[52] == [b"\x01"] and list(octets) == [53, 54, 51, 52, 6]
 
 
 # --- scapy builds, we read -----------------------------------------------------------------------------------------

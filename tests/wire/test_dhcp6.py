@@ -75,10 +75,12 @@ from tests.wire.dhcp_octets import (
 
 
 def one(code: int, *content: bytes) -> Any:
-    """What a Reply with that one option says under its code."""
-    parts = said(decode6(reply(o6(code, *content))), code)
-    assert len(parts) == 1
-    return parts[0]
+    """What a Reply with that one option says under its code; that it says where it stood is looked at here."""
+    message = decode6(reply(o6(code, *content)))
+    (part,) = [option for option in message.options if option.code == code]
+    assert part.at == len(BEFORE6) + 4 + len(IDS)
+    assert part.length == 4 + sum(map(len, content))
+    return bare(part)
 
 
 def ignored(code: int, *content: bytes) -> str:
@@ -321,6 +323,151 @@ def test_the_other_options_by_one_example_each() -> None:
     assert one(74, ip("2001:db8::53"), b"\3", b"\0").preference == "low"
     assert ignored(74, ip("2001:db8::53"), b"\0") == "length"
     assert one(82, u32(7200)) == Number(82, 7200, 0, 0)
+
+
+# --- where each bound lies -----------------------------------------------------------------------------------------
+
+
+def test_timers_and_lifetimes_at_their_bounds() -> None:
+    assert said(decode6(reply(ia_na(t1=2, t2=2))), 3) == [Ia(3, 1, 2, 2, 0, 0)]
+    assert one(3, u32(1), u32(2), u32(1)).reason == "t1-after-t2"
+    (ia,) = said(decode6(reply(ia_na(iaaddr("2001:db8::7", preferred=9, valid=9)))), 3)
+    assert ia.options == (IaAddress(5, "2001:db8::7", 9, 9, 0, 0),)
+    forever = iaaddr("2001:db8::7", preferred=0xFFFFFFFF, valid=0xFFFFFFFF)
+    (ia,) = said(decode6(reply(ia_na(forever))), 3)
+    assert ia.options == (IaAddress(5, "2001:db8::7", None, None, 0, 0),)
+
+
+def test_a_temporary_association_has_no_timers() -> None:
+    """RFC 8415 §21.5; what stands in it is told with its place in the frame."""
+    message = decode6(reply(o6(4, u32(0x01020304), iaaddr("2001:db8::7"), iaprefix("2001:db8::", 64))))
+    (ia,) = [option for option in message.options if isinstance(option, Ia)]
+    start = len(BEFORE6) + 4 + len(IDS)
+    address = IaAddress(5, "2001:db8::7", 3600, 7200, start + 8, 28)
+    assert ia.options[0] == address
+    assert bare(ia.options[1]).reason == "not-here"
+    assert (ia.code, ia.iaid, ia.t1_s, ia.t2_s, ia.at, ia.length) == (4, 0x01020304, 0, 0, start, 8 + 28 + 29)
+    assert ignored(4, bytes(3)) == "length"
+    assert one(4, u32(5)) == Ia(4, 5, 0, 0, 0, 0)
+
+
+def test_prefixes_at_their_bounds() -> None:
+    def delegated(*content: bytes, kind: int = 7) -> Any:
+        (ia,) = said(decode6(v6(kind, IDS, ia_pd(*content))), 25)
+        (prefix,) = ia.options
+        return prefix
+
+    assert delegated(iaprefix("2001:db8::1", 128)) == IaPrefix(26, "2001:db8::1/128", 3600, 7200, 0, 0)
+    assert delegated(iaprefix("8000::", 1)) == IaPrefix(26, "8000::/1", 3600, 7200, 0, 0)
+    assert delegated(iaprefix("fe00::", 8)).prefix == "fe00::/8"
+    assert delegated(iaprefix("feff::", 16)).prefix == "feff::/16"
+    assert delegated(iaprefix("fdbf::", 16)).prefix == "fdbf::/16"
+    assert delegated(iaprefix("febf::", 16)).reason == "not-unicast"
+    # a client may wish for anything
+    assert delegated(iaprefix("2001:db8::", 0), kind=1) == IaPrefix(26, "::/0", 3600, 7200, 0, 0)
+    assert delegated(iaprefix("ff00::", 8), kind=1).prefix == "ff00::/8"
+    # what else stands in it stays in it
+    inside = delegated(iaprefix("2001:db8::", 48, o6(13, u16(6)), o6(60000, b"\x40\0"), o6(67, b"\x40\0\x01")))
+    assert inside.excluded == "2001:db8:0:1::/64"
+    assert inside.options == (Status(13, 6, "", 0, 0), Opaque(60000, b"\x40\0", 0, 0))
+
+
+@pytest.mark.covers("evil:E65")
+def test_an_excluded_prefix_has_just_the_octets_it_needs() -> None:
+    def excluded(prefix: str, width: int, content: bytes, kind: int = 7) -> Any:
+        message = decode6(v6(kind, IDS, ia_pd(iaprefix(prefix, width, o6(67, content)))))
+        (ia,) = [option for option in message.options if isinstance(option, Ia)]
+        (found,) = ia.options
+        assert isinstance(found, IaPrefix)
+        if found.excluded is None:
+            (fault,) = found.options
+            assert isinstance(fault, Ignored)
+            at = len(BEFORE6) + 4 + len(IDS) + 16 + 29
+            assert (fault.at, fault.length, fault.data) == (at, 4 + len(content), content)
+            return fault.reason
+        return found.excluded
+
+    assert excluded("2001:db8::", 56, b"\x40\x01") == "2001:db8:0:1::/64"
+    assert excluded("2001:db8::", 56, b"\x41\x01\xff") == "2001:db8:0:1:8000::/65"
+    assert excluded("2001:db8::", 56, b"\x41\x01") == "prefix-length"
+    assert excluded("2001:db8::", 120, b"\x80\x07") == "2001:db8::7/128"
+    assert excluded("2001:db8::", 127, b"\x80\x80") == "2001:db8::1/128"
+    assert excluded("2001:db8::", 120, b"\x78\x07") == "prefix-length"
+    assert excluded("2001:db8::", 120, b"\x81\x07\x07") == "prefix-length"
+    assert excluded("::", 0, b"\x80" + ip("2001:db8::7"), kind=1) == "2001:db8::7/128"
+    assert excluded("::", 0, b"\x80" + bytes(17), kind=1) == "length"
+    assert excluded("2001:db8::", 56, b"\x40") == "length"
+
+
+def test_numbers_of_two_octets_and_the_shortest_of_each_option() -> None:
+    assert one(61, u16(0x0102), u16(7)) == Codes(61, (0x0102, 7), 0, 0)
+    assert ignored(61, b"\0\1\0") == "length"
+    assert one(13, u16(0x0102)) == Status(13, 0x0102, "", 0, 0)
+    assert one(13, u16(0), b"ab") == Status(13, 0, "ab", 0, 0)
+    for kind in (5, 6, 11):
+        assert said(decode6(v6(10, IDS, o6(19, bytes((kind,))))), 19) == [Number(19, kind, 0, 0)]
+    assert ignored(15) == "length"
+    assert one(15, u16(0x0100), bytes(0x0100)) == Suboptions(15, ((1, "00" * 0x0100),), 0, 0)
+    for code in (16, 17):
+        assert one(code, u32(0x01020304)) == Suboptions(code, (), 0, 0, 0x01020304)
+        assert ignored(code, bytes(3)) == "length"
+    relayed = decode6(relay(12, o6(37, u32(0x01020304), b"\xff"), o6(9, v6(1)))).relays[0].options
+    assert [bare(option) for option in relayed] == [Suboptions(37, ((0, "ff"),), 0, 0, 0x01020304)]
+    (short,) = decode6(relay(12, o6(37, u32(9)), o6(9, v6(1)))).relays[0].options
+    assert isinstance(short, Ignored) and short.reason == "length"
+    assert one(39, b"\4") == ClientFqdn(39, 4, "", 0, 0)
+    assert ignored(39) == "length"
+    assert one(74, ip("2001:db8::53"), b"\xfc", b"\0") == RdnssSelection(74, ("2001:db8::53",), "medium", (".",), 0, 0)
+    assert ignored(74, ip("ff02::fb"), b"\0\0") == "not-unicast"
+    assert ignored(64) == "length"
+    assert ignored(144, u16(1), u16(0)) == "dnr-adn-empty"
+    assert one(144, u16(0x0102), u16(3), b"\x01a\0").priority == 0x0102
+
+
+def test_where_the_time_is() -> None:
+    """RFC 5908 §4: an address, a group, a name; the good ones of each, and what is nearly one."""
+    host, group, aname = ip("2001:db8::123"), ip("ff05::101"), name("ntp.example")
+    content = b"".join(u16(code) + u16(len(octets)) + octets for code, octets in ((1, host), (2, group), (3, aname)))
+    assert one(56, content) == Suboptions(56, ((1, host.hex()), (2, group.hex()), (3, aname.hex())), 0, 0)
+    assert one(56, u16(9), u16(1), b"x") == Suboptions(56, ((9, "78"),), 0, 0)
+    for code, octets, reason in (
+        (1, host[:15], "ntp-address"),
+        (1, host + b"\0", "ntp-address"),
+        (2, group[:15], "ntp-group"),
+        (2, b"\xfe" + group[1:], "ntp-group"),
+        (3, b"\0", "ntp-name"),
+        (3, aname + b"\0", "ntp-name"),
+        (3, b"\x40", "name-label"),
+    ):
+        assert ignored(56, u16(code), u16(len(octets)), octets) == reason
+    assert ignored(56) == "length"
+
+
+def malformed(payload: bytes, destination: str = "fe80::2") -> tuple[str, int]:
+    with pytest.raises(Malformed) as caught:
+        decode6(payload, destination=destination)
+    return caught.value.rule, caught.value.offset - len(BEFORE6)
+
+
+@pytest.mark.covers("evil:E66", "evil:E71", "evil:E100")
+def test_what_a_message_must_have_and_where_it_lacks() -> None:
+    assert malformed(v6(2, o6(1, DUID))) == ("dhcp6-no-server-id", 4)
+    assert malformed(v6(2, o6(2, DUID))) == ("dhcp6-no-client-id", 4)
+    assert malformed(v6(10, o6(2, DUID), o6(19, b"\5"))) == ("dhcp6-no-client-id", 4)
+    assert decode6(v6(7, o6(2, DUID))).message == "REPLY"  # RFC 8415 §18.3.5: to who did not say who it is
+    assert decode6(v6(1)).options == ()
+    assert malformed(v6(10, IDS)) == ("dhcp6-reconfigure-message", 4)
+    # another option's number is not the kind of message, whatever its place
+    assert malformed(v6(10, IDS, o6(32, u32(5)), o6(8, u16(5)))) == ("dhcp6-reconfigure-message", 4)
+    reconfigure = v6(10, IDS, o6(19, b"\5"))
+    assert malformed(reconfigure, "ff02::1:2") == ("dhcp6-reconfigure-multicast", 0)
+    carried = relay(13, o6(9, reconfigure))
+    assert decode6(carried, destination="ff05::1:3").message == "RECONFIGURE"
+    assert malformed(relay(12)) == ("dhcp6-relay-no-message", 34)
+    assert malformed(relay(12, o6(9, relay(13, o6(9, v6(1)))))) == ("dhcp6-relay-direction", 38)
+    assert malformed(relay(13, o6(9, relay(13, o6(9, relay(12, o6(9, v6(1)))))))) == ("dhcp6-relay-direction", 76)
+    assert malformed(b"") == ("dhcp6-too-short", 0)
+    assert malformed(relay(12, o6(9, b"\7\0\0"))) == ("dhcp6-too-short", 41)
 
 
 # --- scapy builds, we read -----------------------------------------------------------------------------------------

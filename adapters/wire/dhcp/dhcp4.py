@@ -156,8 +156,9 @@ def overload(raw: Raw) -> Parts:
 
 
 def _network(octets: bytes, width: int) -> str:
-    """`ADDRESS/LEN` with the host bits cleared."""
-    bits = int.from_bytes(octets, "big") >> (32 - width) << (32 - width)
+    """`ADDRESS/LEN` of up to four octets (zeros follow), host bits cleared."""
+    bits = int.from_bytes(octets, "big") << (32 - 8 * len(octets))
+    bits = bits >> (32 - width) << (32 - width)
     return f"{inet_ntop(AF_INET, bits.to_bytes(4, 'big'))}/{width}"
 
 
@@ -169,7 +170,7 @@ def static_routes(raw: Raw) -> Parts:
     data = raw.data
     if not data or len(data) % 8:
         raise Unfit("length")
-    if len(data) // 8 > ROUTES_MAX:
+    if len(data) > 8 * ROUTES_MAX:
         raise Unfit("route-count")
     good: list[Route] = []
     bad: list[bytes] = []
@@ -213,9 +214,9 @@ def classless_routes(raw: Raw) -> Parts:
             raise Unfit("route-count")
         router = data[via : via + 4]
         if router == b"\0\0\0\0":
-            routes.append(Route(_network(data[at + 1 : via].ljust(4, b"\0"), width), None))
+            routes.append(Route(_network(data[at + 1 : via], width), None))
         elif is_host(router):
-            routes.append(Route(_network(data[at + 1 : via].ljust(4, b"\0"), width), address_text(router)))
+            routes.append(Route(_network(data[at + 1 : via], width), address_text(router)))
         else:
             raise Unfit("route-router")
         at = via + 4
@@ -262,7 +263,7 @@ def fqdn(raw: Raw) -> Parts:
         name = partial_name(data, 3)
     else:
         ascii_name = data[3:].rstrip(b"\0")
-        if ascii_name and not all(0x21 <= octet <= 0x7E for octet in ascii_name):
+        if not all(0x21 <= octet <= 0x7E for octet in ascii_name):
             raise Unfit("host-name")
         name = ascii_name.decode("ascii")
     return (ClientFqdn(raw.code, data[0], name, raw.at, raw.length),)
@@ -280,13 +281,11 @@ def resolvers(raw: Raw) -> Parts:
     if not data:
         raise Unfit("length")
     parts: list[DhcpOption] = []
-    reason = ""
     at = 0
     while at < end:
         body = at + 2
         stop = body + int.from_bytes(data[at:body], "big")
         if stop > end or body > end:  # nothing after it can be found
-            reason = reason or "dnr-truncated"
             parts.append(raw.ignored("dnr-truncated", data[at:]))
             break
         try:
@@ -295,11 +294,11 @@ def resolvers(raw: Raw) -> Parts:
             priority = int.from_bytes(data[body : body + 2], "big")
             parts.append(resolver(raw, read_resolver(data, body + 2, stop, priority=priority, form=DHCP4)))
         except BadResolver as bad:
-            reason = reason or bad.reason
             parts.append(raw.ignored(bad.reason, data[at:stop]))
         at = stop
-    if all(type(part) is Ignored for part in parts):  # then the option as a whole, for its first fault
-        raise Unfit(reason)
+    faults = [part.reason for part in parts if isinstance(part, Ignored)]
+    if len(faults) == len(parts):  # then the option as a whole, for its first fault
+        raise Unfit(faults[0])
     return tuple(parts)
 
 
