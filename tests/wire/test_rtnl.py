@@ -19,7 +19,7 @@ from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from adapters.ingest import Translator, translate, wanted
 from adapters.wire.cursor import INFINITY, Malformed
-from adapters.wire.rtnl import NEXT_HOPS_MAX, decode
+from adapters.wire.rtnl import NEXT_HOPS_MAX, byte_order, cooked, decode, fixed_octets, naming
 from adapters.wire.rules import RULES
 from events.codec import AnyEvent
 from events.frames import NETLINK, Frame, FrameRejected
@@ -31,13 +31,29 @@ from events.link import (
     NdUserOptionSeen,
     NeighborSeen,
     NetlinkOverrun,
+    PrefixSeen,
     RouteGone,
     RouteSeen,
     RuleGone,
     RuleSeen,
 )
+from events.router import IgnoredOption
 from tests.wire import hostile_netlink
-from tests.wire.hostile_netlink import LINK, Outcome, Rejected, address, attribute, link, message, nested, route, seen
+from tests.wire.hostile_netlink import (
+    LINK,
+    PIO,
+    Outcome,
+    Rejected,
+    address,
+    attribute,
+    link,
+    message,
+    nested,
+    route,
+    rule,
+    seen,
+    user_option,
+)
 
 COOKED = struct.pack("!HH10xH", 4, 824, 0)
 NAMES = {1: "lo", 2: "first", 3: "second"}
@@ -173,6 +189,303 @@ def test_no_octets_raise(octets: bytes, cooked: bool) -> None:
             assert len(events) == 1
             assert event.rule in RULES
             assert 0 <= event.offset <= len(data)
+
+
+# --- each field where it stands ------------------------------------------------------------------------------
+
+
+def one_of(data: bytes, names: dict[int, str] | None = None) -> Any:
+    (event,) = decode(data, 0, len(data), link=LINK, names=names or {})
+    return event
+
+
+def malformed(data: bytes) -> tuple[str, int]:
+    """The rule and where, behind three octets that are nobody's."""
+    with pytest.raises(Malformed) as caught:
+        decode(b"\xff\xff\xff" + data, 3, 3 + len(data), link=LINK, names={})
+    return caught.value.rule, caught.value.offset - 3
+
+
+def test_all_that_a_link_says() -> None:
+    head = struct.pack("<BxHiII", 0, 1, 0x01020304, 0x1, 0)
+    info = attribute(18, attribute(1, b"veth\0") + attribute(2, b"x"))
+    every = [(1, bytes.fromhex("020000000001")), (3, b"wan0\0"), (4, hostile_netlink.u32(0x010500)), (33, b"\1")]
+    every += [(10, hostile_netlink.u32(7)), (20, b"up\0"), (35, hostile_netlink.u32(0x0102))]
+    assert one_of(message(16, head + info + b"".join(attribute(*one) for one in every)), {7: "br0"}) == LinkSeen(
+        link="nl%16909060",
+        identity="netns:0:16909060",
+        kind="veth",
+        ifindex=0x01020304,
+        name="wan0",
+        mac="02:00:00:00:00:01",
+        mtu=0x010500,
+        up=True,
+        carrier=True,
+        carrier_changes=0x0102,
+        master="br0",
+        alias="up",
+        host=True,
+    )
+
+
+def test_what_a_link_is_and_whether_it_is_up() -> None:
+    def said(hardware: int = 1, flags: int = 0, more: bytes = b"") -> LinkSeen:
+        head = struct.pack("<BxHiII", 0, hardware, 3, flags, 0)
+        event = one_of(message(16, head + more))
+        assert isinstance(event, LinkSeen)
+        return event
+
+    kinds = {1: "ethernet", 772: "loopback", 801: "wifi", 768: "tunnel", 65534: "tunnel", 32: "arphrd-32"}
+    assert {hardware: said(hardware).kind for hardware in kinds} == kinds
+    assert said(more=attribute(18, b"")).kind == "ethernet"
+    for flags, up, carrier in ((0, False, False), (1, True, False), (0x10000, False, True), (0xFFFEFFFE, False, False)):
+        assert (said(flags=flags).up, said(flags=flags).carrier) == (up, carrier)
+    assert said(flags=0x10000, more=attribute(33, b"\0")).carrier is False
+    assert said(more=attribute(33, b"\1")).carrier is True
+    for octets in (bytes(6), bytes(5) + b"\1", b"\1" + bytes(7), b"\1" * 5):  # zeros and other hardware are no MAC
+        assert said(more=attribute(1, octets)).mac == (octets.hex(":") if octets == bytes(5) + b"\1" else "")
+    bare = said()
+    assert (bare.name, bare.mac, bare.mtu, bare.master, bare.alias, bare.carrier_changes) == ("", "", 0, "", "", 0)
+    assert one_of(link(kind=17, more=attribute(45, hostile_netlink.u32(1)))).reason == "moved"
+    assert one_of(link(kind=17)).reason == "deleted"
+    # the last of a type counts, and two flag bits are no part of it
+    assert said(more=attribute(4, hostile_netlink.u32(1)) + attribute(0xC004, hostile_netlink.u32(2))).mtu == 2
+    assert said(more=attribute(3, b"a\xc3\xa9\0")).name == "aé"
+
+
+def test_an_attribute_may_end_the_message_without_its_padding() -> None:
+    whole = link(name=b"eth\0", more=attribute(20, b"abcde"))
+    short = struct.pack("<I", len(whole) - 3) + whole[4:-3]
+    assert one_of(short) == one_of(whole)
+    assert one_of(short).alias == "abcde"
+    assert [event.link for event in heard(link() + link(4) + link(5)) if isinstance(event, LinkSeen)] == [
+        "nl%3",
+        "nl%4",
+        "nl%5",
+    ]
+    odd = link(3, more=attribute(20, b"abcde"))
+    odd = struct.pack("<I", len(odd) - 3) + odd[4:]
+    assert [getattr(event, "alias", "") for event in heard(odd + link(4))] == ["abcde", ""]
+    assert one_of(link(more=attribute(20))).alias == ""
+
+
+def test_the_order_of_octets_is_that_in_which_the_length_makes_sense() -> None:
+    overrun = NetlinkOverrun(detail="NLMSG_OVERRUN")
+    assert heard(message(4, order=">")) == heard(message(4)) == (overrun,)
+    assert byte_order(message(4, order=">"), 0, 16) == "big"
+    assert byte_order(b"\xff" + message(4, order=">"), 1, 17) == "big"
+    assert byte_order(message(4, order=">"), 0, 15) == "little"
+    assert byte_order(message(4, length=15, order=">"), 0, 16) == "little"
+    assert byte_order(message(4), 0, 16) == "little"
+    assert {kind: fixed_octets(kind) for kind in (16, 20, 24, 28, 32, 52, 68, 9999)} == {
+        16: 16, 20: 8, 24: 12, 28: 12, 32: 12, 52: 12, 68: 16, 9999: None,
+    }  # fmt: skip
+
+
+def test_all_that_an_address_says() -> None:
+    def said(*more: tuple[int, bytes], text: str = "192.0.2.1", width: int = 24) -> Any:
+        return one_of(address(text, width, more=b"".join(attribute(*one) for one in more)))
+
+    lives = struct.pack("<IIII", 0x01020304, 0x05060708, 1, 2)
+    assert said((6, lives), (8, hostile_netlink.u32(0x0200)), (2, bytes((192, 0, 2, 9)))) == AddressSeen(
+        link="nl%3",
+        address="192.0.2.9/24",
+        flags=0x0200,
+        origin="other",
+        valid_s=0x05060708,
+        preferred_s=0x01020304,
+    )
+    assert said((6, b"\xff" * 16)).valid_s is None
+    assert (said().origin, said().flags) == ("static", 0x80)
+    for maker, origin in ((2, "kernel-ra"), (158, "ours"), (1, "static"), (3, "static")):
+        assert said((11, bytes((maker,)))).origin == origin
+    assert said(width=32).address == "192.0.2.1/32"
+    assert said(text="2001:db8::1", width=128).address == "2001:db8::1/128"
+    assert said((2, ip_address("2001:db8::2").packed), text="2001:db8::1", width=128).address == "2001:db8::2/128"
+    assert malformed(address("192.0.2.1", 33)) == ("netlink-prefix-length", 17)
+    assert malformed(address(more=attribute(6, bytes(15)))) == ("netlink-value", 16 + 8 + 20 + 4)
+    assert malformed(address(more=attribute(2, bytes(4)))) == ("netlink-value", 16 + 8 + 20 + 4)
+    assert malformed(address(more=attribute(8, bytes(2)))) == ("netlink-value", 16 + 8 + 20 + 4)
+    assert malformed(message(20, struct.pack("<BBBBi", 10, 64, 0, 0, 3))) == ("netlink-missing", 16)
+    assert heard(message(20, struct.pack("<BBBBi", 7, 200, 0, 0, 0))) == ()
+
+
+def test_all_that_a_route_says() -> None:
+    via = ip_address("fe80::1").packed
+    to = ip_address("2001:db8:2::").packed
+    every = [(1, to), (5, via), (4, hostile_netlink.u32(0x0102)), (6, hostile_netlink.u32(0x0304))]
+    octets = [attribute(*one) for one in every]
+    event = RouteSeen(
+        link="nl%258",
+        destination="2001:db8:2::/48",
+        via="fe80::1",
+        table=254,
+        metric=0x0304,
+        protocol=9,
+        kind="unicast",
+    )
+    assert one_of(route(*octets, width=48)) == event
+    table = attribute(15, hostile_netlink.u32(0x0506))
+    assert one_of(route(*octets, table, width=48)) == msgspec.structs.replace(event, table=0x0506)
+    assert one_of(route(*octets, table, width=48, kind=25)) == RouteGone(
+        link="nl%258", destination="2001:db8:2::/48", via="fe80::1", table=0x0506, metric=0x0304
+    )
+    assert one_of(route()) == RouteSeen(link=LINK, destination="::/0", via=None, table=254, protocol=9)
+    assert one_of(route(family=2)).destination == "0.0.0.0/0"
+    for number, kind in ((2, "local"), (6, "blackhole"), (7, "unreachable"), (9, "throw"), (11, "rtn-11")):
+        octets = [bytes((10, 0, 0, 0, 254, 9, 0, number)), hostile_netlink.u32(0)]
+        assert one_of(message(24, b"".join(octets))).kind == kind
+    assert heard(route(flags=0x10200)) == ()
+    assert len(heard(route(flags=0xFDFF))) == 1
+    assert malformed(route(width=129)) == ("netlink-prefix-length", 17)
+    assert malformed(route(attribute(4, b"\1\2"))) == ("netlink-value", 32)
+    assert malformed(route(attribute(1, bytes(4)))) == ("netlink-value", 32)
+
+
+def test_the_next_hops_of_a_route() -> None:
+    bare = struct.pack("<HBBi", 8, 0, 0, 0x0102)  # without a router
+    gone = struct.pack("<HBBi", 8, 0, 0, 0)  # its link is no more
+    hops = bare + gone + hostile_netlink.hop(4, "fe80::2") + bare
+    said = heard(route(attribute(9, hops)))
+    assert [(event.link, event.via) for event in said if isinstance(event, RouteSeen)] == [
+        ("nl%258", None),
+        (LINK, None),
+        ("nl%4", "fe80::2"),
+        ("nl%258", None),
+    ]
+    assert malformed(route(attribute(9, bare + bytes(7)))) == ("netlink-attribute", 16 + 12 + 4 + 8)
+    assert malformed(route(attribute(9, bare + hostile_netlink.hop(-1, "fe80::1")))) == ("netlink-ifindex", 44)
+
+
+def test_a_router_of_the_other_family() -> None:
+    """RTA_VIA (RFC 8950): u16 family, address."""
+
+    def via(family: int, octets: bytes) -> bytes:
+        head = struct.pack("<BBBBBBBBI", 2, 0, 0, 0, 254, 9, 0, 1, 0)
+        return message(24, head + attribute(18, struct.pack("<H", family) + octets))
+
+    assert one_of(via(10, ip_address("fe80::5").packed)).via == "fe80::5"
+    assert one_of(via(2, bytes((192, 0, 2, 1)))).via == "192.0.2.1"
+    for family, size in ((10, 4), (2, 16), (2, 5), (10, 0), (7, 4), (0x0A0A, 16)):
+        assert malformed(via(family, bytes(size))) == ("netlink-value", 32)
+    empty = message(24, struct.pack("<BBBBBBBBI", 2, 0, 0, 0, 254, 9, 0, 1, 0) + attribute(18, b"\2"))
+    assert malformed(empty) == ("netlink-value", 32)
+
+
+def test_all_that_a_neighbour_message_says() -> None:
+    def said(state: int = 2, flags: int = 0, family: int = 10, *, more: bytes = b"", to: bytes = b"") -> bytes:
+        head = struct.pack("<BxxxiHBB", family, 0x0102, state, flags, 1)
+        return message(28, head + (to or attribute(1, ip_address("fe80::7").packed)) + more)
+
+    mac = attribute(2, bytes.fromhex("020000000009"))
+    assert one_of(said(0x04, 0x80, more=mac)) == NeighborSeen(
+        link="nl%258", address="fe80::7", state="stale", mac="02:00:00:00:00:09", router=True
+    )
+    states = {0: "none", 1: "incomplete", 2: "reachable", 0x20: "failed", 0x80: "permanent", 0x0104: "nud-0x104"}
+    assert {number: one_of(said(number)).state for number in states} == states
+    assert (one_of(said(flags=0x7F)).router, one_of(said()).mac) == (False, "")
+    assert one_of(said(family=2, to=attribute(1, bytes((192, 0, 2, 7))))).address == "192.0.2.7"
+    assert heard(said(family=7)) == ()
+    assert malformed(said(to=attribute(9))) == ("netlink-missing", 16)
+    assert malformed(said(to=attribute(1, bytes(4)))) == ("netlink-value", 32)
+
+
+def test_options_and_the_router_behind_them() -> None:
+    two = hostile_netlink.PORTAL + PIO
+    event = one_of(user_option(options=two, size=len(two), ifindex=0x0102))
+    assert isinstance(event, NdUserOptionSeen)
+    assert (event.link, event.router, event.icmp_type, event.data) == ("nl%258", "fe80::1", 134, two)
+    assert (len(event.options), event.options_at) == (2, 32)
+    exact = user_option(source=b"", size=8)
+    assert malformed(exact) == ("netlink-missing", 16)
+    assert malformed(user_option(source=b"", size=9)) == ("netlink-options", 18)
+    assert malformed(user_option(source=attribute(1, bytes(4)))) == ("netlink-value", 16 + 16 + 8 + 4)
+    # option 21 is never passed on by a kernel; from anybody else it would be one of the wrong place
+    pvd = b"\x15\1\0\0\0\0\1a"
+    (option,) = one_of(user_option(options=pvd)).options
+    assert option == IgnoredOption(21, "not-in-this-message", pvd, 8)
+
+
+def test_all_that_a_prefix_message_says() -> None:
+    octets = ip_address("2001:db8:0:1:2::").packed
+    lives = attribute(2, struct.pack("<II", 0x01020304, 0x05060708))
+    whole = hostile_netlink.prefix(attribute(1, octets), lives, ifindex=0x0102, flags=2)
+    assert one_of(whole) == PrefixSeen(
+        link="nl%258", prefix="2001:db8:0:1::/64", valid_s=0x05060708, preferred_s=0x01020304, autonomous=True
+    )
+    assert one_of(hostile_netlink.prefix(attribute(1, octets), width=128, flags=1)).on_link is True
+    assert malformed(hostile_netlink.prefix(attribute(1, octets), attribute(2, bytes(7)))) == ("netlink-value", 52)
+    assert malformed(hostile_netlink.prefix(attribute(1, octets + b"\0"))) == ("netlink-value", 32)
+
+
+def test_all_that_a_rule_says() -> None:
+    def said(flags: int, kind: int = 32, family: int = 10) -> Any:
+        head = struct.pack("<BBBBBBBBI", family, 128, 32, 0, 7, 0, 0, 2, flags)
+        ends = attribute(1, ip_address("2001:db8::1").packed) + attribute(2, ip_address("2001:db8::").packed)
+        return one_of(message(kind, head + ends))
+
+    event = RuleSeen(
+        link=LINK, family="ipv6", action="goto", table=7, source="2001:db8::/32", destination="2001:db8::1/128"
+    )
+    assert said(0x1) == event
+    assert said(0x2) == msgspec.structs.replace(event, invert=True)
+    gone = said(0x3, kind=33)
+    assert isinstance(gone, RuleGone)
+    assert (gone.source, gone.destination, gone.invert) == ("2001:db8::/32", "2001:db8::1/128", True)
+    assert malformed(rule(to=129)) == ("netlink-prefix-length", 17)
+    assert malformed(rule(family=2, of=33)) == ("netlink-prefix-length", 18)
+    assert len(heard(rule(family=2, of=32, to=32))) == len(heard(rule(of=128, to=128))) == 1
+
+
+# --- the names that the daemon puts before what it keeps -----------------------------------------------------
+
+
+def test_names_go_with_the_messages_they_name() -> None:
+    links = {3: (1, "eth0"), 2: (0, "wlan0"), 0x0102: (0x0304, "é")}
+    order = "<" if sys.byteorder == "little" else ">"
+    octets = naming(0x0102030405, links)
+    body = struct.pack(order + "Q", 0x0102030405)
+    for ifindex, (incarnation, name) in sorted(links.items()):
+        body += attribute(1, struct.pack(order + "iI", ifindex, incarnation) + name.encode(), order=order)
+    assert octets == message(0x7064, body, order=order).replace(b"\7\0\0\0\0\0\0\0", bytes(8), 1)
+    head = struct.pack(order + "BxHiII", 0, 1, 3, 0, 0)
+    told = [message(16, head[:4] + struct.pack(order + "i", one) + head[8:], order=order) for one in (3, 2, 0x0102, 9)]
+    data = octets + b"".join(told)
+    events = decode(data, 0, len(data), link=LINK, names={9: "known", 3: "before"}, namespace=5)
+    assert [(event.link, event.identity) for event in events if isinstance(event, LinkSeen)] == [
+        ("eth0", "netns:4328719365:3:1"),
+        ("wlan0", "netns:4328719365:2"),
+        ("é", "netns:4328719365:258:772"),
+        ("known", "netns:4328719365:9"),
+    ]
+    # a later one adds to it, and speaks of its own namespace
+    data = octets + naming(7, {9: (2, "tun0\x1b")}) + told[0] + told[3]
+    events = decode(data, 0, len(data), link=LINK, names={})
+    assert [(event.link, event.identity) for event in events if isinstance(event, LinkSeen)] == [
+        ("eth0", "netns:7:3:1"),
+        ("tun0\\x1b", "netns:7:9:2"),
+    ]
+    assert translate(captured(cooked(data))) == events
+    assert cooked(b"abc") == struct.pack("!HH10xH", 0, 824, 0) + b"abc"
+    assert naming(7, {}) == struct.pack(order + "IHHIIQ", 24, 0x7064, 0, 0, 0, 7)
+
+
+def test_names_that_are_none() -> None:
+    def named(*attributes: bytes) -> bytes:
+        return message(0x7064, bytes(8) + b"".join(attributes))
+
+    good = attribute(1, struct.pack("<iI", 3, 0) + b"a")
+    assert heard(named(good, good)) == ()
+    assert heard(named()) == ()
+    assert malformed(message(0x7064, bytes(7))) == ("netlink-body", 16)
+    assert malformed(named(good, attribute(1, struct.pack("<iI", 3, 0)))) == ("netlink-attribute", 16 + 8 + 16)
+    assert malformed(named(attribute(2, struct.pack("<iI", 3, 0) + b"a"))) == ("netlink-attribute", 24)
+    assert malformed(named(attribute(1, struct.pack("<iI", 3, 0) + b"a", length=17))) == ("netlink-attribute", 24)
+    assert malformed(named(attribute(1, struct.pack("<iI", 0, 0) + b"a"))) == ("netlink-ifindex", 28)
+    assert malformed(named(good, b"\1\0")) == ("netlink-attribute", 40)
+    # bytes that are no UTF-8 name a link all the same
+    data = named(attribute(1, struct.pack("<iI", 3, 0) + b"a\xff")) + link()
+    assert getattr(heard(data)[0], "link", "") == "a\\xff"
 
 
 # The kernel itself.

@@ -550,7 +550,7 @@ def _said(
         raise Malformed("dhcp4-op-message", at, f"{name} with op {op}")
 
     options: list[DhcpOption] = []
-    server = lease_zero = False
+    server, lease_zero = False, False
     for code, pieces_of_it in fragments.items():
         raw = _join(data, pieces_of_it)
         if name == "NAK" and code not in _IN_NAK:
@@ -613,7 +613,7 @@ def _gather(data: bytes, at: int, end: int, notes: list[Note]) -> _Gathered:
     fragments: dict[int, list[_Fragment]] = {}
     for one in _walk(data, at + _OPTIONS, end, notes):
         fragments.setdefault(one.code, []).append(one)
-    file_used = sname_used = False
+    file_used, sname_used = False, False
     nested: list[_Fragment] = []
     if OVERLOAD in fragments and not _is_nak(data, fragments):
         used = _read(_join(data, fragments[OVERLOAD]))[0]
