@@ -69,8 +69,6 @@ def message(draft: Draft, event: Dhcp4MessageSeen) -> None:
             _refused(draft, event, slot)
         case "RELEASE" | "DECLINE":
             _given_up(draft, event)
-        case _:
-            pass
 
 
 # What clients say
