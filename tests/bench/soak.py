@@ -47,15 +47,13 @@ def flood(folder: Path) -> None:
             if not meanwhile and "ffff::54" in at.resolver():
                 meanwhile = time.perf_counter() - refreshed
         until(lambda: "ffff::54" in at.resolver(), at.pvdd.tail)
-        last = at.told()[2]
-        until(lambda: at.told()[2] > last, at.pvdd.tail)  # the last of it is counted
-        heard, refused, lines = at.told()
+        told = at.all_told(int(RATE * SECONDS))
         phase = at.pvdd.state().pvds[at.REAL].phase
         row("flood", sending.said().splitlines()[-1], f"{RATE} a second for {SECONDS:.0f} s")
         row("  memory of both processes", f"{watched.memory_more:.1f} MiB more", "at most 50 (dhcpcd grew to 132)")
         row("  disk", f"{watched.disk_more:.2f} MiB more", "at most 5")
         row("  GetStatus meanwhile", watched.answered(), "within 100 (networkd aborts)")
-        row("  let in, refused, records that say so", f"{heard}, {refused}, {lines}", "a few")
+        row("  let in, refused, lost, records that say so", ", ".join(map(str, told)), "a few records")
         how = f"{phase}, refreshed {'meanwhile' if meanwhile else 'behind it'}"
         row("  the real PvD", how, "placed and refreshed")
 

@@ -6,6 +6,7 @@ tests.live.flood LINK RATE SECONDS` sends; `Watched` is what a daemon does meanw
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import statistics
@@ -13,11 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.running.client import Client
-from events.frames import FramesRefused
+from events.frames import FramesLost, FramesRefused
 from events.router import RouterAdvertised
-from tests.live.lab import Daemon, Lab, Program, advertisement, ours
+from tests.live.lab import Daemon, Lab, Program, advertisement, ours, until
 from tests.wire.packets import complement, name, pio, pvd, rdnss
 
 BATCH = 50  # frames between two looks at the clock
@@ -50,6 +52,7 @@ def send(link: str, rate: int, seconds: float) -> int:
     total = int(rate * seconds)
     made = forged()
     frames = [next(made) for _ in range(total)]
+    gc.disable()  # it would look at all of these again and again
     sent = 0
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((link, 0))
@@ -83,6 +86,15 @@ def on_disk(journal: Path) -> int:
     return sum(one.stat().st_size for one in journal.parent.glob(journal.name + "*"))
 
 
+class Told(NamedTuple):
+    """RAs that were let in; frames that were refused; frames that the kernel lost; the records that count these."""
+
+    heard: int
+    refused: int
+    lost: int
+    lines: int
+
+
 class Flooded:
     """A host with pvdd, a router with a real PvD, and somebody who floods their link."""
 
@@ -91,17 +103,14 @@ class Flooded:
     def __init__(self, lab: Lab) -> None:
         switch = lab.host("switch")
         self.host, self.router, self.evil = (lab.host(one) for one in ("h", "r", "evil"))
-        for one in (
-            self.host,
-            self.router,
-            self.evil,
-            switch,
-        ):  # what Linux's own RA processing makes of it is not asked
-            one.sysctl("net.ipv6.conf.default.accept_ra", 0)
+        self.host.sysctl("net.ipv6.conf.default.accept_ra", 0)  # what Linux makes of it is not asked
+        for one in (self.router, self.evil, switch):  # nor what it takes others to keep a neighbour for each of them
+            one.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
         lab.bridge(switch, "br0")
         for number, one in enumerate((self.host, self.router, self.evil)):
             lab.veth(one, "eth0", switch, f"p{number}")
             switch.ip("link", "set", f"p{number}", "master", "br0")
+        self.said = 0
         self.pvdd = lab.pvdd(self.host, "--projection", "netns")
         self.wire = self.router.wire("eth0")
         self.refresh("2001:db8:ffff::53")
@@ -109,6 +118,7 @@ class Flooded:
 
     def refresh(self, server: str) -> None:
         """The real router says it again, with this resolver."""
+        self.said += 1
         self.wire.advertise(pvd(name("real.example."), pio("2001:db8:ffff::"), rdnss(server)))
 
     def resolver(self) -> str:
@@ -123,11 +133,25 @@ class Flooded:
         self.pvdd.wait(FramesRefused)
         return flood
 
-    def told(self) -> tuple[int, int, int]:
-        """Of the journal: RAs that were let in, frames that were refused, and the records that say so."""
+    def told(self) -> Told:
+        """What the journal says of it."""
         events = [one.event for one in self.pvdd.records()]
-        refused = [one for one in events if isinstance(one, FramesRefused)]
-        return sum(isinstance(one, RouterAdvertised) for one in events), sum(one.count for one in refused), len(refused)
+        counted = [one for one in events if isinstance(one, (FramesRefused, FramesLost))]
+        return Told(
+            sum(isinstance(one, RouterAdvertised) for one in events),
+            sum(one.count for one in counted if isinstance(one, FramesRefused)),
+            sum(one.count for one in counted if isinstance(one, FramesLost)),
+            len(counted),
+        )
+
+    def all_told(self, sent: int) -> Told:
+        """The same, once each of so many forged RAs, and the real ones, is let in, refused or lost."""
+
+        def ask() -> Told | None:
+            told = self.told()
+            return told if told.heard + told.refused + told.lost >= sent + self.said else None
+
+        return until(ask, self.pvdd.tail)
 
 
 class Watched:
