@@ -17,7 +17,7 @@ import pytest
 
 from events.session import RequestRefused
 from tests.live.lab import PVDCTL, ROOT, Daemon, Host, Lab, ours, until
-from tests.wire.packets import name, pio, pvd, rdnss
+from tests.wire.packets import dnssl, name, pio, pvd, rdnss
 
 PVD = "fqdn:provider.example."
 ASK = """
@@ -118,7 +118,7 @@ def test_a_second_pvdd_leaves_the_first_ones_socket_and_journal_alone(lab: Lab) 
     assert json.loads(pvdd.ctl("call", "GetStatus").stdout)["session"]["pid"] == pvdd.pid
 
 
-@pytest.mark.covers("feat:N1", "feat:N2", "feat:N4")
+@pytest.mark.covers("feat:N1", "feat:N2", "feat:N3", "feat:N4")
 def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab: Lab) -> None:
     host, router = lab.host("h"), lab.host("r")
     lab.veth(host, "eth0", router, "eth1")
@@ -126,8 +126,10 @@ def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab
     wire = router.wire("eth1")
     watching = host.start(*PVDCTL, "monitor", "--jsonl", env=ours())
     until(lambda: pvdd.subscribers() == 1, watching.said)
-    for server in ("2001:db8:1::53", "2001:db8:1::53", "2001:db8:1::54"):
-        wire.advertise(pvd(name("provider.example."), pio("2001:db8:1::"), rdnss(server)))
+    for _ in range(2):
+        wire.advertise(pvd(name("provider.example."), pio("2001:db8:1::"), rdnss("2001:db8:1::53")))
+    together = (pio("2001:db8:1::"), pio("2001:db8:9::"), rdnss("2001:db8:1::54"), dnssl(name("corp.example.")))
+    wire.advertise(pvd(name("provider.example."), *together))
     wire.advertise(pvd(name("provider.example."), pio("2001:db8:1::", valid=0, preferred=0)), lifetime=0)
     watching.says("2001:db8:1::54")
     wire.advertise(pvd(name("other.example."), pio("2001:db8:2::")), source="fe80::2")
@@ -141,6 +143,9 @@ def test_who_watches_is_told_of_each_change_once_and_goes_on_behind_a_cursor(lab
         ["2001:db8:1::53"],
         ["2001:db8:1::54"],
     ], "what changed is named"
+    assert {item["kind"] for item in mine[1]["added"]} == {"prefix", "dns", "search"}, (
+        "what one RA changes comes at once"
+    )
 
     behind = host.start(*PVDCTL, "monitor", "--jsonl", "--cursor", mine[0]["cursor"], env=ours())
     behind.says("other.example.")
