@@ -106,6 +106,7 @@ def test_without_dhcpv4_the_first_pvd_of_a_router_takes_the_place_over() -> None
 def test_a_lease_that_comes_before_any_router_makes_the_fall_back_the_first_pvd() -> None:
     said = told().leases4(GATEWAY, mac=MAC)
     assert connection(said).adopter == FALLBACK and said.owners("dhcp4") == [FALLBACK]
+    assert [one.placed for one in said.state.grants.values()] == [FALLBACK], "who asked has it, without a settle time"
     place = placing.wanted(said.state, (FALLBACK, "e0", 1))
     assert place is not None and place.netns == PLACE
     assert [one.address for one in place.addresses] == ["192.0.2.10/24"]

@@ -13,6 +13,7 @@ from tests.sim.build import (
     announcement,
     defence,
     dhcp4,
+    flag,
     ia_address,
     ia_na,
     lease4,
@@ -122,7 +123,9 @@ def test_the_decline_that_follows_a_conflict_is_the_same_one() -> None:
 def test_who_declines_rests_ten_seconds_before_it_asks_again(rest_s: float, hasty: bool) -> None:
     told = leased().at(1).hear(probe(HERE), defence(HERE, OTHER), dhcp4("DECLINE", addresses(50, HERE), xid=7))
     assert told.alive() == []
-    told.at(1 + rest_s).hear(dhcp4("DISCOVER", xid=8))
+    told.at(1 + rest_s)
+    assert "dhcp4-client-hasty" not in told.hear(dhcp4("INFORM", ciaddr=HERE, xid=9)).findings()  # no try for a lease
+    told.hear(dhcp4("DISCOVER", xid=8))
     assert ("dhcp4-client-hasty" in told.findings()) is hasty
 
 
@@ -148,5 +151,7 @@ def test_an_address_is_announced_after_probes_and_two_seconds_of_quiet() -> None
     for told in (leased(), leased().hear(probe("192.0.2.11")), leased().at(1).hear(probe(HERE)).at(2.9)):
         found = told.hear(announcement(HERE), announcement(HERE)).findings()["dhcp4-client-unprobed"]
         assert (found.count, found.link) == (1, "e0")  # the second of an announcement's two is no news
+    rapid = Story().hear(dhcp4("DISCOVER", flag(80)), lease4(HERE, flag(80)))
+    assert "dhcp4-client-unprobed" in rapid.hear(announcement(HERE)).findings()
     renewed = leased().at(1800).hear(dhcp4("REQUEST", ciaddr=HERE, xid=9))
     assert renewed.hear(lease4(xid=9), announcement(HERE)).findings() == {}

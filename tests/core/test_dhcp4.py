@@ -56,6 +56,11 @@ def test_a_nak_of_our_request_ends_the_lease() -> None:
     assert (last.cause, last.phase) == ("refused", "gone")
 
 
+@pytest.mark.covers("rfc:V03", "rfc:V26")
+def test_after_a_nak_no_other_answer_counts() -> None:
+    assert Story().hear(asked(), dhcp4("NAK"), lease4()).alive() == []
+
+
 @pytest.mark.covers("rfc:V03", "rfc:V26", "rfc:V01")
 @pytest.mark.parametrize("nak", [dhcp4("NAK", xid=1), dhcp4("NAK", xid=9), dhcp4("NAK", xid=2, mac=OTHER)])
 def test_any_other_nak_ends_nothing(nak: Dhcp4MessageSeen) -> None:
@@ -122,6 +127,7 @@ def test_an_inform_gives_options_and_no_lease() -> None:
     assert told.keys(HOME, "address") == []
     assert told.keys(HOME, "lease") == []
     assert told.at(4000).keys(HOME, "dns") == [DNS]  # an ignored lease time ends nothing
+    assert told.hear(lease4(resolvers=("192.0.2.54",))).keys(HOME, "dns") == [DNS]  # it was answered
 
 
 @pytest.mark.covers("rfc:V11")
@@ -204,6 +210,10 @@ def test_a_client_is_its_id_or_else_its_mac() -> None:
     assert sorted(one.host for one in told.instances(HOME)) == ["ff0a", "ff0b"]
     as_mac = Story().hear(dhcp4("REQUEST", identifier(61, "01" + CLIENT.replace(":", ""))), lease4())
     assert [one.host for one in as_mac.instances(HOME)] == [CLIENT]
+    for id in ("0001020304050a", "01020304050607ff"):  # as long as a MAC's, but of no hardware; longer than a MAC's
+        assert [one.host for one in Story().hear(dhcp4("REQUEST", identifier(61, id)), lease4()).instances(HOME)] == [
+            id
+        ]
 
 
 @pytest.mark.covers("rfc:V32")
@@ -215,12 +225,19 @@ def test_an_ack_without_server_id_is_of_the_server_that_was_asked() -> None:
     told.at(300).hear(renewal, dhcp4("ACK", number(51, 600), yiaddr="192.0.2.10", xid=2))
     assert told.holdings(HOME, "lease")["dhcp4"][1] == "192.0.2.7"  # that of the lease it holds
     assert told.ends(HOME, "address", "192.0.2.10/32") == 900
+    again = dhcp4("REQUEST", addresses(50, "192.0.2.10"), addresses(54, "192.0.2.8"), xid=3)
+    told.hear(again, dhcp4("ACK", number(51, 600), yiaddr="192.0.2.10", xid=3))  # the same words, of another server
+    assert told.holdings(HOME, "lease")["dhcp4"][1] == "192.0.2.8"
+    unnamed = Story().hear(asked(), dhcp4("ACK", number(51, 600), yiaddr="192.0.2.10"))
+    assert unnamed.holdings(HOME, "lease")["dhcp4"][1] == ""
 
 
 def test_an_ack_without_a_usable_lease_is_a_finding() -> None:
     told = Story().hear(asked(), dhcp4("ACK", text(15, "one.example"), yiaddr="192.0.2.10"))
     assert told.alive() == []
     assert "dhcp4-no-lease-time" in told.findings()
+    for life, alive in ((0, []), (1, [HOME])):
+        assert Story().hear(asked(), lease4(life=life)).alive() == alive
 
 
 @pytest.mark.covers("rfc:V01")

@@ -71,6 +71,8 @@ def test_a_reboot_that_nobody_answers_leaves_the_lease_unverified_to_its_end() -
     assert told.at(3599).alive() == [HOME] and told.at(3600).alive() == []
     answered = Story().leases4().at(1000).hear(dhcp4("REQUEST", WISH, xid=9), lease4(xid=9))
     assert [one.verified for one in answered.state.grants.values()] == [True]
+    elsewhere = Story().leases4().hear(dhcp4("REQUEST", addresses(50, "192.0.2.11"), xid=9))
+    assert [one.verified for one in elsewhere.state.grants.values()] == [True]  # it asks for another address
 
 
 @pytest.mark.covers("rfc:V01", "rfc:V26", "evil:E96")

@@ -318,6 +318,7 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
     found = told.findings()[code]
     assert 1 <= found.because <= told.state.seq
     assert "{" not in found.text and "None" not in found.text
+    assert found.link == "" or found.link in told.state.links
     assert code not in does_not().findings()
 
 

@@ -133,6 +133,17 @@ def test_a_delegated_prefix_is_placed_in_one_pvd_too() -> None:
     none = Story().hear(ra(R1), ra(R2)).asks6("REQUEST", ia_pd(ia_prefix(given)))
     assert none.owners("dhcp6-prefix", given) == [I1, I2]
     assert placed(none, "dhcp6-prefix") == [I1]
+    none.at(1).hear(ra(R3, pvd("x.example.", pio(P)), m=True))
+    assert (none.owners("dhcp6-prefix", given), placed(none, "dhcp6-prefix")) == ([X], [X])  # the only one that may
+
+
+@pytest.mark.covers("rfc:P37")
+def test_a_pvd_that_takes_back_m_keeps_the_address_that_is_used_there() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P)), m=True), ra(R2)).asks6("REQUEST", ia_na(ia_address(A)))
+    assert placed(told, "dhcp6-address") == [X]
+    told.at(1).hear(ra(R1, pvd("x.example.", pio(P))))
+    assert told.owners("dhcp6-address", A) == [I2]
+    assert placed(told, "dhcp6-address") == [X]
 
 
 # Live, the host's own links

@@ -33,6 +33,10 @@ def test_only_who_asked_for_it_waits() -> None:
     unasked = Story().hear(discover(SILENT), offer(number(108, 600)))  # type: ignore[arg-type]
     assert waits(unasked) is None
     assert "dhcp4-unasked-v6only" in unasked.findings() and "dhcp4-unasked-v6only" not in asked.findings()
+    late = Story().hear(dhcp4("REQUEST", addresses(50, "192.0.2.10"), ASKS), offer(number(108, 600)))  # type: ignore[arg-type]
+    assert waits(late) is None, "an OFFER that comes when another was taken"
+    nobodys = Story().hear(discover(), dhcp4("OFFER", number(108, 600)))  # type: ignore[arg-type]
+    assert waits(nobodys) is None, "an OFFER of no server can't be taken (RFC 2131, table 3)"
 
 
 @pytest.mark.covers("rfc:F32", "rfc:F36")
@@ -61,6 +65,10 @@ def test_an_ack_has_its_client_wait_after_a_reboot_only() -> None:
     lost = Story().leases4().at(10).hear(dhcp4("REQUEST", wish, ASKS, xid=2))
     assert lost.hear(lease4("192.0.2.10", number(108, 600), xid=2)).alive() == []  # what it had is over, too
     assert lost.history(HOME)[-1].cause == "ipv6-only"
+    for chosen, ignores in (("192.0.2.2", False), ("192.0.2.1", True)):  # who said so is not to be asked
+        told = Story().hear(dhcp4("REQUEST", wish, ASKS), lease4("192.0.2.10", number(108, 600)))
+        told.hear(dhcp4("REQUEST", wish, addresses(54, chosen), ASKS, xid=2))
+        assert ("dhcp4-client-ignores-v6only" in told.findings()) is ignores
 
 
 @pytest.mark.covers("rfc:F34")
