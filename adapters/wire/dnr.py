@@ -167,7 +167,6 @@ def read_params(data: bytes, at: int, end: int) -> tuple[ServiceParam, ...]:
     """
     params: list[ServiceParam] = []
     places: dict[int, tuple[int, bytes]] = {}
-    last = -1  # below key 0, which may well come first
     start = at
     while at < end:
         if at + 4 > end:
@@ -176,12 +175,11 @@ def read_params(data: bytes, at: int, end: int) -> tuple[ServiceParam, ...]:
         size = data[at + 2] << 8 | data[at + 3]
         if at + 4 + size > end:
             raise BadResolver("svc-truncated", at + 2)
-        if key <= last:
+        if params and key <= params[-1].key:
             raise BadResolver("svc-order", at)
         value = bytes(data[at + 4 : at + 4 + size])
         places[key] = (at, value)
         params.append(ServiceParam(key, value.hex(), _param_text(key, value, at)))
-        last = key
         at += 4 + size
 
     if ALPN not in places:

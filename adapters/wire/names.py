@@ -35,11 +35,6 @@ _AS_SENT: Final = tuple(chr(octet) if octet in _KEPT else f"\\{octet:03d}" for o
 _CANONICAL: Final = tuple(text.lower() if octet in _KEPT else text for octet, text in enumerate(_AS_SENT))
 
 
-def label_text(label: bytes) -> str:
-    """One label's octets as they stand in a canonical name, without a dot."""
-    return "".join([_CANONICAL[octet] for octet in label])
-
-
 @lru_cache(maxsize=NAMES_REMEMBERED)
 def _texts(wire: bytes) -> tuple[str, str]:
     """(canonical, as sent) of a whole uncompressed name that is known to be well formed."""
@@ -66,10 +61,7 @@ def name_end(data: bytes, at: int, end: int) -> int:
             raise BadName("name-unterminated", end)  # where the octets run out: the label claims more than there are
         size = data[at]
         if size == 0:
-            at += 1
-            if at - start > NAME_OCTETS_MAX:
-                raise BadName("name-too-long", start)
-            return at
+            return at + 1
         if size > LABEL_OCTETS_MAX:
             # 11 is a pointer, 01 and 10 never became label types that anyone may send here (RFC 6891 §5, RFC 1035).
             raise BadName("name-compressed" if size >= 0xC0 else "name-label", at)
@@ -128,8 +120,6 @@ def read_compressed(data: bytes, at: int) -> tuple[str, int]:
         size = data[at]
         if size == 0:
             wire.append(0)
-            if len(wire) > NAME_OCTETS_MAX:
-                raise BadName("name-too-long", at)
             return _texts(bytes(wire))[0], after if after >= 0 else at + 1
         if size <= LABEL_OCTETS_MAX:
             if at + 1 + size > end:

@@ -90,7 +90,10 @@ def test_a_name_of_its_own_is_needed_and_alone_enough() -> None:
 
 @pytest.mark.covers("evil:E24")
 def test_in_an_ra_padding_is_told_from_a_second_field() -> None:
-    assert read(u16(17) + ADN + bytes(7), ND).addresses == ()
+    for size in range(8):
+        assert read(u16(17) + ADN + bytes(size), ND) == Resolver(1, "dns.example.net.", (), ())
+    assert refused(u16(17) + ADN + bytes(6) + b"\1", ND) == "dnr-no-address"
+    assert refused(u16(17) + ADN + b"\1", ND) == "dnr-truncated"
     assert refused(u16(17) + ADN + bytes(8), ND) == "dnr-no-address"
     assert refused(u16(17) + ADN + b"\0\x10" + bytes(3), ND) == "dnr-truncated"
     assert read(nd(pad=bytes(7)), ND) == WHOLE
@@ -117,6 +120,11 @@ def test_addresses_no_packet_reaches_are_dropped_singly() -> None:
     four = ip("127.0.0.53") + ip("224.0.0.251") + ip("0.0.0.0") + ip("255.255.255.255")
     assert read(u8(17) + ADN + u8(16) + four + H2 + PATH, DHCP4).addresses == ()
     assert read(six(servers=ip("fe80::53"))).addresses == ("fe80::53",)  # a link-local server is legal
+    two = ip("192.0.2.53") + ip("255.255.255.254")
+    assert read(u8(17) + ADN + u8(8) + two + H2 + PATH, DHCP4).addresses == ("192.0.2.53", "255.255.255.254")
+    several = tuple(f"2001:db8::{at}" for at in range(1, 20))
+    assert read(six(servers=b"".join(map(ip, several)))).addresses == several
+    assert read(nd(servers=b"".join(map(ip, several))), ND).addresses == several
 
 
 @pytest.mark.covers("rfc:F22", "evil:E24")
@@ -135,6 +143,12 @@ def test_addresses_no_packet_reaches_are_dropped_singly() -> None:
         (H2 + param(7, b"https://a.example/{?dns}"), "svc-dohpath"),
         (H2 + param(7, b"/q{?dns"), "svc-dohpath"),
         (H2 + param(7, b"/\xff{?dns}"), "svc-dohpath"),
+        (H2 + param(7, b"/ {?dns}"), "svc-dohpath"),
+        (H2 + param(7, b"/\x7f{?dns}"), "svc-dohpath"),
+        (H2 + param(7, b"/{dns}/{a"), "svc-dohpath"),
+        (H2 + param(7, b"/{*dns}"), "svc-dohpath"),
+        (H2 + param(7, b"/{dnsX}"), "svc-dohpath"),
+        (H2 + param(7, b"/{dns:9}")[:-1], "svc-truncated"),
         (PATH + H2, "svc-order"),
         (H2 + H2 + PATH, "svc-order"),
         (DOT + param(3, u16(0)), "svc-port"),
@@ -169,9 +183,20 @@ def test_service_parameters_that_are_right() -> None:
         ServiceParam(3, "0355", "853"),
         ServiceParam(65280, "0102", ""),
     )
-    for template in (b"/{+dns}", b"/q{?a,dns}", b"/q{?dns*}", b"/q{?dns:9}", b"/{a}/q{&dns}"):
+    operators = [b"/{" + bytes((one,)) + b"dns}" for one in b"+#./;?&"]  # RFC 6570 §2.2
+    more = [b"/!~{dns}", b"/{dns}{a}", b"/{dns,a}", b"/{a:1,dns:2}", b"/{dns}}"]
+    for template in (*operators, *more, b"/q{?a,dns}", b"/q{?dns*}", b"/q{?dns:9}", b"/{a}/q{&dns}"):
         assert read(six(svc=H2 + param(7, template))).params[1].text == template.decode()
     assert read(six(svc=param(1, b"\x04a,\\\n"))).params[0].text == "a\\x2c\\x5c\\x0a"
+    assert read(six(svc=param(1, b"\x04!~ \x7f\x01X"))).params[0].text == "!~\\x20\\x7f,X"
+    assert read(six(svc=DOT + param(3, u16(1)))).params[1].text == "1"
+    assert read(six(svc=DOT + param(8, b"") + param(0x0108, b""))).params[1:] == (
+        ServiceParam(8, "", ""),
+        ServiceParam(0x0108, "", ""),
+    )
+    assert read(six(svc=DOT + param(9, bytes(0x0102)))).params[1].value == "00" * 0x0102
+    three = param(0, u16(1) + u16(3) + u16(7))
+    assert read(six(svc=three + H2 + param(3, u16(853)) + PATH)).params[0].text == "alpn,port,dohpath"
 
 
 def total(body: bytes, form: Form, priority: int = 1) -> None:

@@ -47,6 +47,12 @@ def test_names_at_their_limits() -> None:
     refused(b"\x01a\xc0\0", "name-compressed", 2)
     refused(b"\x03ab", "name-unterminated", 3)
     refused(b"", "name-unterminated", 0)
+    assert read_name_as_sent(b"\xff\0", 1, 2) == (".", ".", 2)
+    # what is too long says where it begins, wherever that is
+    with pytest.raises(BadName) as bad:
+        read_name(b"\xff\xff" + b"\x01a" * 200, 2, 402)
+    assert (bad.value.reason, bad.value.offset) == ("name-too-long", 2)
+    assert read_name(b"\xff\xff" + b"\x01a" * 127 + b"\0", 2, 257) == ("a." * 127, 257)
 
 
 def test_nothing_is_read_at_or_past_the_end_given() -> None:
@@ -59,8 +65,11 @@ def test_lists_end_at_padding_only_where_padding_is_known() -> None:
     octets = b"\x01a\0\x01b\0\0\0"
     assert read_names(octets, 0, 8, padded=True) == ("a.", "b.")
     assert read_names(octets, 0, 8) == ("a.", "b.", ".", ".")
-    with pytest.raises(BadName, match="name-count"):
+    assert read_names(b"\xff" + octets, 1, 7, padded=True) == ("a.", "b.")
+    assert len(read_names(bytes(4096), 0, 4096)) == 4096
+    with pytest.raises(BadName, match="name-count") as bad:
         read_names(bytes(65536), 0, 65536)
+    assert bad.value.offset == 4096
 
 
 @given(labels)
@@ -95,19 +104,29 @@ def test_pointers_lead_strictly_back() -> None:
     golden = bytes.fromhex("03656e67056170706c6503636f6d00096d61726b6574696e67c004")
     assert read_compressed(golden, 0) == ("eng.apple.com.", 15)
     assert read_compressed(golden, 15) == ("marketing.apple.com.", 27)
-    for octets, at, reason in (
-        (b"\x01a\xc0\x02", 0, "name-pointer-loop"),  # itself
-        (b"\x01a\xc0\x00", 0, "name-pointer-loop"),  # the start of its own labels
-        (b"\xc0\x02\xc0\x00", 2, "name-pointer-forward"),  # back, then forth
-        (b"\x01a\xc0\x09\x01b\0", 0, "name-pointer-forward"),
-        (b"\x01a\xff\xff", 0, "name-pointer-forward"),  # past the end
-        (b"\x01a\xc0", 0, "name-unterminated"),
-        (b"\x01a", 0, "name-unterminated"),
-        (b"\x41a\0", 0, "name-label"),
+    # of several pointers the first ends the name where it stands; they reach past 255
+    chain = b"\x01a\0\x01b\xc0\0\x01c\xc0\x03\x01d"
+    assert read_compressed(chain, 7) == ("c.b.a.", 11)
+    assert read_compressed(chain, 3) == ("b.a.", 7)
+    assert read_compressed(bytes(300) + b"\x01a\0\x01b\xc1\x2c\0", 303) == ("b.a.", 307)
+    assert read_compressed(b"\0", 0) == (".", 1)
+    for octets, at, reason, offset in (
+        (b"\x01a\xc0\x02", 0, "name-pointer-loop", 2),  # itself
+        (b"\x01a\xc0\x00", 0, "name-pointer-loop", 2),  # the start of its own labels
+        (b"\xc0\x02\xc0\x00", 2, "name-pointer-forward", 0),  # back, then forth
+        (b"\x01a\x01b\xc0\x02", 2, "name-pointer-loop", 4),  # the start of where it was entered
+        (b"\x01a\xc0\x09\x01b\0", 0, "name-pointer-forward", 2),
+        (b"\x01a\xff\xff", 0, "name-pointer-forward", 2),  # past the end
+        (b"\x01a\xc0", 0, "name-unterminated", 2),
+        (b"\x01a", 0, "name-unterminated", 2),
+        (b"\x01a\x02b", 0, "name-unterminated", 2),
+        (b"\x41a\0", 0, "name-label", 0),
+        (b"\x01a\x80\0", 0, "name-label", 2),
+        (b"", 0, "name-unterminated", 0),
     ):
         with pytest.raises(BadName) as bad:
             read_compressed(octets, at)
-        assert bad.value.reason == reason
+        assert (bad.value.reason, bad.value.offset) == (reason, offset), octets
 
 
 @pytest.mark.covers("evil:E55")
@@ -118,8 +137,13 @@ def test_a_chain_of_pointers_cannot_outgrow_a_name() -> None:
         here = len(octets)
         octets += b"\x3f" + b"b" * 63 + bytes((0xC0 | last >> 8, last & 255))
         last = here
-    with pytest.raises(BadName, match="name-too-long"):
+    with pytest.raises(BadName, match="name-too-long") as bad:
         read_compressed(bytes(octets), last)
+    assert bad.value.offset == last - 3 * 66  # of the fourth label of 64 octets
+    most = b"\x3e" + b"a" * 62 + b"\0" + b"\x3f" + b"b" * 63 + b"\x3f" + b"c" * 63 + b"\x3e" + b"d" * 62 + b"\xc0\0"
+    assert len(read_compressed(most, 64)[0]) == 254  # 255 octets with their lengths and the zero
+    with pytest.raises(BadName, match="name-too-long"):
+        read_compressed(most.replace(b"\x3e" + b"d" * 62, b"\x3f" + b"d" * 63), 64)
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
