@@ -13,7 +13,7 @@ INFINITY: Final = 0xFFFFFFFF  # the lifetime that never ends: RFC 4861 §4.6.2, 
 class Malformed(Exception):
     """Octets that break a rule of their protocol. `offset` is in the frame."""
 
-    def __init__(self, rule: str, offset: int, detail: str = "") -> None:
+    def __init__(self, rule: str, offset: int, detail: str) -> None:
         self.rule = rule
         self.offset = offset
         self.detail = detail

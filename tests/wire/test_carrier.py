@@ -116,7 +116,8 @@ def test_where_each_link_layer_ends_and_what_it_says_of_its_sender() -> None:
         assert link_layer(LINUX_SLL2, head) == (20, "ipv4", (), "")
     for linktype, order in ((NULL, "<"), (NULL, ">"), (LOOP, ">")):
         for family, protocol in ((2, "ipv4"), (10, "ipv6"), (30, "ipv6"), (0, ""), (7, "")):
-            assert link_layer(linktype, struct.pack(order + "I", family)) == (4, protocol, (), "")
+            for behind in (b"", b"\x60"):  # what follows is no part of it
+                assert link_layer(linktype, struct.pack(order + "I", family) + behind) == (4, protocol, (), "")
     for linktype in (RAW, RAW_BSD, RAW_OPENBSD):
         for version, protocol in ((4, "ipv4"), (6, "ipv6"), (5, "")):
             assert link_layer(linktype, bytes((version << 4,))) == (0, protocol, (), "")
