@@ -101,6 +101,43 @@ def test_a_redirect() -> None:
     assert rule(*translate(redirect(source="2001:db8::1"))) == "redirect source-not-link-local"
 
 
+@pytest.mark.covers("rfc:N25", "evil:E89", "evil:E90")
+def test_whose_addresses_may_stand_where() -> None:
+    """The bounds of fe80::/10 and ff00::/8 in each field of a message that has to be of one, or must not be."""
+    good_ones = dict.fromkeys(("fe80::", "febf::1"), True)
+    bad_ones = dict.fromkeys(("fe40::1", "fec0::1", "fd80::1", "ff80::1"), False)
+    for source, good in (good_ones | bad_ones).items():
+        assert isinstance(one(*translate(redirect(source=source))), Redirected) is good, source
+        assert isinstance(one(*translate(redirect(target=source, to="2001:db8::5"))), Redirected) is good, source
+    assert isinstance(one(*translate(redirect(target="2001:db8::5", to="2001:db8::5"))), Redirected)
+    assert rule(*translate(redirect(target="ff02::1", to="ff02::1"))) == "redirect redirect-destination"
+    assert isinstance(one(*translate(redirect(to="feff::1"))), Redirected)
+    for packet in (rs, ns, na):
+        for source, good in (("feff::1", True), ("ff00::", False), ("ff02::1", False)):
+            read = one(*translate(packet(source=source)))
+            assert isinstance(read, FrameRejected) is not good
+            assert good or getattr(read, "rule", "") == "source-multicast"
+    for target, good in (("feff::1", True), ("ff00::", False)):
+        assert isinstance(one(*translate(ns(target=target))), NeighborSolicited) is good
+        assert isinstance(one(*translate(na(target=target))), NeighborAdvertised) is good
+    # a probe goes to a solicited-node address, of whatever target
+    assert isinstance(one(*translate(ns(source="::", destination="ff02::1:ffff:ffff"))), NeighborSolicited)
+    assert rule(*translate(ns(source="::", destination="ff02::1:fe00:1"))) == "ns ns-unspecified-destination"
+    assert isinstance(one(*translate(ns(destination="2001:db8::1"))), NeighborSolicited)
+    assert isinstance(one(*translate(na(flags=0xC0, destination="feff::1"))), NeighborAdvertised)
+    assert isinstance(one(*translate(na(flags=0xBF, destination=NODES))), NeighborAdvertised)
+
+
+def test_who_has_no_address_names_no_link_layer_address_wherever_it_stands() -> None:
+    nonce = option(14, bytes(14))
+    for packet in (rs, ns):
+        event = one(*translate(packet(nonce, nonce, SLLA, source="::")))
+        assert isinstance(event, FrameRejected)
+        start = 14 + 40 + (8 if packet is rs else 24)
+        assert (event.rule, event.offset) == ("source-lla-from-unspecified", start + 32)
+        assert not isinstance(one(*translate(packet(nonce, TLLA, source="::"))), FrameRejected)
+
+
 @pytest.mark.covers("rfc:N26", "evil:E91")
 def test_options_of_other_messages_are_ignored_and_the_message_kept() -> None:
     prefix = pio("2001:db8::")

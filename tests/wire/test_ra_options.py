@@ -11,6 +11,7 @@ from events.router import (
     EncryptedDns,
     FlagsExtension,
     IgnoredOption,
+    MifContainer,
     Mtu,
     NdOption,
     Pref64,
@@ -28,6 +29,7 @@ from tests.wire.packets import (
     A9_DNR,
     A9_DNR_ADN_ONLY,
     A9_DNSSL,
+    A9_MIF_UUID,
     A9_PORTAL,
     A9_PREF64_64,
     A9_PREF64_96,
@@ -40,11 +42,14 @@ from tests.wire.packets import (
     SLLA,
     dnssl,
     header,
+    mif,
+    mif_id,
     mtu,
     name,
     nd,
     option,
     pio,
+    pvd,
     ra,
     rdnss,
     rio,
@@ -213,6 +218,15 @@ def test_the_unknown_and_the_misplaced_cost_nothing_else() -> None:
     )
 
 
+@pytest.mark.covers("rfc:N06", "rfc:N26")
+def test_which_of_the_256_types_an_ra_defines() -> None:
+    read = {code: only(option(code, bytes(6))) for code in range(256) if code != 21}  # whose name may not be the root
+    strays = [code for code, found in read.items() if getattr(found, "reason", "") == "not-in-this-message"]
+    unknown = [code for code, found in read.items() if isinstance(found, UnknownOption)]
+    assert strays == [2, 4, 64]
+    assert set(read) - set(unknown) == {1, 2, 3, 4, 5, 24, 25, 26, 31, 37, 38, 63, 64, 144}
+
+
 @pytest.mark.covers("rfc:N05")
 def test_a_zero_length_anywhere_leaves_nothing() -> None:
     options = [SLLA, pio("2001:db8::"), mtu(1500)]
@@ -252,6 +266,68 @@ def test_only_the_first_flags_extension_counts() -> None:
     first, _, second = said(option(26, b"\x80"), mtu(1500), again).options
     assert getattr(first, "bits", "") == "800000000000"
     assert second == IgnoredOption(26, "duplicate-flags-extension", again, 8)
+
+
+@pytest.mark.covers("rfc:N33")
+def test_a_container_has_a_first_flags_extension_of_its_own() -> None:
+    first, again = option(26, b"\x80"), option(26, b"\x01")
+    expected = (FlagsExtension("800000000000"), IgnoredOption(26, "duplicate-flags-extension", again, 8))
+    outer, inside, container = said(again, pvd(name("x.example"), first, again), mif(mif_id(), first, again)).options
+    assert outer == FlagsExtension("010000000000")
+    assert isinstance(inside, PvdOption) and inside.options == expected
+    assert isinstance(container, MifContainer) and container.options[1:] == expected
+
+
+@pytest.mark.covers("rfc:N11")
+def test_prefixes_at_the_bounds_of_what_a_host_can_use() -> None:
+    def verdict(address: str, length: int = 64, **fields: int) -> str:
+        found = only(pio(address, length, **fields))
+        return found.reason if isinstance(found, IgnoredOption) else getattr(found, "prefix", "")
+
+    assert verdict("fe80::", 10) == verdict("febf:ffff::", 128) == "prefix-link-local"
+    assert verdict("fe80::", 9) == "fe80::/9"  # is more than the link-local ones
+    assert verdict("fe40::", 10) == "fe40::/10"
+    assert verdict("fd80::", 64) == "fd80::/64"
+    assert verdict("ff00::", 8) == verdict("ffff::", 128) == "prefix-multicast"
+    assert verdict("ff00::", 7) == "fe00::/7"
+    assert verdict("ff80::", 10) == "prefix-multicast"
+    assert verdict("2001:db8::1", 128) == "2001:db8::1/128"
+    assert verdict("2001:db8::", 64, valid=9, preferred=9) == "2001:db8::/64"
+    assert verdict("2001:db8::", 64, valid=2**32 - 2, preferred=2**32 - 1) == "prefix-lifetimes"
+    found = only(pio("2001:db8::", valid=2**32 - 2, preferred=2**32 - 2))
+    assert isinstance(found, PrefixInformation) and (found.valid_s, found.preferred_s) == (2**32 - 2, 2**32 - 2)
+
+
+@pytest.mark.covers("rfc:D09")
+def test_resolvers_at_the_bounds_of_what_is_unicast() -> None:
+    good = ("::2", "1::", "::fffe:c000:201", "::1:ffff:c000:201", "feff::1")
+    assert only(rdnss("::1", *good, "::ffff:0.0.0.0")) == Rdnss(good, 600, 8 + 16 * 7)
+    assert getattr(only(rdnss("ff00::", "2001:db8::53")), "reason", "") == "address-not-unicast"
+    assert getattr(only(rdnss("::1", "::ffff:192.0.2.1")), "reason", "") == "no-address"
+
+
+@pytest.mark.covers("rfc:F01", "rfc:F05")
+def test_the_lifetime_of_a_pref64_has_thirteen_bits() -> None:
+    assert only(option(38, b"\xff\xfd" + bytes.fromhex("0064ff9b") + bytes(8))) == Pref64("64:ff9b::/32", 65528)
+    assert only(option(38, b"\0\x08" + bytes.fromhex("0064ff9b") + bytes(8))) == Pref64("64:ff9b::/96", 8)
+    assert getattr(only(option(38, b"\0\x08\xff" + bytes(11))), "reason", "") == "prefix-multicast"
+    assert getattr(only(option(38, b"\0\x08\xfe" + bytes(11))), "prefix", "") == "fe00::/96"
+
+
+def test_the_id_of_a_mif_container_has_one_form() -> None:
+    def reason(octets: bytes) -> str:
+        found = said(mif(octets), mtu(1500)).options[0]
+        assert isinstance(found, IgnoredOption | MifContainer)
+        return found.reason if isinstance(found, IgnoredOption) else found.uuid
+
+    upper = A9_MIF_UUID.upper()
+    assert reason(mif_id(upper)) == reason(mif_id()) == A9_MIF_UUID
+    for spoilt in (upper.replace("-", "0", 1), "-" + upper[1:], "g" + upper[1:], upper[:8] + "0-" + upper[10:]):
+        assert reason(mif_id(spoilt)) == "mif-no-id"
+    for id_type in (0, 2, 3, 5):
+        assert reason(mif_id(id_type=id_type)) == "mif-no-id"
+    assert reason(mif_id(size=35)) == reason(mif_id(size=37)) == "mif-no-id"
+    assert reason(mif_id(A9_MIF_UUID[:28], size=36)) == "mif-no-id"
 
 
 def rejected(event: Event) -> str:
