@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from ipaddress import IPv6Network
 from typing import Any, Final
 
 Outcome = str | dict[str, Any]
@@ -74,6 +75,11 @@ JSON: Final[list[Case]] = [
     ("E78", "-1e400", raw(x="-1e400"), "number"),
     ("E78", "an integer of 5,000 digits", raw(x="9" * 5000), "number"),
     ("E78", "1e308", raw(x="1e308"), said(unknown=("x",))),
+    ("E78", "a hundred arrays side by side", raw(x="[" + ",".join(["[]"] * 100) + "]"), said(unknown=("x",))),
+    ("E78", "a hundred objects side by side", raw(x="[" + ",".join(["{}"] * 100) + "]"), said(unknown=("x",))),
+    ("E78", "a number of 64 octets", raw(x="1." + "0" * 62), said(unknown=("x",))),
+    ("E78", "a number of 65 octets", raw(x="1." + "0" * 63), "number"),
+    ("E78", "two keys we do not know", raw(z="1", x="-1.5e3", y='"\\\""'), said(unknown=("x", "y", "z"))),
     ("E78", "a leading zero", raw(x="01"), "json"),
     ("E78", "identifier twice", body()[:-1] + b',"identifier":"evil.example."}', "duplicate-name"),
     ("E78", "identifier twice, once escaped", body()[:-1] + b',"\\u0069dentifier":"evil.example."}', "duplicate-name"),
@@ -87,6 +93,15 @@ JSON: Final[list[Case]] = [
     ("E78", "a lone surrogate in a name", raw(x='{"\\udfff":1}'), "characters"),
     ("E78", "a pair of surrogates", raw(x='"\\ud83d\\ude00"'), said(unknown=("x",))),
     ("E78", "a noncharacter", raw(x='["\\ufffe"]'), "characters"),
+    *(("E78", f"U+{code:04X}", raw(x=f'[1,{{"a":["\\u{code:04x}"]}}]'), "characters")
+      for code in (0xD800, 0xDFFF, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF)),
+    *(("E78", f"U+{code:04X} in a name", raw(x=f'[{{"a":{{"\\u{code:04x}":1}}}}]'), "characters")
+      for code in (0xD800, 0xDFFF, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF)),
+    *(("E78", f"U+{code:04X}", raw(x=f'"\\u{code:04x}"'), said(unknown=("x",)))
+      for code in (0xD7FF, 0xE000, 0xFDCF, 0xFDF0, 0xFFFD)),
+    ("E78", "U+1FFFD", body(x="\U0001fffd"), said(unknown=("x",))),
+    ("E78", "U+1FFFE", body(x="\U0001fffe"), "characters"),
+    ("E78", "U+10FFFF", body(x="\U0010ffff"), "characters"),
     ("E78", "NUL in the identifier", raw(identifier='"cafe\\u0000.example.com."'), "identifier-name"),
     ("E78", "NUL in what we do not know", raw(x='"\\u0000"'), said(unknown=("x",))),
     ("E78", "NUL as it is", body()[:-1] + b',"x":"\0"}', "json"),
@@ -105,6 +120,12 @@ JSON: Final[list[Case]] = [
     ("E79", "24 o'clock", body(expires="2030-01-01T24:00:00Z"), "expires-form"),
     ("E79", "offset +99:99", body(expires="2030-01-01T00:00:00+99:99"), "expires-form"),
     ("E79", "offset +23:60", body(expires="2030-01-01T00:00:00+23:60"), "expires-form"),
+    ("E79", "offset +24:00", body(expires="2030-01-01T00:00:00+24:00"), "expires-form"),
+    ("E79", "offset +23:59", body(expires="2030-01-01T23:59:00+23:59"), said()),
+    ("E79", "offset -23:59", body(expires="2029-12-31T00:01:00-23:59"), said()),
+    ("E79", "hours, minutes, seconds", body(expires="2030-01-01T01:02:59Z"), said(expires=IN_2030 + 3779 * SECOND)),
+    ("E79", "a day and a month", body(expires="2030-02-03T00:00:00Z"), said(expires=IN_2030 + 33 * 86_400 * SECOND)),
+    ("E79", "nine digits", body(expires="2030-01-01T00:00:00.000000001Z"), said(expires=IN_2030 + 1)),
     ("E79", "offset +02:00", body(expires="2030-01-01T02:00:00+02:00"), said()),
     ("E79", "offset -00:30", body(expires="2029-12-31T23:30:00-00:30"), said()),
     ("E79", "half a second", body(expires="2030-01-01T00:00:00.5Z"), said(expires=IN_2030 + SECOND // 2)),
@@ -132,6 +153,10 @@ JSON: Final[list[Case]] = [
     ("E80", "10,000", body(prefixes=["::/8"] * 10_000), "size"),
     ("E80", "5,000 in a body that is not too long", body(prefixes=["::/8"] * 5000), "prefixes-count"),
     ("E80", "257", body(prefixes=[f"2001:db8:{at:x}::/48" for at in range(257)]), "prefixes-count"),
+    ("E80", "256", body(prefixes=[f"2001:db8:{at:x}::/48" for at in range(256)]),
+     said(prefixes=tuple(str(IPv6Network(f"2001:db8:{at:x}::/48")) for at in range(256)))),
+    ("E80", "/128 and /0, with host bits", body(prefixes=["2001:db8::1/128", "1::/0"]),
+     said(prefixes=("2001:db8::1/128", "::/0"), notes=("prefix-everything", "prefix-host-bits"))),
     ("E80", "twice, in other words", body(prefixes=["2001:DB8:1::/48", "2001:db8:1:0::/48"]), said()),
     ("E80", "none", body(prefixes=[]), said(prefixes=())),
     ("E81", "without the dot", body(identifier="cafe.example.com"), said()),
@@ -159,6 +184,9 @@ JSON: Final[list[Case]] = [
     ("E81", "zones in a string", body(dnsZones="example.com"), said(dns_zones=None, notes=("zones-type",))),
     ("E81", "a number among the zones", body(dnsZones=["a", 1]), said(dns_zones=None, notes=("zones-type",))),
     ("E81", "257 zones", body(dnsZones=["a"] * 257), said(dns_zones=None, notes=("zones-count",))),
+    ("E81", "256 zones", body(dnsZones=["a", "b"] * 128), said(dns_zones=("a.", "b."), notes=())),
+    ("E81", "the good zones among bad ones", body(dnsZones=["*", "a", "b c", ".", "b", ""]),
+     said(dns_zones=("a.", ".", "b."), notes=("zone-form", "zone-root"))),
     ("E81", "a key we do not know", raw(x='{"y":[1]}'), said(unknown=("x",))),
     ("E81", "a vendor's keys in a dictionary", raw(**{"vendor-foo": '{"noInternet":true,"prefixes":[]}'}),
      said(no_internet=None, unknown=("vendor-foo",))),
