@@ -138,3 +138,55 @@ def test_a_frame_with_a_wrong_checksum_or_of_another_link_type_is_not_recognised
     assert soonest(outlined, bytes(octets)) == 0
     assert outline(101, first.data[14:], 56, [True]) is None
     assert known(p.ra(p.mtu(1500))) is None
+
+
+def test_each_lifetime_counts_wherever_it_stands_and_preferred_ones_against_their_own_only() -> None:
+    """Two prefixes, a route, names and a resolver, and among them what has no lifetime of its own."""
+    plain = {"valid": 600, "preferred": 500, "route": 601, "names": 602, "second": 603, "soft": 400, "resolver": 604}
+
+    def said(**other: int) -> Frame:
+        life = {**plain, **other}
+        return p.ra(
+            p.SLLA,
+            p.pio("2001:db8:1::", valid=life["valid"], preferred=life["preferred"]),
+            p.mtu(1500),
+            p.rio("2001:db8:2::", 48, life["route"]),
+            p.rio("2001:db8:4::", 48, 700, units=2),
+            p.dnssl(p.name("a.example"), life["names"]),
+            p.pio("2001:db8:3::", valid=life["second"], preferred=life["soft"]),
+            p.rdnss("2001:db8::53", lifetime=life["resolver"]),
+            p.option(200, b"behind"),
+        )
+
+    outlined = known(said())
+    assert outlined is not None
+    assert agrees(outlined, said(), said()) == 600
+    for kind in ("valid", "route", "names", "second", "resolver"):
+        soft = {"preferred": 7} if kind == "valid" else {"soft": 7} if kind == "second" else {}
+        assert agrees(outlined, said(), said(**{kind: 7, **soft})) == 7
+        soft = dict.fromkeys(soft, 0)
+        assert agrees(outlined, said(), said(**{kind: 0, **soft})) == 0
+        assert agrees(outlined, said(), said(**{kind: INFINITY})) == (601 if kind == "valid" else 600)
+    for kind in ("preferred", "soft"):
+        assert agrees(outlined, said(), said(**{kind: 0})) == 600
+    assert agrees(outlined, said(), said(preferred=601)) == 0
+    assert agrees(outlined, said(), said(soft=604)) == 0
+    assert agrees(outlined, said(), said(preferred=600, soft=603)) == 600
+    # where a lifetime is not free, another one is another RA
+    event = read(said())
+    assert event is not None
+    for at, kind in ((1, "valid"), (3, "route"), (5, "names"), (6, "second"), (7, "resolver")):
+        free = [isinstance(option, FREE) and place != at for place, option in enumerate(event.options)]
+        bound = outline(1, said().data, event.options_at, free)
+        assert bound is not None
+        assert (soonest(bound, said(**{kind: 650}).data), soonest(bound, said().data) > 0) == (0, True)
+
+
+def test_only_a_plain_frame_has_an_outline() -> None:
+    first = p.ra(p.pio("2001:db8::"))
+    assert outline(1, first.data, 70, [True]) is not None
+    assert outline(113, first.data, 70, [True]) is None
+    tagged = p.frame(p.ethernet(first.data[14:], tags=((0x8100, 10),)))
+    event = read(tagged)
+    assert event is not None
+    assert outline(1, tagged.data, event.options_at, [True]) is None
