@@ -109,5 +109,8 @@ def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
             super().step(seq, *what)
             problems = check(self.state)
             assert not problems, f"record {seq} breaks the invariants: {problems}"
+            for (_, link, _), found in self.state.findings.items():
+                assert link == "" or link in self.state.links, found
+                assert "None" not in found.text, found
 
     monkeypatch.setattr(engine, "Fold", Sound)

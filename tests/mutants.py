@@ -484,7 +484,8 @@ class Verdicts:
 
 
 class Known:
-    """docs/mutants.md: under a heading with a module, - `function` `changed line` for each change that was argued."""
+    """docs/mutants.md: under a heading with a module, - `function` `changed line` for each change that was argued;
+    … stands for any part of a line."""
 
     LINE = re.compile(r"^- `([^`]+)` (without )?`(.*)`$")
 
@@ -499,10 +500,16 @@ class Known:
 
     def has(self, mutant: Mutant) -> bool:
         gone, come = mutant.difference
-        entry = (mutant.module, mutant.function, come or f"without {gone}")
-        if entry in self.entries:
-            self.entries[entry] = True
-        return entry in self.entries
+        line = come or f"without {gone}"
+        for entry in self.entries:
+            if entry[:2] == (mutant.module, mutant.function) and self._says(entry[2], line):
+                self.entries[entry] = True
+                return True
+        return False
+
+    def _says(self, entry: str, line: str) -> bool:
+        """Whether an entry is about a line; … in it stands for anything."""
+        return entry == line or ("…" in entry and re.fullmatch(re.escape(entry).replace("…", ".*"), line) is not None)
 
     def stale(self, modules: set[str]) -> list[tuple[str, str, str]]:
         """Entries that no mutant of these modules needs any more."""

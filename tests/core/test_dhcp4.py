@@ -96,7 +96,14 @@ def test_a_renewal_replaces_all_options() -> None:
 
 @pytest.mark.covers("rfc:V05")
 @pytest.mark.parametrize(
-    ("given", "timers"), [((), (1800, 3150)), ((1000, 2000), (1000, 2000)), ((3000, 2000), (1800, 3150))]
+    ("given", "timers"),
+    [
+        ((), (1800, 3150)),
+        ((1000,), (1000, 3150)),
+        ((1000, 2000), (1000, 2000)),
+        ((2000, 2000), (1800, 3150)),
+        ((3000, 2000), (1800, 3150)),
+    ],
 )
 def test_timers_are_the_servers_if_they_are_in_order(given: tuple[int, ...], timers: tuple[int, int]) -> None:
     options = [number(58 + at, value) for at, value in enumerate(given)]

@@ -98,6 +98,7 @@ def test_an_inform_beside_a_lease_adds_to_it_until_the_next_ack() -> None:
     assert told.keys(HOME, "search") == ["one.example."]
     told.at(1800).hear(dhcp4("REQUEST", xid=10, ciaddr=HERE), lease4(xid=10))
     assert told.keys(HOME, "search") == []
+    assert told.history(HOME)[-1].cause == "replaced"
 
 
 @pytest.mark.covers("rfc:V11")
@@ -126,7 +127,13 @@ def test_an_address_is_not_its_own_router() -> None:
     told = Story().hear(dhcp4("REQUEST", WISH), lease4(HERE, router=HERE))
     assert told.keys(HOME, "route") == []
     assert told.keys(HOME, "address") == [f"{HERE}/24"]
-    assert "dhcp4-router-is-client" in told.findings()
+    assert told.findings()["dhcp4-router-is-client"].count == 1
+    told.at(1800).hear(dhcp4("REQUEST", ciaddr=HERE), lease4(HERE, router=HERE))
+    assert told.findings()["dhcp4-router-is-client"].count == 2, "a renewal that says the same is wrong again"
+    told = Story().hear(dhcp4("REQUEST", WISH), lease4(HERE))
+    for router in (HERE, "192.0.2.1"):
+        told.hear(dhcp4("REQUEST", ciaddr=HERE), lease4(HERE, router=router))
+    assert told.keys(HOME, "route") == ["0.0.0.0/0 via 192.0.2.1"], "the words of the first ACK, but not the same lease"
 
 
 @pytest.mark.covers("rfc:V01")

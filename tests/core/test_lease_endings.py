@@ -197,6 +197,7 @@ def test_an_inform_is_a_contribution_without_a_lease_that_the_next_answer_replac
     assert (grant.rule, grant.subject, grant.by, grant.server) == ("dhcp4", "inform", "inform", "192.0.2.1")
     assert not grant.stateful and grant.verified and grant.mac and grant.heard_at == grant.started_at == told.state.now
     assert set(told.holdings(HOME)) == {"192.0.2.53", "0.0.0.0/0 via 192.0.2.1"}
+    assert [one.cause for one in told.history(HOME)] == ["leased"]
     since = grant.since
     informed(RESOLVER, addresses(42, "192.0.2.5"), told=told.at(10), xid=2)
     (grant,) = told.state.grants.values()

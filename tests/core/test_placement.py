@@ -59,6 +59,7 @@ def test_a_lease_before_any_ra_waits_for_one_and_no_longer_than_policy_says() ->
     assert placed(Story().hear(ra(R1)).leases4()) == [I1]  # an RA was there: nothing to wait for
     assert placed(Story(lease_settle_ms=0).leases4()) == [FALLBACK]
     assert placed(Story(lease_settle_ms=5000).leases4().at(4)) == []
+    assert placed(Story().leases4().at(0.5).leases4().at(1)) == [FALLBACK]  # granted again, it waits no longer
 
 
 def test_the_settle_time_is_a_deadline_that_extra_wake_ups_and_snapshots_dont_change() -> None:
