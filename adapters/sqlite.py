@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from adapters.chain import extend, walk
 from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.dhcp import Dhcp4MessageSeen, Dhcp6MessageSeen
 from events.frames import Frame
@@ -35,6 +36,7 @@ from pvdcore.past.journal import (
     GENESIS,
     UNKNOWN_HEAD,
     Like,
+    Pieces,
     event_digest,
     frame_digest,
     link_hash,
@@ -90,19 +92,24 @@ _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _Known = tuple[AnyEvent, int, bytes]
 
 
-_Shared = tuple[int, int, int | None, int, int]
+Shared = tuple[int, int, int | None, int, int]
 """What a row of `records` may have in common with others: v, event, frame, source, original_length."""
 
 
-_Heard = tuple[_Shared, Provenance, bytes]
+Model = tuple[Shared, Pieces]
+"""What is known of a record that others are like."""
+
+
+Row = tuple[Any, ...]
+"""Of `records`."""
+
+
+End = tuple[Seq, Instant, bytes]
+"""Where a chain ends: the last record's number, its instant, its hash."""
+
+
+_Heard = tuple[Shared, Provenance, bytes]
 """What is known of a record when it is written: what rows may share, where it came from, its event's digest."""
-
-
-class _Model(msgspec.Struct, gc=False):
-    """A record that others are like."""
-
-    shared: _Shared
-    like: Like
 
 
 class _Seen:
@@ -136,15 +143,15 @@ class SqliteJournal:
         self.path: Final = os.fspath(path)
         self.readonly: Final = readonly
         self._conn = _open_to_read(self.path) if readonly else _open_to_write(self.path, durable)
-        self._rows: list[tuple[object, ...]] = []
+        self._rows: list[Row] = []
         self._new_events: list[tuple[int, bytes, bytes]] = []
         self._new_frames: list[tuple[int, bytes, bytes]] = []
         self._new_sources: list[tuple[int, str, int, str]] = []
         self._new_lines: list[tuple[str, Instant, Seq, bytes]] = []
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
-        self._models: dict[Seq, _Model] = {}  # records that others are like
-        self._models_before: dict[Seq, _Model] = {}
+        self._models: dict[Seq, Model] = {}  # records that others are like
+        self._models_before: dict[Seq, Model] = {}
         self._heard: dict[Seq, _Heard] = {}  # records that others may come to be like
         self._heard_before: dict[Seq, _Heard] = {}
         self._frame_ids: dict[str, int] = {}
@@ -222,27 +229,37 @@ class SqliteJournal:
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
         known = [self._models.get(like) or self._model(like) for like in likes]
-        rows, seq, now, head = self._rows, self._last, self._at, self._head
-        try:
-            for model, at, packet in zip(known, ats, packets, strict=True):
-                if not now <= at < NEVER or self.readonly or self._failed:
-                    raise self._refusal(seq + 1, at)
-                v, event, frame, source, original_length = model.shared
-                head = model.like.link(head, seq + 1, at, packet)
-                seq, now = seq + 1, at
-                rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))
-        finally:
-            self._last, self._at, self._head = seq, now, head
-        if len(rows) >= ROWS_MAX:
-            self._flush()
+        done = 0
+        while True:
+            if likes and (self.readonly or self._failed):
+                raise self._refusal(self._last + 1, self._at)
+            end = (self._last, self._at, self._head)
+            self._last, self._at, self._head = extend(end, known[done:], ats[done:], packets[done:], self._rows)
+            done += self._last - end[0]
+            if len(self._rows) >= ROWS_MAX:
+                self._flush()
+            if done == len(known):
+                return
+            self._odd(known[done], likes[done], ats[done], packets[done])
+            done += 1
 
-    def _model(self, like: Seq) -> _Model:
+    def _odd(self, model: Model, like: Seq, at: Instant, packet: int) -> None:
+        """One record of `again` that `extend` left alone: it may not be, or has no packet."""
+        if not self._at <= at < NEVER:
+            raise self._refusal(self._last + 1, at)
+        (v, event, frame, source, original_length), _ = model
+        _, provenance, digest = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
+        seq, head = self._last + 1, Like(v, provenance, digest).link(self._head, self._last + 1, at, packet)
+        self._rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))
+        self._last, self._at, self._head = seq, at, head
+
+    def _model(self, like: Seq) -> Model:
         """What records that are like `like` share with it; of two generations, as in Translator. LookupError without
         it."""
         model = self._models_before.get(like)
         if model is None:
             heard = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
-            model = _Model(heard[0], Like(heard[0][0], heard[1], heard[2]))
+            model = (heard[0], Like(heard[0][0], heard[1], heard[2]).pieces)
         if len(self._models) >= EVENTS_MAX:
             self._models_before, self._models = self._models, {}
         self._models[like] = model
@@ -776,18 +793,18 @@ def _check_bodies(conn: sqlite3.Connection) -> Iterator[str]:
 class _Shares:
     """What the rows of a page stand for that no row before did, read at once."""
 
-    def __init__(self, conn: sqlite3.Connection, new: set[_Shared]) -> None:
+    def __init__(self, conn: sqlite3.Connection, new: set[Shared]) -> None:
         self._events = _rows_of(conn, "events", "digest, body", {one[1] for one in new})
         self._frames = _rows_of(conn, "frames", "digest", {one[2] for one in new if one[2] is not None})
         self._sources = _rows_of(conn, "sources", "source, linktype, interface", {one[3] for one in new})
 
-    def absent(self, shared: _Shared) -> list[str]:
+    def absent(self, shared: Shared) -> list[str]:
         """What is not there."""
         _, event, frame, source, _ = shared
         gone = (("event", event not in self._events), ("frame", frame is not None and frame not in self._frames))
         return [name for name, missed in (*gone, ("source", source not in self._sources)) if missed]
 
-    def like(self, shared: _Shared) -> Like:
+    def like(self, shared: Shared) -> Like:
         """The chain over records that share this."""
         v, event, frame, source, original_length = shared
         name = "" if frame is None else self._frames[frame][0].hex()
@@ -795,7 +812,7 @@ class _Shares:
         said = Provenance(words, 0, name, linktype, None, original_length, interface)
         return Like(v, said, self._events[event][0])
 
-    def event(self, shared: _Shared) -> AnyEvent:
+    def event(self, shared: Shared) -> AnyEvent:
         """The event, if it can be read."""
         return decode(self._events[shared[1]][1], shared[0])
 
@@ -815,16 +832,27 @@ def _check_chain(conn: sqlite3.Connection, head: str | None) -> Iterator[str]:
     """Walk the chain. After damage go on from what is stored, so that one edit is one or two sentences, not all."""
     before: bytes | None = GENESIS
     expected, now, chain = 1, -NEVER, GENESIS
-    found = head is None or head == GENESIS.hex()
-    models: dict[_Shared, Like] = {}
+    wanted = None if head is None or head == GENESIS.hex() else head
+    models: dict[Shared, Pieces] = {}
+    likes: dict[Shared, Like] = {}
     cursor = conn.execute(
         "SELECT seq, at, packet, captured_at, chain, v, event, frame, source, original_length FROM records ORDER BY seq"
     )
     while rows := cursor.fetchmany(PAGE_ROWS):
-        shares = _Shares(conn, {row[5:] for row in rows if row[5:] not in models})
-        for row in rows:
-            seq, at, packet, captured_at, stored = row[:5]
-            shared: _Shared = row[5:]
+        if wanted is not None and any(isinstance(row[4], bytes) and row[4].hex() == wanted for row in rows):
+            wanted = None
+        shares, place = None, 0
+        while place < len(rows):
+            if before is not None:  # as far as all is as it should be
+                first = expected
+                seq, now, before = walk((expected - 1, now, before), rows, place, models)
+                expected, chain = seq + 1, before
+                place += expected - first
+                if place == len(rows):
+                    break
+            seq, at, packet, captured_at, stored, *_ = row = rows[place]
+            place += 1
+            shared: Shared = row[5:]
             if seq != expected:
                 gap = f"record {expected} is" if seq == expected + 1 else f"records {expected} to {seq - 1} are"
                 yield f"{gap} missing" if seq > expected else f"record {seq} stands after record {expected - 1}"
@@ -834,26 +862,25 @@ def _check_chain(conn: sqlite3.Connection, head: str | None) -> Iterator[str]:
             if at < now:
                 yield f"record {seq} is dated before the one before it"
             now = at
-            model = models.get(shared)
+            model = likes.get(shared)
             try:
-                new = model is None
                 if model is None:
+                    shares = shares or _Shares(conn, {one[5:] for one in rows[place - 1 :]} - likes.keys())
                     for name in (absent := shares.absent(shared)):
                         yield f"the {name} of record {seq} is missing"
                     if not absent:
-                        model = models[shared] = shares.like(shared)
+                        model = likes[shared] = shares.like(shared)
+                        models[shared] = model.pieces
+                        shares.event(shared)
                 if model is not None and before is not None:
                     if model.link(before, seq, at, packet, captured_at) != stored:
                         yield f"record {seq} does not match its hash in the chain"
-                if model is not None and new:
-                    shares.event(shared)
             except _UNREADABLE as error:
                 yield f"record {seq} cannot be read: {error}"
-            before = stored if isinstance(stored, bytes) else None
-            if not found and before is not None and before.hex() == head:
-                found = True
+            before = stored if isinstance(stored, bytes) and len(stored) == len(GENESIS) else None
         if len(models) >= EVENTS_MAX:
             models.clear()
+            likes.clear()
     tail = conn.execute("SELECT seq, head FROM tail").fetchone()
     if tail is None:
         yield "where the last commit ended is not on record"
@@ -862,5 +889,5 @@ def _check_chain(conn: sqlite3.Connection, head: str | None) -> Iterator[str]:
         yield f"{gap} missing at the end"
     elif tail != (expected - 1, chain):
         yield f"the last commit ended at record {tail[0]} with another hash than the journal does at {expected - 1}"
-    if not found:
-        yield UNKNOWN_HEAD.format(head=head)
+    if wanted is not None:
+        yield UNKNOWN_HEAD.format(head=wanted)

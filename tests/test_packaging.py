@@ -133,13 +133,13 @@ def both_live_side_by_side(venv: Venv) -> None:
     both_commands_start(venv)
 
 
-COMPILED = "from replay.files import repeats; print(int(repeats.COMPILED))"
+COMPILED = "import adapters.chain as a, replay.files.repeats as b; print(int(a.COMPILED) + int(b.COMPILED))"
 
 
 def test_a_wheel_carries_the_compiled_step_and_is_one_for_this_machine_then(wheel: Path, venv: Venv) -> None:
     assert not wheel.name.endswith("-none-any.whl")
     venv.install(wheel)
-    assert venv.python(COMPILED) == "1"
+    assert venv.python(COMPILED) == "2"
 
 
 def test_without_a_compiler_the_wheel_is_pure_and_lacks_nothing_else(

@@ -23,6 +23,9 @@ GENESIS: Final = bytes(32)
 UNKNOWN_HEAD: Final = "no record has the hash {head}: the journal was cut, or written anew, since that was noted"
 """What `check` says of a head that somebody kept elsewhere and that the chain never had."""
 
+Pieces = tuple[bytes, bytes, bytes, bytes]
+"""What of a link stands between its numbers: before the packet's, behind it; or between it and captured_at, behind."""
+
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _changes: Final = msgspec.json.Decoder(Change)
 
@@ -43,9 +46,12 @@ def link_hash(before: bytes, seq: Seq, at: Instant, v: int, provenance: Provenan
 
 
 class Like:
-    """The chain over records that say what one said, at other times and in other packets, without encoding each."""
+    """The chain over records that say what one said, at other times and in other packets, without encoding each.
 
-    __slots__ = ("_event", "_lead", "_middle", "_plain", "_said", "_tail", "_v")
+    pieces: what is hashed, for adapters/chain.py, which does it for many at once.
+    """
+
+    __slots__ = ("_event", "_said", "_v", "pieces")
 
     def __init__(self, v: int, provenance: Provenance, event: bytes) -> None:
         self._v, self._said, self._event = v, provenance, event
@@ -53,21 +59,13 @@ class Like:
         text = _encoder.encode((0, 0, v, replace(provenance, packet=1, captured_at=1)))
         lead, packet, rest = text.removeprefix(b"[0,0").partition(b'"packet":')
         middle, captured, tail = rest.removeprefix(b"1").partition(b'"captured_at":')
-        self._lead = lead + packet
-        self._plain = middle.removesuffix(b",") + tail.removeprefix(b"1") + event
-        self._middle, self._tail = middle + captured, tail.removeprefix(b"1") + event
+        plain = middle.removesuffix(b",") + tail.removeprefix(b"1") + event
+        self.pieces: Pieces = lead + packet, plain, middle + captured, tail.removeprefix(b"1") + event
 
     def link(self, before: bytes, seq: Seq, at: Instant, packet: int, captured_at: Instant | None = None) -> bytes:
         """The same as `link_hash`."""
-        if not packet:  # left out
-            said = replace(self._said, packet=packet, captured_at=captured_at)
-            return link_hash(before, seq, at, self._v, said, self._event)
-        if captured_at is None:
-            text = b"%b[%d,%d%b%d%b" % (before, seq, at, self._lead, packet, self._plain)
-        else:
-            words = (before, seq, at, self._lead, packet, self._middle, captured_at, self._tail)
-            text = b"%b[%d,%d%b%d%b%d%b" % words
-        return blake2b(text, digest_size=32).digest()
+        said = replace(self._said, packet=packet, captured_at=captured_at)
+        return link_hash(before, seq, at, self._v, said, self._event)
 
 
 def missing(seq: Seq, frame: str) -> ValueError:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-TWINS = ("replay/files/repeats",)
+TWINS = ("adapters/chain", "replay/files/repeats")
 FLAGS = ("-O2", "-Wall", "-Wextra", "-shared", "-fPIC")
 
 

@@ -1,0 +1,192 @@
+"""The chain over many records at once, in Python or in C: nothing differs by it.
+
+Law: each test runs over both twins, and `link_hash`, a record at a time, says what is right.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import adapters.chain as chain
+import adapters.sqlite
+from adapters.ingest import translate
+from adapters.sqlite import Model, Row, SqliteJournal
+from events.codec import SCHEMA
+from events.frames import ETHERNET, Frame
+from events.ids import NEVER, SECOND
+from events.record import Provenance
+from pvdcore.past.journal import GENESIS, Like, link_hash
+from replay.files.build import build
+from tests.bench.inputs import START, router_advertisement
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = (SCHEMA, 4, 7, 1, -1)
+DIGEST = b"e" * 32
+
+
+@pytest.fixture(scope="session")
+def in_c(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    folder = tmp_path_factory.mktemp("compiled")
+    made, trouble = build(ROOT, folder)
+    assert made and not trouble, trouble
+    (path,) = folder.rglob("chain.*")
+    spec = importlib.util.spec_from_file_location("chain", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.COMPILED and not chain.COMPILED
+    return module
+
+
+@pytest.fixture(params=["in Python", "in C"])
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """One of the two does the work."""
+    module: ModuleType = chain if request.param == "in Python" else request.getfixturevalue("in_c")
+    monkeypatch.setattr(adapters.sqlite, "extend", module.extend)
+    monkeypatch.setattr(adapters.sqlite, "walk", module.walk)
+    return module
+
+
+def model(said: Provenance) -> Model:
+    return SHARED, Like(SCHEMA, said, DIGEST).pieces
+
+
+def expected(said: Provenance, before: bytes, seq: int, at: int, packet: int, captured_at: int | None = None) -> bytes:
+    whole = msgspec.structs.replace(said, packet=packet, captured_at=captured_at)
+    return link_hash(before, seq, at, SCHEMA, whole, DIGEST)
+
+
+COUNTS = st.integers(0, NEVER) | st.integers(0, 999)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.builds(Provenance, source=st.text(max_size=400), frame=st.sampled_from(["", "0f" * 16])),
+    seq=st.integers(1, 2**62),
+    ats=st.lists(st.integers(-NEVER, NEVER - 1), max_size=4).map(sorted),
+    packet=st.integers(1, NEVER),
+    captured_at=st.none() | st.integers(-NEVER, NEVER),
+)
+@example(Provenance("a" * 2000), 1, [1], 1, None)  # what is longer than the pieces that the twins take
+@example(Provenance('"packet":1,"captured_at":1'), 9, [-NEVER, 0, 10, 99, 100, NEVER - 1], NEVER, -NEVER)
+def test_a_chain_is_made_and_walked_as_one_record_after_the_other(
+    twin: ModuleType, said: Provenance, seq: int, ats: list[int], packet: int, captured_at: int | None
+) -> None:
+    one, rows = model(said), []  # type: ignore[var-annotated]
+    end = twin.extend((seq - 1, -NEVER, GENESIS), [one] * len(ats), ats, [packet] * len(ats), rows)
+    head = GENESIS
+    stored = []
+    for number, at in enumerate(ats, seq):
+        before, head = head, expected(said, head, number, at, packet)
+        stored.append((number, at, packet, None, head, *SHARED))
+        if sum(map(len, one[1])) <= chain.TEXT_MAX:
+            assert rows[number - seq] == (number, at, SCHEMA, 4, 7, 1, packet, None, -1, head)
+            stamped = expected(said, before, number, at, packet, captured_at)
+            row = (number, at, packet, captured_at, stamped, *SHARED)
+            assert twin.walk((number - 1, at, before), [row], 0, dict([one])) == (number, at, stamped)
+    if sum(map(len, one[1])) <= chain.TEXT_MAX:
+        assert end == (seq - 1 + len(ats), ats[-1] if ats else -NEVER, head)
+        assert twin.walk((seq - 1, -NEVER, GENESIS), stored, 0, dict([one])) == end
+    else:
+        assert end == (seq - 1, -NEVER, GENESIS) and rows == []
+        assert twin.walk(end, stored, 0, dict([one])) == end
+
+
+def test_making_stops_before_what_is_odd(twin: ModuleType) -> None:
+    said = Provenance("a.pcapng")
+    for ats, packets, made in (
+        ([5, 4, 6], [1, 2, 3], 1),
+        ([5, NEVER, NEVER], [1, 2, 3], 1),
+        ([5, 6, 2**70], [1, 2, 3], 2),
+        ([5, 6, 7], [1, 0, 3], 1),
+        ([5, 6, 7], [1, -1, 3], 1),
+        ([5, 6, 7], [1, 2**63, 3], 1),
+        ([5, 5, 5], range(1, 4), 3),
+    ):
+        rows: list[Row] = []
+        end = twin.extend((0, 1, GENESIS), [model(said)] * 3, ats, packets, rows)
+        assert len(rows) == made == end[0] and end[1:] == (ats[made - 1], rows[-1][9])
+    with pytest.raises(ValueError):
+        twin.extend((0, 1, GENESIS), [model(said)] * 3, [5, 6, 7], [1, 2], [])
+
+
+def test_walking_stops_before_what_is_odd(twin: ModuleType) -> None:
+    said = Provenance("a.pcapng")
+    heads = [GENESIS]
+    for seq in (1, 2, 3):
+        heads.append(expected(said, heads[-1], seq, 10 * seq, seq))
+    rows = [(seq, 10 * seq, seq, None, heads[seq], *SHARED) for seq in (1, 2, 3)]
+    whole = (3, 30, heads[3])
+    models = dict([model(said)])
+    assert twin.walk((0, 0, GENESIS), rows, 0, models) == whole
+    assert twin.walk((2, 20, heads[2]), rows, 2, models) == whole
+    assert twin.walk(whole, rows, 3, models) == whole
+    for odd in (
+        (3, 20, 2, None, heads[2], *SHARED),
+        ("2", 20, 2, None, heads[2], *SHARED),
+        (2, 9, 2, None, heads[2], *SHARED),
+        (2, 20.0, 2, None, heads[2], *SHARED),
+        (2, None, 2, None, heads[2], *SHARED),
+        (2, 20, 3, None, heads[2], *SHARED),
+        (2, 20, 2, 20, heads[2], *SHARED),
+        (2, 20, 2, "20", heads[2], *SHARED),
+        (2, 20, 2, None, heads[1], *SHARED),
+        (2, 20, 2, None, heads[2][:-1], *SHARED),
+        (2, 20, 2, None, None, *SHARED),
+        (2, 20, 2, None, heads[2], SCHEMA, 5, 7, 1, -1),
+        (2, 20, 2, None, heads[2], SCHEMA, "4", 7, 1, -1),
+    ):
+        assert twin.walk((0, 0, GENESIS), [rows[0], odd, rows[2]], 0, models) == (1, 10, heads[1])
+
+
+def test_a_journal_of_repeats_is_the_same_whoever_made_its_chain(twin: ModuleType, tmp_path: Path) -> None:
+    """Two routers that repeat themselves; one repeat has no packet, so that it is made by itself."""
+    frames = [Frame(START, "e0", ETHERNET, router_advertisement(router, 0)) for router in (1, 2)]
+    events = [translate(frame)[0] for frame in frames]
+    alone, many = SqliteJournal(tmp_path / "alone.db"), SqliteJournal(tmp_path / "many.db")
+    for kept in (alone, many):
+        for number, (frame, event) in enumerate(zip(frames, events, strict=True), 1):
+            kept.hear(START, event, frame, "a.pcapng", number)
+    numbers = range(3, 7003)
+    likes, ats = [1 + number % 2 for number in numbers], [START + number * SECOND for number in numbers]
+    packets = [0 if number == 900 else number for number in numbers]
+    many.again(likes, ats, packets)
+    for like, at, packet in zip(likes, ats, packets, strict=True):
+        frame = Frame(at, "e0", ETHERNET, frames[like - 1].data)
+        alone.hear(at, events[like - 1], frame, "a.pcapng", packet)
+    assert many.head() == alone.head()
+    assert list(many.records()) == list(alone.records())
+    noted = many.record(4000)
+    many.close()
+    alone.close()
+    reader = SqliteJournal(tmp_path / "many.db", readonly=True)
+    assert noted is not None and list(reader.check(reader.head())) == []
+    reader.close()
+
+
+@pytest.mark.parametrize("seq", [1, 2, 3, 4095, 4096, 4097, 5000])
+def test_an_edited_row_is_found_whoever_walks(twin: ModuleType, tmp_path: Path, seq: int) -> None:
+    path = tmp_path / "pvd.db"
+    frame = Frame(START, "e0", ETHERNET, router_advertisement(1, 0))
+    kept = SqliteJournal(path)
+    kept.hear(START, translate(frame)[0], frame, "a.pcapng", 1)
+    kept.again([1] * 4999, range(START + 1, START + 5000), range(2, 5001))
+    kept.close()
+    conn = sqlite3.connect(path)
+    conn.execute("DROP TRIGGER records_update")
+    conn.execute("UPDATE records SET packet = packet + 1 WHERE seq = ?", (seq,))
+    conn.commit()
+    conn.close()
+    kept = SqliteJournal(path, readonly=True)
+    found = list(kept.check())
+    kept.close()
+    assert f"record {seq} does not match its hash in the chain" in found
+    assert sum("does not match" in line for line in found) == 1
