@@ -53,7 +53,7 @@ ROOT = Path(__file__).parent.parent
 KEPT = ROOT / ".mutants"  # a dot-file: the tree of the project stays as it is
 KNOWN = ROOT / "docs" / "mutants.md"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
-CHANGES = b"1"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
+CHANGES = b"2"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
 PATIENCE_S = 2.0  # CPU time a test may take beyond three times its own
 MEMORY_MAX = 3 << 30  # octets of address space: a mutant may ask for all there is
 FUTURE = annotations.compiler_flag  # annotations stay words
@@ -144,19 +144,25 @@ def _offset(was: str, now: str) -> int:
     return next((at for at, (one, other) in enumerate(pairs) if one != other), 0)
 
 
-class _Uncast(ast.NodeTransformer):
-    """Without what only a type checker reads."""
+class _Plain(ast.NodeTransformer):
+    """Without what only a type checker reads, nor that octets are in network order where Python takes them so."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        return node.args[-1] if isinstance(node.func, ast.Name) and node.func.id == "cast" and node.args else node
+        if not node.args:
+            return node
+        if isinstance(node.func, ast.Name) and node.func.id == "cast":
+            return node.args[-1]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("from_bytes", "to_bytes"):
+            node.args = [one for one in node.args if not (isinstance(one, ast.Constant) and one.value == "big")]
+        return node
 
 
 @functools.lru_cache(64)
 def _meant(text: str) -> str:
     """What of a function counts, "" if it is none."""
     try:
-        tree = _Uncast().visit(ast.parse(text))
+        tree = _Plain().visit(ast.parse(text))
         compile(text, "", "exec", FUTURE, dont_inherit=True)
     except SyntaxError:
         return ""

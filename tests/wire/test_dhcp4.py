@@ -342,6 +342,8 @@ def test_a_note_says_where() -> None:
     ]
     assert decode4(whole + b"\0\0").notes == ()
     assert said(decode4(whole[:-1] + b"\x50\0"), 80) == [Flag(80, 0, 0)]  # an option that ends with its length
+    for pads in range(4):
+        assert said(decode4(ack(bytes(pads), ROUTER)), 3) == [Addresses(3, ("192.0.2.1",), 0, 0)]
     # an option may end where its field does, and in file it may not go on into the cookie
     full = decode4(ack(o4(52, b"\x01"), file=b"\0" * 120 + o4(12, b"abcdef"), end=b""))
     assert said(full, 12) == [Text(12, "abcdef", 0, 0)]
@@ -355,7 +357,9 @@ def test_a_note_says_where() -> None:
 def test_what_stands_where_it_may_not() -> None:
     # RFC 4039 §3: rapid commit is asked in a DISCOVER and granted in an ACK
     for kind, there in ((1, True), (5, True), (2, False), (3, False), (8, False)):
-        (part,) = said(decode4(v4(kind, o4(54, ip("192.0.2.1")), o4(80))), 80)
+        message = decode4(v4(kind, o4(54, ip("192.0.2.1")), o4(80), o4(12, b"behind")))
+        assert said(message, 12) == [Text(12, "behind", 0, 0)]
+        (part,) = said(message, 80)
         assert isinstance(part, Ignored) is not there, kind
         assert there or part.reason == "not-here"
     # an address that nobody can have: only where it is given
@@ -444,7 +448,12 @@ def test_options_within_options_at_their_bounds() -> None:
     assert ignored(146, b"\1", ip("192.0.2.53"), ip("127.0.0.1"), b"\0") == "not-unicast"
     assert one(43, b"\1\1a") == Suboptions(43, ((1, "61"),), 0, 0)
     assert one(43, b"\1\0\2\2bc\xff\3") == Suboptions(43, ((1, ""), (2, "6263")), 0, 0)
-    for content in (b"\1\2a", b"\1\1a\2"):
+    assert one(43, b"\0\1\1a\0") == Suboptions(43, ((1, "61"),), 0, 0)
+    assert one(43, b"\1\0") == Suboptions(43, ((1, ""),), 0, 0)
+    most = bytes(dhcp4.OPTION_OCTETS_MAX)
+    assert said(decode4(ack(hostile_dhcp.long4(43, most))), 43) == [Suboptions(43, (), 0, 0)]
+    assert said(decode4(ack(hostile_dhcp.long4(43, most + b"\0"))), 43)[0].reason == "too-long"
+    for content in (b"\1\2a", b"\1\1a\2", b"\0\1\2a"):
         assert one(43, content) == Opaque(43, content, 0, 0)
     assert one(124, u32(0x01020304), b"\0") == Suboptions(124, (), 0, 0, 0x01020304)
     assert said(decode4(ack(o4(124, u32(9), b"\2\1a", u32(8), b"\2\1b"))), 124) == [
