@@ -31,10 +31,14 @@ class LinkSeen(Event, frozen=True, tag="link-seen"):
 
 
 class LinkGone(Event, frozen=True, tag="link-gone"):
-    """A link was deleted, or moved out of our sight."""
+    """A link was deleted, or moved out of our sight. reason: `deleted`, `moved`, `not listed`.
+
+    to: how a moved link is called where it is now, `NETNS:NAME`; "" if that namespace has no name.
+    """
 
     link: LinkId
     reason: str = "deleted"
+    to: str = ""
 
 
 class AttachStarted(Event, frozen=True, tag="attach-started"):

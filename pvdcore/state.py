@@ -168,7 +168,7 @@ class Link(msgspec.Struct, frozen=True):
     """A link, its current attachment, and what was asked on it. pvds: those with an instance on it, sorted.
 
     host: it is one of this host's own, live. contested: an owner was decided by who spoke last, so that even a refresh
-    may move it.
+    may move it. moved_to: how one that is gone is called where it is now, `NETNS:NAME`.
     """
 
     id: LinkId
@@ -192,6 +192,7 @@ class Link(msgspec.Struct, frozen=True):
     host: bool = False
     clients: tuple[tuple[HostId, Client], ...] = ()
     carrier_changes: int = 0
+    moved_to: str = ""
 
 
 class Failing(msgspec.Struct, frozen=True):

@@ -21,12 +21,13 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
 
 import msgspec
 
 from adapters.clock import Clock
+from adapters.sockets.netlink import Rtnl, link_elsewhere, netnsid_get, read_link, read_netnsid
 from adapters.wire import rtnl
 from adapters.wire.cursor import Malformed
 from events.codec import AnyEvent
@@ -71,6 +72,7 @@ _REQUEST_DUMP: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _DONE, _ERROR = 3, 2
 _BARE: Final = frozenset({"tunnel", "tun", "ipip", "sit", "gre", "ip6tnl", "wireguard", "ppp"})
 _IFNAME, _LINK, _LINKINFO, _KIND, _DATA, _VLAN_ID = 3, 5, 18, 1, 2, 1  # IFLA_…, IFLA_INFO_…, IFLA_VLAN_ID
+_NEW_NETNSID, _NEW_IFINDEX = 45, 49  # IFLA_NEW_…
 _SLAVE_KIND: Final = 4  # IFLA_INFO_SLAVE_KIND
 _INDEX_AT: Final = {_NEWLINK: 20, _DELLINK: 20, 20: 20, 21: 20, 28: 20, 29: 20}  # where a message has its one ifindex
 
@@ -376,7 +378,7 @@ class Kernel:
         if at is None or (at == 20 and _kind(message) == _NEWLINK):  # routes, and a link's master
             spoken |= {ifindex for ifindex in self.links if struct.pack("=i", ifindex) in message[16:]}
         names = {one: (self.links[one].incarnation, self.links[one].link) for one in spoken if one in self.links}
-        return rtnl.naming(self.namespace, names)
+        return rtnl.naming(self.namespace, names, _elsewhere(message))
 
     # --- namespaces -------------------------------------------------------------------------------------------------
 
@@ -456,6 +458,28 @@ def messages(data: bytes) -> list[bytes]:
         found.append(struct.pack("=IHHII", length, kind, 0, 0, 0) + data[at + 16 : at + length])
         at += length + 3 & ~3
     return found
+
+
+def _elsewhere(message: bytes) -> dict[tuple[int, int], str]:
+    """Of a link that moved into a namespace with a name: how it is called there, by that one's id here and its number
+    there. It may bear another name, and another number, than it had here."""
+    found = _attributes(message, 32) if _kind(message) == _DELLINK else {}
+    if len(found.get(_NEW_NETNSID, b"")) != 4 or len(found.get(_NEW_IFINDEX, b"")) != 4:
+        return {}
+    netnsid, index = (int(struct.unpack("=i", found[one])[0]) for one in (_NEW_NETNSID, _NEW_IFINDEX))
+    with closing(Rtnl()) as asking, suppress(OSError):
+        for name in sorted(os.listdir(NAMED)):
+            with suppress(OSError):
+                file = os.open(f"{NAMED}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    said = asking.get(netnsid_get(file))  # nothing, of a file that nothing is mounted on
+                finally:
+                    os.close(file)
+                if said is not None and read_netnsid(said) == netnsid:
+                    there = asking.get(link_elsewhere(netnsid, index))
+                    called = read_link(there).name if there is not None else f"{index}"  # it went on, or we may not ask
+                    return {(netnsid, index): f"{name}:{called}"}
+    return {}
 
 
 def _kind(message: bytes) -> int:

@@ -31,6 +31,7 @@ NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWNEIGH: Final = 28
 NEWRULE, DELRULE, GETRULE = 32, 33, 34
+GETNSID: Final = 90
 _ERROR, _DONE = 2, 3
 # Flags of a request
 _REQUEST, _ACK, _DUMP = 0x001, 0x004, 0x300
@@ -131,6 +132,16 @@ def link_delete(index: int) -> Request:
 def link_get(name: str) -> Request:
     """Ask for one link by its name."""
     return Request(GETLINK, 0, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + text(3, name))
+
+
+def link_elsewhere(netnsid: int, index: int) -> Request:
+    """Ask for one link of another namespace, by the id that this one has in the socket's (CAP_NET_ADMIN there)."""
+    return Request(GETLINK, 0, struct.pack("=BxHiII", 0, 0, index, 0, 0) + struct.pack("=HHi", 8, 46, netnsid))
+
+
+def netnsid_get(fd: int) -> Request:
+    """Ask which id a namespace has in the socket's."""
+    return Request(GETNSID, 0, struct.pack("=Bxxx", 0) + number(3, fd))
 
 
 def _address_body(index: int, address: str, flags: int) -> tuple[bytes, bytes]:
@@ -280,6 +291,12 @@ class LinkRow(msgspec.Struct, frozen=True):
     alias: str
     parent: int
     hop_limit: int
+
+
+def read_netnsid(data: bytes) -> int:
+    """RTM_NEWNSID, whole; -1 if it has none."""
+    found = attributes(data, 20, len(data))
+    return int(struct.unpack("=i", found[1])[0]) if 1 in found else -1
 
 
 class AddressRow(msgspec.Struct, frozen=True):

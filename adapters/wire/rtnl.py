@@ -104,6 +104,7 @@ _NEIGHBOR_STATES: Final = {  # NUD_…, uapi linux/neighbour.h
     0x80: "permanent",
 }
 
+_NOWHERE: Final[Mapping[tuple[int, int], str]] = MappingProxyType({})
 _in_user_option: Final = remembering(place(RA_CODES))
 
 Order = Literal["little", "big"]
@@ -120,6 +121,7 @@ class _Reading(NamedTuple):
     names: Mapping[int, LinkId]
     namespace: int
     incarnations: Mapping[int, int] = MappingProxyType({})
+    elsewhere: Mapping[tuple[int, int], str] = MappingProxyType({})
 
     def number(self, at: int, octets: int) -> int:
         return int.from_bytes(self.data[at : at + octets], self.order)
@@ -239,12 +241,16 @@ def cooked(messages: bytes) -> bytes:
     return struct.pack("!HH10xH", 0, 824, NETLINK_ROUTE) + messages
 
 
-def naming(namespace: int, links: Mapping[int, tuple[int, LinkId]]) -> bytes:
-    """A NAMES message. links: by ifindex, the incarnation and the LinkId."""
+def naming(
+    namespace: int, links: Mapping[int, tuple[int, LinkId]], elsewhere: Mapping[tuple[int, int], str] = _NOWHERE
+) -> bytes:
+    """A NAMES message. links: by ifindex, the incarnation and the LinkId. elsewhere: by the id that another namespace
+    has here (IFLA_NEW_NETNSID) and the ifindex there, how a link is called that moved, `NETNS:NAME`."""
     body = struct.pack("=Q", namespace)
-    for ifindex, (incarnation, link) in sorted(links.items()):
-        value = struct.pack("=iI", ifindex, incarnation) + link.encode()
-        body += struct.pack("=HH", 4 + len(value), 1) + value + bytes(-len(value) % 4)
+    said = [(1, struct.pack("=iI", ifindex, one) + link.encode()) for ifindex, (one, link) in sorted(links.items())]
+    said += [(2, struct.pack("=ii", *place) + name.encode()) for place, name in sorted(elsewhere.items())]
+    for kind, value in said:
+        body += struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
     return struct.pack("=IHHII", _HEADER + len(body), NAMES, 0, 0, 0) + body
 
 
@@ -252,19 +258,24 @@ def _named(reading: _Reading, at: int, end: int) -> _Reading:
     """The reading of what follows a NAMES message."""
     if end - at < 8:
         raise Malformed("netlink-body", at, f"{end - at} octets of names")
-    names, incarnations = dict(reading.names), dict(reading.incarnations)
+    names, incarnations, elsewhere = dict(reading.names), dict(reading.incarnations), dict(reading.elsewhere)
     namespace = reading.number(at, 8)
     at += 8
     while at < end:
         length = reading.number(at, 2) if at + 4 <= end else 0
-        if length < 13 or at + length > end or reading.number(at + 2, 2) != 1:
+        kind = reading.number(at + 2, 2)
+        if length < 13 or at + length > end or kind not in (1, 2):
             raise Malformed("netlink-attribute", at, f"a name of length {length}, {end - at} octets are there")
-        ifindex = reading.ifindex(at + 4)
-        name = reading.data[at + 12 : at + length].decode("utf-8", "backslashreplace")
-        names[ifindex] = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in name)
-        incarnations[ifindex] = reading.number(at + 8, 4)
+        said = reading.data[at + 12 : at + length].decode("utf-8", "backslashreplace")
+        name = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in said)
+        if kind == 1:
+            ifindex = reading.ifindex(at + 4)
+            names[ifindex] = name
+            incarnations[ifindex] = reading.number(at + 8, 4)
+        else:
+            elsewhere[reading.number(at + 4, 4), reading.number(at + 8, 4)] = name
         at += length + 3 & ~3
-    return reading._replace(names=names, namespace=namespace, incarnations=incarnations)
+    return reading._replace(names=names, namespace=namespace, incarnations=incarnations, elsewhere=elsewhere)
 
 
 def fixed_octets(kind: int) -> int | None:
@@ -289,8 +300,9 @@ def _read_link(reading: _Reading, at: int, end: int, kind: int, events: list[Any
     ifindex = reading.ifindex(at + 4)
     found = reading.attributes(at + 16, end)
     if kind == _DELLINK:
-        moved = 45 in found  # IFLA_NEW_NETNSID: it went to another namespace (net/core/dev.c)
-        events.append(LinkGone(link=reading.name(ifindex), reason="moved" if moved else "deleted"))
+        moved = 45 in found  # IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX: it went to another namespace (net/core/dev.c)
+        to = reading.elsewhere.get((reading.value(found, 45, 4), reading.value(found, 49, 4)), "") if moved else ""
+        events.append(LinkGone(link=reading.name(ifindex), reason="moved" if moved else "deleted", to=to))
         return
     hardware, flags = reading.number(at + 2, 2), reading.number(at + 8, 4)
     made_as = reading.text(reading.attributes(*found[18]), 1) if 18 in found else ""  # IFLA_LINKINFO, IFLA_INFO_KIND

@@ -593,6 +593,14 @@ CATALOGUE: Final[tuple[Kind, ...]] = (
         "Check that link events are recorded as well as packets.",
         "RFC 7556 §2.1",
     ),
+    Kind(
+        "link-moved",
+        "notice",
+        "{link} was moved into another network namespace, where it is {to}",
+        "Whoever moved it took its addresses and routes with the move; nothing is heard on it any more.",
+        "Move it back to have it heard, or run a pvdd there.",
+        "network_namespaces(7)",
+    ),
 )
 
 BY_CODE: Final = {kind.code: kind for kind in CATALOGUE}

@@ -29,7 +29,7 @@ def seen(draft: Draft, event: LinkSeen) -> None:
         epoch=1 if here else 0,
     )
     if known is not None and known.gone_at is not None:
-        link = replace(link, gone_at=None, epoch=known.epoch + here, attached=here)
+        link = replace(link, gone_at=None, epoch=known.epoch + here, attached=here, moved_to="")
     draft.put_link(
         replace(
             link,
@@ -48,13 +48,16 @@ def seen(draft: Draft, event: LinkSeen) -> None:
 
 
 def gone(draft: Draft, event: LinkGone) -> None:
-    """A link was deleted: everything learned on it ends."""
+    """A link was deleted, or is another namespace's now: everything learned on it ends."""
     if event.link in draft.links:
         if vpns.gone(draft, event):
             forget(draft, event.link, "link-gone", but=vpns.RULE)
             return
         _forget(draft, event.link, "link-gone")
-        draft.put_link(replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=()))
+        link = replace(draft.link(event.link), gone_at=draft.at, attached=False, asks=(), clients=())
+        draft.put_link(replace(link, moved_to=event.to))
+        if event.to:
+            draft.find("link-moved", link=event.link, to=event.to)
 
 
 def attached(draft: Draft, event: AttachStarted) -> None:

@@ -447,7 +447,8 @@ class VisitRow(Struct, frozen=True):
 
 
 class LinkRow(Struct, frozen=True):
-    """A link. epoch: attachments, from 1. pvds: those with an instance on it."""
+    """A link. epoch: attachments, from 1. pvds: those with an instance on it. moved_to: how one that is gone is called
+    where it is now, `NETNS:NAME`."""
 
     link: str
     identity: str
@@ -462,6 +463,7 @@ class LinkRow(Struct, frozen=True):
     gone: Time | None
     because: Seq
     pvds: list[str]
+    moved_to: str | None
 
 
 class FindingRow(Struct, frozen=True):
@@ -1010,6 +1012,7 @@ def _link(one: Link) -> LinkRow:
         gone=time(one.gone_at),
         because=one.because,
         pvds=sorted(one.pvds),
+        moved_to=one.moved_to or None,
     )
 
 

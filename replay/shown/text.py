@@ -353,6 +353,12 @@ def replay(
         out.line(f"what these mean and what to change: pvdctl explain {code}")
 
 
+def _stands(one: report.LinkRow) -> str:
+    if one.gone:
+        return f"moved to {one.moved_to}" if one.moved_to else "gone"
+    return "attached" if one.attached else "detached"
+
+
 def links(out: Printer, rows: Sequence[report.LinkRow], utc: bool) -> None:
     """`links`."""
     clock = Clock(utc)
@@ -362,7 +368,7 @@ def links(out: Printer, rows: Sequence[report.LinkRow], utc: bool) -> None:
             (
                 one.link,
                 one.kind,
-                "gone" if one.gone else "attached" if one.attached else "detached",
+                _stands(one),
                 one.epoch,
                 one.mac,
                 one.mtu,

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.ids import SECOND
-from events.link import DadFailed, LinkSeen
+from events.link import DadFailed, LinkGone, LinkSeen
 from events.operator import ConnectionOpened, Settings, SettingsLoaded, SettingsNote, SettingsRejected
 from events.pvdinfo import AdditionalInformation, PvdInfoFailed, PvdInfoFetched
 from events.record import Provenance, Record
@@ -295,6 +295,10 @@ EARNED: dict[str, tuple[Tale, Tale]] = {
     ),
     "time-jump": (dated(86_401), dated(86_399)),
     "heard-unattached": REJOINED,
+    "link-moved": (
+        hears(ra(R1), LinkGone(link="e0", reason="moved", to="testns:e0")),
+        hears(ra(R1), LinkGone(link="e0", reason="moved")),
+    ),
     "override-refused": (resolving_by("vpn:*"), resolving_by("fqdn:*")),
     "pvd-mismatch": (expecting("y.example."), expecting("x.example.")),
     "settings-unsupported": (noting("settings-unsupported"), noting("settings-secret")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -72,6 +73,43 @@ def test_a_link_that_goes_to_another_namespace_and_comes_back_is_another_one(lab
         "ra:tun0/1/fe80::1": "gone",
         "ra:tun0#2/1/fe80::1": "announced",
     }
+
+
+@pytest.mark.covers("acc:AF4")
+def test_a_link_that_a_third_party_moves_into_a_named_namespace_is_told_by_its_name_there(lab: Lab) -> None:
+    host = lab.host("h")
+    tap = lab.tun(host, "tun0")
+    host.ip("netns", "add", "testns")
+    pvdd = lab.pvdd(host)
+    tap.send(lab_ra())
+    pvdd.wait(RouterAdvertised)
+    host.ip("address", "add", "192.0.2.1/24", "dev", "tun0")
+    pvdd.wait(lambda event: isinstance(event, AddressSeen) and event.address == "192.0.2.1/24")
+    number = pvdd.state().links["tun0"].ifindex
+    while f"\n{number}: " not in (
+        numbers := host.ip("-n", "testns", "link")
+    ):  # until another link has that number there
+        name = f"v{len(numbers)}"
+        host.ip("-n", "testns", "link", "add", name, "type", "veth", "peer", "name", f"{name}b")
+    host.ip("link", "set", "tun0", "netns", "testns")
+    gone = pvdd.wait(LinkGone).event
+    assert gone == LinkGone(link="tun0", reason="moved", to="testns:tun0"), "its number there is another one"
+    there = json.loads(host.ip("-j", "-n", "testns", "address", "show", "tun0"))[0]
+    assert there["ifindex"] != number and there["addr_info"] == [], "the move has flushed its addresses"
+    (row,) = [one for one in json.loads(pvdd.ctl("links", "--json").stdout)["links"] if one["link"] == "tun0"]
+    assert row["moved_to"] == "testns:tun0" and row["gone"] is not None
+    assert "moved to testns:tun0" in pvdd.ctl("links").stdout
+    said = "tun0 was moved into another network namespace, where it is testns:tun0"
+    assert said in [one["text"] for one in json.loads(pvdd.ctl("list", "--json").stdout)["findings"]]
+    assert not any(isinstance(one, AddressSeen) and one.link == "tun0" for one in pvdd.state().believed.values())
+    host.ip("link", "add", "e0", "type", "veth", "peer", "name", "e1")
+    pvdd.wait(lambda event: isinstance(event, LinkSeen) and event.link == "e1")
+    host.ip("link", "set", "e0", "netns", "testns", "name", "wan0")
+    gone = pvdd.wait(lambda event: isinstance(event, LinkGone) and event.link == "e0").event
+    assert gone == LinkGone(link="e0", reason="moved", to="testns:wan0")
+    host.ip("-n", "testns", "link", "set", "tun0", "netns", str(host.pid))
+    pvdd.wait(lambda event: isinstance(event, LinkSeen) and event.link == "tun0#2")
+    assert pvdd.state().links["tun0"].moved_to == "testns:tun0", "what became of it stays"
 
 
 @pytest.mark.covers("feat:K6")

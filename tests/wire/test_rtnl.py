@@ -470,6 +470,16 @@ def test_names_go_with_the_messages_they_name() -> None:
     assert naming(7, {}) == struct.pack(order + "IHHIIQ", 24, 0x7064, 0, 0, 0, 7)
 
 
+def test_a_link_that_moved_is_named_as_it_is_called_there() -> None:
+    moved = link(kind=17, more=attribute(45, hostile_netlink.u32(3)) + attribute(49, hostile_netlink.u32(7)))
+    names = naming(7, {2: (1, "tun0")}, {(3, 7): "testns:tun\x1b"})
+    if sys.byteorder == "little":
+        assert [one.to for one in heard(names + moved) if isinstance(one, LinkGone)] == ["testns:tun\\x1b"]
+        assert [one.to for one in heard(naming(7, {}, {(3, 8): "x:y"}) + moved) if isinstance(one, LinkGone)] == [""]
+    assert one_of(moved).to == ""
+    assert malformed(link(kind=17, more=attribute(45, b"\0"))) == ("netlink-value", 48)
+
+
 def test_names_that_are_none() -> None:
     def named(*attributes: bytes) -> bytes:
         return message(0x7064, bytes(8) + b"".join(attributes))
@@ -479,7 +489,7 @@ def test_names_that_are_none() -> None:
     assert heard(named()) == ()
     assert malformed(message(0x7064, bytes(7))) == ("netlink-body", 16)
     assert malformed(named(good, attribute(1, struct.pack("<iI", 3, 0)))) == ("netlink-attribute", 16 + 8 + 16)
-    assert malformed(named(attribute(2, struct.pack("<iI", 3, 0) + b"a"))) == ("netlink-attribute", 24)
+    assert malformed(named(attribute(3, struct.pack("<iI", 3, 0) + b"a"))) == ("netlink-attribute", 24)
     assert malformed(named(attribute(1, struct.pack("<iI", 3, 0) + b"a", length=17))) == ("netlink-attribute", 24)
     assert malformed(named(attribute(1, struct.pack("<iI", 0, 0) + b"a"))) == ("netlink-ifindex", 28)
     assert malformed(named(good, b"\1\0")) == ("netlink-attribute", 40)
