@@ -9,7 +9,7 @@ from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
 from events.frames import Frame
-from events.ids import SECOND, Instant, PvdId
+from events.ids import SECOND, Instant, PvdId, Seq
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from pvdcore import deadlines
@@ -46,6 +46,11 @@ class Engine:
         self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
 
     @property
+    def seq(self) -> Seq:
+        """The number of the last record."""
+        return self._seq
+
+    @property
     def state(self) -> State:
         """The State now."""
         return self._fold.state
@@ -72,8 +77,9 @@ class Engine:
             self._fold.step(self._seq, at, event, captured_at)
             self._written(FRAME_TIMES * len(frame.data))
 
-    # A router that repeats itself. Whoever has its packets asks `quiet` and `standing` and then says `again` of many
-    # at once, or asks `allows` and says `recount` of one that only moves lifetimes; every other packet is for `hear`.
+    # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and then says `again` of
+    # many at once. Of one that only moves lifetimes he asks `allows`, and gathers what `recount` gives him. Every other
+    # packet is for `hear`, after what was gathered.
 
     def quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, records): repeats of instants from `first` on and before `before` may wait, so many of them.
@@ -107,8 +113,9 @@ class Engine:
         self._seq = draft.seq = seq + len(said)
         draft.at = ats[-1]
         draft.changes = []
-        refreshes = zip(ats, range(seq + 1, self._seq + 1), said, strict=True)
-        draft.speakers.waiting.update(zip([one.speaker for one in said], refreshes, strict=True))
+        waiting = draft.speakers.waiting
+        for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
+            waiting[words.speaker] = (ats[place], seq + 1 + place, words)
 
     def allows(self, slack: Slack, soonest_s: int, at: Instant) -> bool:
         """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed."""
@@ -117,19 +124,12 @@ class Engine:
             return False
         return at + soonest_s * SECOND >= slack.queued
 
-    def recount(self, slack: Slack, at: Instant, read: Callable[[], RouterAdvertised]) -> Words:
-        """Fold the record that the journal was just given, of a frame that says what its router said last, but for
-        lifetimes that `allows` allowed; `read` gives its RA.
+    def recount(self, slack: Slack, seq: Seq, read: Callable[[], RouterAdvertised]) -> Words:
+        """The words of a frame that says what its router said last, but for lifetimes that `allows` allowed; `read`
+        gives its RA. They stand from now on, and will be record `seq` once what was gathered is said `again`.
         """
-        draft = self._fold.draft
-        speaker = slack.speaker
-        seq = self._seq = draft.seq = self._seq + 1
-        draft.at = at
-        draft.changes = []
-        words = Words(speaker, seq, read, slack.plan.places, read=read)
-        draft.speakers.waiting[speaker] = (at, seq, words)
-        draft.steady[speaker] = read
-        return words
+        self.standing[slack.speaker] = read
+        return Words(slack.speaker, seq, read, slack.plan.places, read=read)
 
     def submit(self, event: AnyEvent, *, source: str, at: Instant) -> None:
         """Record what did not come in a frame: policy, settings, links, outcomes."""

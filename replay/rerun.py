@@ -27,13 +27,14 @@ from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
-from pvdcore.routers.words import Slack
+from pvdcore.routers.words import Slack, Words
 from pvdcore.state import State
 from replay.files.ahead import Ahead
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
+GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
 OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB
 
 
@@ -175,7 +176,7 @@ class _Driver:
         first, before, room = self.engine.quiet()
         if self.held is not None or not self.reached or room < 1:
             return 0, 0, 0
-        return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, PROGRESS_EVERY)
+        return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, GATHERED_MAX)
 
     def _again(self, memory: _Memory) -> None:
         """Fold what was gathered."""
@@ -195,43 +196,41 @@ class _Driver:
         known = ahead.words(link, linktype, data) if original_length == -1 else None
         if known is None:
             return False
+        if not self._room(memory, at) or ahead.words(link, linktype, data) is not known:
+            return False
+        ahead.hope()
+        ahead.gather(known, at, number)
+        return True
+
+    def _room(self, memory: _Memory, at: Instant, records: int = 1) -> bool:
+        """Whether what says nothing new at `at` may wait; until a checkpoint it counts as so many records. Where
+        something ends before it, or it is time to fold what was gathered, that is done first."""
+        ahead = memory.ahead
         first, before, room = ahead.span
-        if at >= before or room < 1:  # something ends before it, or so many were gathered that it is time to fold them
+        if at >= before or room < records:
             self._again(memory)
             first, before, room = ahead.span = self._quiet()
             if before and before <= at <= self.reached + AHEAD_MAX:
                 self.engine.wake(at)
                 first, before, room = ahead.span = self._quiet()
-            if ahead.words(link, linktype, data) is not known:
-                return False
-        if not first <= at < before:
-            return False
-        ahead.hope()
-        ahead.said.append(known)
-        ahead.ats.append(at)
-        ahead.packets.append(number)
-        ahead.span = (at, before, room - 1)
-        return True
+        return first <= at < before and room >= records
 
     def _recount(self, memory: _Memory, packet: Packet) -> bool:
-        """Whether a packet only moves lifetimes, and no deadline with them; then its record is written and folded."""
+        """Whether a packet only moves lifetimes, and no deadline with them; then it is gathered, unread."""
         number, at, link, linktype, data, original_length = packet
         found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
         if found is None or self.keep is None or original_length != -1:
             return False
-        ahead = memory.ahead
-        first, before, room = ahead.span
         slack, outline = found
         lifetime_s = soonest(outline, data)
-        if not lifetime_s or not first <= at < before or not self.engine.allows(slack, lifetime_s, at):
+        if not lifetime_s or not self._room(memory, at) or not self.engine.allows(slack, lifetime_s, at):
             return False
-        self._again(memory)
-        self.keep(at, link, linktype, data, memory.source, number)
-        known = self.engine.recount(slack, at, partial(_read, link, linktype, data))
+        ahead = memory.ahead
+        seq = self.engine.seq + len(ahead.ats) + 1
+        self.keep(seq, link, linktype, data, memory.source)
+        known = self.engine.recount(slack, seq, partial(_read, link, linktype, data))
         ahead.remember(link, linktype, data, known)
-        ahead.span = (at, before, room - 1) if room > 1 else self._quiet()
-        memory.frames += 1
-        self.reached = at
+        ahead.gather(known, at, number)
         return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:

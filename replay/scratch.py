@@ -129,6 +129,8 @@ class ScratchJournal:
             bodies = [known[like] for like in likes]
         except KeyError:
             bodies = [self._body_of(like) for like in likes]
+        if len(known) >= BODIES_READ:
+            self._bodies_before, self._bodies_of = known, {}
         done = 0
         while done < len(ats):
             kept_ats, kept_bodies, kept_packets, captured = self._columns
@@ -151,18 +153,14 @@ class ScratchJournal:
         if body is None:
             if not 1 <= like <= self.last_seq():
                 raise LookupError(f"there is no record {like}")
-            body = self._bodies_before.get(like) or self._at(like)[1]
-            if len(known) >= BODIES_READ:
-                self._bodies_before, self._bodies_of = known, {}
-            self._bodies_of[like] = body
+            body = known[like] = self._bodies_before.get(like) or self._at(like)[1]
         return body
 
-    def keep(self, at: Instant, link: LinkId, linktype: int, data: bytes, source: str, packet: int) -> None:
-        """`hear` of a whole frame that nobody has read yet, but whose one event is known to be of `link`."""
-        if not self._last_at <= at < NEVER:
-            raise ValueError(f"record {self.last_seq() + 1} at {at}: time does not go backwards, nor ends")
+    def keep(self, seq: Seq, link: LinkId, linktype: int, data: bytes, source: str) -> None:
+        """Take a whole frame that nobody has read yet, but whose one event is known to be of `link`, for a record to
+        come: the next `again` will say that record `seq` is like record `seq`."""
         body = (SCHEMA, b"", self._named_source(source), link, linktype, -1, "", "", True, data)
-        self._row(at, self._place(body), packet, _OWN)
+        self._bodies_of[seq] = self._place(body)
 
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, said = record.seq, record.provenance

@@ -95,6 +95,13 @@ class Ahead:
             self.span = (self.ats[-1], before, room - len(self.ats) + done)
         return after, last
 
+    def gather(self, words: Words, at: Instant, packet: int, records: int = 1) -> None:
+        """Take one packet more; until a checkpoint it counts as so many records."""
+        self.said.append(words)
+        self.ats.append(at)
+        self.packets.append(packet)
+        self.span = (at, self.span[1], self.span[2] - records)
+
     def hope(self) -> None:
         """A frame came again."""
         self._failures, self.hopeful = 0, True

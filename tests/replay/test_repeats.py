@@ -204,7 +204,7 @@ def test_long_captures_leave_the_same(
     again = Engine.again
     monkeypatch.setattr(Engine, "again", lambda self, *said: (counted.append(len(said[0])), again(self, *said))[1])
     left = remains(rerun([str(path)]))
-    assert (sum(counted) > 3000) == (frames is repeating)  # so that the quick way was taken
+    assert sum(counted) > 3000  # so that the quick way was taken
     assert left == by_itself(monkeypatch, path)
 
 
