@@ -87,7 +87,7 @@ class Translator:
             return events
         events = self._old.get(key)
         if events is None:
-            if (octets := _exchange(frame)) is not None:
+            if (octets := exchange(frame.linktype, frame.data, frame.original_length)) is not None:
                 return self._dhcp4(frame, octets)
             link = self._cooked_link(frame) if frame.linktype == LINUX_SLL2 else frame.link
             events = _translate(link, frame.linktype, frame.data, frame.original_length)
@@ -117,7 +117,7 @@ class Translator:
                 self._exchanges_before, self._exchanges = self._exchanges, {}
             self._exchanges[key] = known
         self._matters(known)
-        xid = int.from_bytes(frame.data[_XID:_SECS], "big")
+        xid = transaction(frame.data)
         return (known if known.xid == xid else replace(known, xid=xid),)
 
     def _matters(self, event: AnyEvent) -> bool:
@@ -125,13 +125,17 @@ class Translator:
         if isinstance(event, Dhcp4MessageSeen):
             address = event.yiaddr if event.yiaddr != arp.UNSPECIFIED else event.ciaddr
             if event.op == 2 and address != arp.UNSPECIFIED:
-                if len(self._leased) >= LEASES_WATCHED:
-                    del self._leased[next(iter(self._leased))]
-                self._leased[event.link, address] = event.chaddr
+                self.leased(event.link, address, event.chaddr)
         elif isinstance(event, ArpSeen) and not arp.speaks_of_itself(event):
             holder = self._leased.get((event.link, event.sender), event.sender_mac)
             return holder != event.sender_mac
         return True
+
+    def leased(self, link: LinkId, address: str, mac: str) -> None:
+        """DHCP gave an address to a MAC, in a message that was translated or in one that says the same."""
+        if len(self._leased) >= LEASES_WATCHED:
+            del self._leased[next(iter(self._leased))]
+        self._leased[link, address] = mac
 
     def _cooked_link(self, frame: Frame) -> LinkId:
         """Only frames with events count as heard, so that it makes no difference whether `wanted` came before."""
@@ -146,13 +150,17 @@ _XID: Final = _PORTS + 8 + 4
 _SECS: Final = _XID + 4
 
 
-def _exchange(frame: Frame) -> bytes | None:
+def transaction(data: bytes) -> int:
+    """The xid of a frame that `exchange` knows."""
+    return int.from_bytes(data[_XID:_SECS], "big")
+
+
+def exchange(linktype: int, data: bytes, original_length: int) -> bytes | None:
     """What stands in a plain and right DHCPv4 frame besides what counts up: the IPv4 identification, xid, both sums.
 
     Two frames with the same octets here say the same but for xid; `None` for any other frame.
     """
-    data = frame.data
-    if data[12:15] != b"\x08\x00\x45" or frame.linktype != ETHERNET or frame.original_length != -1:
+    if data[12:15] != b"\x08\x00\x45" or linktype != ETHERNET or original_length != -1:
         return None
     if len(data) < _SECS or data[_IP + 9] != UDP or data[_PORTS + 2] or data[_PORTS + 3] not in _DHCP4_PORTS:
         return None

@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
+from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame
 from events.ids import SECOND, Instant, PvdId, Seq
 from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from pvdcore import deadlines
+from pvdcore.leases import renewals
+from pvdcore.leases.renewals import Renewal, Renewals
 from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.reduce import Fold
 from pvdcore.routers import revised
-from pvdcore.routers.words import Slack, Speaker, Words
+from pvdcore.routers.words import Slack, Speaker, Unread, Words
 from pvdcore.state import EMPTY, Change, State
 
 CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
@@ -42,6 +45,8 @@ class Engine:
         self._least_at = self._seq + CHECKPOINT_LEAST
         self._checkpoint_at = self._work_at
         self._digest_at = self._seq
+        self._renewals = Renewals()
+        self._unread = self._unread_rows = 0  # messages that wait to be folded, and as how many rows they count
         # What lapsed behind the last record may stand in the index already, from a `wake` before we were stopped.
         self._known = {line for line in journal.history() if line.seq == self._seq} if self._seq else set()
 
@@ -77,9 +82,10 @@ class Engine:
             self._fold.step(self._seq, at, event, captured_at)
             self._written(FRAME_TIMES * len(frame.data))
 
-    # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and then says `again` of
-    # many at once. Of one that only moves lifetimes he asks `allows`, and gathers what `recount` gives him. Every other
-    # packet is for `hear`, after what was gathered.
+    # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and says `again` of
+    # many at once. Of one that only moves lifetimes he asks `allows`, and gathers what `recount` gives him; of a DHCP
+    # renewal (pvdcore/leases/renewals.py) `ask_again` or `grant_again`, and gathers it as Unread. Every other packet is
+    # for `hear`, after what was gathered.
 
     def quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, records): repeats of instants from `first` on and before `before` may wait, so many of them.
@@ -104,8 +110,8 @@ class Engine:
         """Which lifetimes the router of `event`, its last words, may change without being looked at."""
         return revised.slack(self._fold.draft, (event.link, event.router), event)
 
-    def again(self, said: Sequence[Words], ats: Sequence[Instant], packets: Sequence[int]) -> None:
-        """Record frames that are, octet for octet, those of words that stand, of the same captures, in quiet time."""
+    def again(self, said: Sequence[Words | Unread], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        """Record frames of quiet time: octet for octet those of words that stand, or such as were allowed to wait."""
         if not said:
             return
         draft, seq = self._fold.draft, self._seq
@@ -115,7 +121,12 @@ class Engine:
         draft.changes = []
         waiting = draft.speakers.waiting
         for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
-            waiting[words.speaker] = (ats[place], seq + 1 + place, words)
+            if type(words) is Words:
+                waiting[words.speaker] = (ats[place], seq + 1 + place, words)
+        if self._unread:
+            self._renewals.fold(draft)
+            self._worked(self._unread, self._unread_rows)
+            self._unread = self._unread_rows = 0
 
     def allows(self, slack: Slack, soonest_s: int, at: Instant) -> bool:
         """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed."""
@@ -130,6 +141,31 @@ class Engine:
         """
         self.standing[slack.speaker] = read
         return Words(slack.speaker, seq, read, slack.plan.places, read=read)
+
+    def renewal(self, question: Dhcp4MessageSeen, asked_at: Instant, answer: Dhcp4MessageSeen) -> Renewal | None:
+        """The exchange of a question and its answer, which `hear` was just given, if it may come again unread."""
+        return renewals.renewal(self._fold.draft, question, asked_at, answer)
+
+    def ask_again(
+        self, known: Renewal, xid: int, at: Instant, seq: Seq, octets: int, read: Callable[[], Dhcp4MessageSeen]
+    ) -> bool:
+        """Whether the question of a renewal may be gathered: it will be record `seq`, of a frame of so many octets.
+        `read` gives it."""
+        return self._renewals.ask(self._fold.draft, known, xid, at, seq, read) and self._unread_one(octets)
+
+    def grant_again(self, known: Renewal, xid: int, at: Instant, seq: Seq, octets: int) -> bool:
+        """The same of its answer, while its question waits."""
+        return self._renewals.grant(known, xid, at, seq) and self._unread_one(octets)
+
+    def _unread_one(self, octets: int) -> bool:
+        self._unread += 1
+        self._unread_rows += FRAME_TIMES * octets // RECORD_OCTETS
+        return True
+
+    @staticmethod
+    def weight(octets: int) -> int:
+        """As how many records, until a checkpoint is due, a frame counts that is no repeat (`quiet`)."""
+        return max(STEP_REPEATS, 1 + FRAME_TIMES * octets // RECORD_OCTETS)
 
     def submit(self, event: AnyEvent, *, source: str, at: Instant) -> None:
         """Record what did not come in a frame: policy, settings, links, outcomes."""
@@ -192,8 +228,12 @@ class Engine:
         """After a record that is no repeat. octets: what it took on disk beyond its row."""
         if self._fold.draft.changes:
             self._index()
-        self._work_at -= STEP_REPEATS - 1
-        self._size_at -= octets // RECORD_OCTETS
-        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)
+        self._worked(1, octets // RECORD_OCTETS)
         if self._seq >= self._checkpoint_at:
             self._keep()
+
+    def _worked(self, records: int, rows: int) -> None:
+        """So many records were no repeats, and took on disk what so many repeats take."""
+        self._work_at -= records * (STEP_REPEATS - 1)
+        self._size_at -= rows
+        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
-from adapters.ingest import Translator, translate, wanted
+from adapters.ingest import Translator, exchange, transaction, translate, wanted
 from adapters.wire.neighbor import lifetimes
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.codec import AnyEvent, decode
+from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame, FrameRejected
 from events.ids import Instant, LinkId
 from events.link import LinkSeen
@@ -23,11 +24,12 @@ from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.engine import Engine
+from pvdcore.leases.renewals import Renewal
 from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
-from pvdcore.routers.words import Slack, Words
+from pvdcore.routers.words import Slack, Unread
 from pvdcore.state import State
 from replay.files.ahead import Ahead
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
@@ -35,6 +37,8 @@ from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
 GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
+ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
+RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
 OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB
 
 
@@ -110,6 +114,13 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     return event
 
 
+def _read_dhcp4(link: LinkId, linktype: int, data: bytes) -> Dhcp4MessageSeen:
+    """The message of a frame that is known to be one of DHCPv4."""
+    (event,) = translate(Frame(0, link, linktype, data))
+    assert isinstance(event, Dhcp4MessageSeen)
+    return event
+
+
 Pair = tuple[Capture, Packet | Custom]
 Outlines = dict[tuple[LinkId, int, bytes], tuple[Slack, Outline]]
 
@@ -118,7 +129,8 @@ class _Memory:
     """What is remembered of one capture: what "first interface heard" means is a matter of one file.
 
     ahead: words of routers that may come again as cheaply, and have. outlines: which lifetimes a router may change, by
-    the octets before its ICMPv6 message.
+    the octets before its ICMPv6 message. asked: DHCPv4 requests by their transaction, until they are answered.
+    renewals: by what their frames say, beside the transaction, those that may come again, and whether it is the answer.
     """
 
     def __init__(self, capture: Capture, engine: Engine) -> None:
@@ -128,6 +140,8 @@ class _Memory:
         self.rejected = 0
         self.ahead = Ahead(engine.standing)
         self.outlines: Outlines = {}
+        self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
+        self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool]] = {}
 
 
 class _Driver:
@@ -159,7 +173,7 @@ class _Driver:
                 self._again(memory)
                 current, memory = capture, self.memories[id(capture)]
                 memory.ahead.span = self._quiet()
-            if isinstance(item, Custom) or not (self._gather(memory, item) or self._recount(memory, item)):
+            if isinstance(item, Custom) or not self._waits(memory, item):
                 self._again(memory)
                 self._take(capture, item)
                 memory.ahead.span = self._quiet()
@@ -189,11 +203,17 @@ class _Driver:
             ahead.ats.clear()
             ahead.packets.clear()
 
+    def _waits(self, memory: _Memory, packet: Packet) -> bool:
+        """Whether a packet says nothing that anybody has to read now; then it is gathered."""
+        if packet[5] != -1:
+            return False
+        return self._gather(memory, packet) or self._recount(memory, packet) or self._renew(memory, packet)
+
     def _gather(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet that no reader took is one that may be gathered all the same; then it is."""
-        number, at, link, linktype, data, original_length = packet
+        number, at, link, linktype, data, _ = packet
         ahead = memory.ahead
-        known = ahead.words(link, linktype, data) if original_length == -1 else None
+        known = ahead.words(link, linktype, data)
         if known is None:
             return False
         if not self._room(memory, at) or ahead.words(link, linktype, data) is not known:
@@ -217,9 +237,9 @@ class _Driver:
 
     def _recount(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet only moves lifetimes, and no deadline with them; then it is gathered, unread."""
-        number, at, link, linktype, data, original_length = packet
+        number, at, link, linktype, data, _ = packet
         found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
-        if found is None or self.keep is None or original_length != -1:
+        if found is None or self.keep is None:
             return False
         slack, outline = found
         lifetime_s = soonest(outline, data)
@@ -231,6 +251,28 @@ class _Driver:
         known = self.engine.recount(slack, seq, partial(_read, link, linktype, data))
         ahead.remember(link, linktype, data, known)
         ahead.gather(known, at, number)
+        return True
+
+    def _renew(self, memory: _Memory, packet: Packet) -> bool:
+        """Whether a packet is of a DHCPv4 exchange that prolongs a lease as the one before did; then it is gathered."""
+        number, at, link, linktype, data, _ = packet
+        octets = exchange(linktype, data, -1)
+        found = memory.renewals.get((link, octets)) if octets is not None else None
+        weight = self.engine.weight(len(data))
+        if found is None or self.keep is None or not self._room(memory, at, weight):
+            return False
+        known, answers = found
+        seq = self.engine.seq + len(memory.ahead.ats) + 1
+        if answers:
+            if not self.engine.grant_again(known, transaction(data), at, seq, len(data)):
+                return False
+            memory.translator.leased(link, known.address, known.mac)
+        else:
+            read = partial(_read_dhcp4, link, linktype, data)
+            if not self.engine.ask_again(known, transaction(data), at, seq, len(data), read):
+                return False
+        self.keep(seq, link, linktype, data, memory.source)
+        memory.ahead.gather(Unread(seq), at, number, weight)
         return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
@@ -297,6 +339,8 @@ class _Driver:
         self.engine.hear(frame, events, source=memory.source, packet=number, at=at)
         if type(events[0]) is RouterAdvertised:
             self._remember(memory, frame, events[0])
+        elif type(events[0]) is Dhcp4MessageSeen:
+            self._remember_exchange(memory, frame, events[0], at)
 
     def _remember(self, memory: _Memory, frame: Frame, event: RouterAdvertised) -> None:
         """What an RA that was just heard tells of those to come."""
@@ -312,6 +356,24 @@ class _Driver:
                 if len(memory.outlines) >= OUTLINES_MAX:
                     memory.outlines.clear()
                 memory.outlines[frame.link, frame.linktype, frame.data[:ICMPV6_AT]] = slack, outline
+
+    def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen, at: Instant) -> None:
+        """Whether a DHCPv4 message that was just heard ends an exchange that may come again unread."""
+        slot = (event.link, event.chaddr, event.xid)
+        if event.message == "REQUEST":
+            if len(memory.asked) >= ASKED_MAX:
+                memory.asked.clear()
+            memory.asked[slot] = (frame, event, at)
+        elif event.message == "ACK" and (asked := memory.asked.pop(slot, None)) is not None:
+            known = self.engine.renewal(asked[1], asked[2], event)
+            if known is None:
+                return
+            for one, answers in ((asked[0], False), (frame, True)):
+                octets = exchange(one.linktype, one.data, one.original_length)
+                if octets is not None:
+                    if len(memory.renewals) >= RENEWALS_MAX:
+                        memory.renewals.clear()
+                    memory.renewals[one.link, octets] = known, answers
 
     def _carry(self, custom: Custom) -> None:
         """Take over a record that an export carries."""

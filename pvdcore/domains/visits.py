@@ -92,6 +92,15 @@ def note(draft: Draft, event: AnyEvent, link: LinkId) -> None:
         draft.find("two-dhcp4-servers", link=link, what=", ".join(sorted(servers)))
 
 
+def familiar(draft: Draft, visit: Visit, found: frozenset[Mark]) -> bool:
+    """Whether `note` would do nothing with these marks: they are known, or there is no room for more."""
+    fresh = found.difference(visit.marks)
+    if not fresh:
+        return True
+    several = any(kind == "dhcp4" for kind, _ in fresh) and len(_servers(visit.marks)) > 1
+    return 0 < len(visit.marks) >= draft.policy.number("marks_max") and not several
+
+
 def _servers(known: tuple[Mark, ...]) -> frozenset[str]:
     """The DHCPv4 servers among marks."""
     return frozenset([text.split()[0] for kind, text in known if kind == "dhcp4"])

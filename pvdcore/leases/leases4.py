@@ -114,7 +114,7 @@ def _judge(draft: Draft, event: Dhcp4MessageSeen, host: HostId, before: Ask | No
         where = event.destination
         draft.find("dhcp4-client-renews-elsewhere", link=name, host=host, server=lease.server, where=where)
     wanted = codes(event.options, 55)
-    if 121 in wanted and (3 not in wanted or not _first(wanted, 121, (3, 33))):
+    if not in_order(wanted):
         draft.find("dhcp4-client-request-order", link=name, host=host)
     if before is not None and before.host != host:
         draft.find("dhcp4-client-id-changed", link=name, before=before.host, host=host)
@@ -123,9 +123,11 @@ def _judge(draft: Draft, event: Dhcp4MessageSeen, host: HostId, before: Ask | No
         draft.find("dhcp4-client-hasty", link=name, host=host)
 
 
-def _first(wanted: tuple[int, ...], code: int, others: tuple[int, ...]) -> bool:
-    """RFC 3442: 121 stands before 3 and before 33 in the list of what a client asks for."""
-    return all(wanted.index(code) < wanted.index(one) for one in others if one in wanted)
+def in_order(wanted: tuple[int, ...]) -> bool:
+    """RFC 3442: who asks for 121 asks for 3 as well, and 121 stands before 3 and before 33 in what he asks for."""
+    if 121 not in wanted:
+        return True
+    return 3 in wanted and all(wanted.index(121) < wanted.index(one) for one in (3, 33) if one in wanted)
 
 
 def _given_up(draft: Draft, event: Dhcp4MessageSeen) -> None:

@@ -48,6 +48,12 @@ class Words(msgspec.Struct, eq=False, gc=False):
         return event
 
 
+class Unread(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A message that waits beside them, whatever it says: its record."""
+
+    seq: Seq
+
+
 class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Which lifetimes a router may change without being looked at: of the options that are `free`, from 1 s on.
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from events.ids import NEVER, Instant, LinkId
-from pvdcore.routers.words import Speaker, Words
+from pvdcore.routers.words import Speaker, Unread, Words
 from replay.files.repeats import take
 
 Known = dict[bytes, tuple[Words, Speaker, object]]
@@ -19,7 +19,7 @@ Known = dict[bytes, tuple[Words, Speaker, object]]
 Tables = list[tuple[Known, int, int] | None]
 """By interface: what is known there, nanoseconds of one unit of its clock, and of its offset. `None`: nothing."""
 
-Gathered = tuple[list[Words], list[Instant], list[int]]
+Gathered = tuple[list[Words | Unread], list[Instant], list[int]]
 """Of packets that were taken: the words, the instants, the numbers."""
 
 WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
@@ -44,7 +44,7 @@ class Ahead:
     """
 
     def __init__(self, standing: dict[Speaker, object]) -> None:
-        self.said: list[Words] = []
+        self.said: list[Words | Unread] = []
         self.ats: list[Instant] = []
         self.packets: list[int] = []
         self.span: tuple[Instant, Instant, int] = (0, 0, 0)
@@ -95,7 +95,7 @@ class Ahead:
             self.span = (self.ats[-1], before, room - len(self.ats) + done)
         return after, last
 
-    def gather(self, words: Words, at: Instant, packet: int, records: int = 1) -> None:
+    def gather(self, words: Words | Unread, at: Instant, packet: int, records: int = 1) -> None:
         """Take one packet more; until a checkpoint it counts as so many records."""
         self.said.append(words)
         self.ats.append(at)

@@ -14,6 +14,7 @@ import random
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -22,13 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.sqlite import SqliteJournal
-from events.ids import NEVER
+from events.ids import NEVER, SECOND
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest
 from replay.files import ahead, captures, repeats
 from replay.files.build import build
 from replay.rerun import Run, _Driver, rerun
-from tests.bench.inputs import different, repeating, write
+from tests.bench.inputs import LINKS, dhcp, different, repeating, router_advertisement, write
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = sorted(ROOT.glob("tests/captures/*.pcap*"))
@@ -184,8 +185,7 @@ def by_itself(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[object, ...]
         patch.setattr(
             captures.Capture, "items", lambda self, wanted, ahead=None, _=captures.Capture.items: _(self, wanted)
         )
-        patch.setattr(_Driver, "_gather", lambda *_: False)
-        patch.setattr(_Driver, "_recount", lambda *_: False)
+        patch.setattr(_Driver, "_waits", lambda *_: False)
         return remains(rerun([str(path)]))
 
 
@@ -247,3 +247,70 @@ def test_a_journal_is_the_same_octet_for_octet_with_and_without_the_compiled_ste
         assert not list(journal.check())
         journal.close()
     assert said[0] == said[1] and len(said[0][0]) > 5000, json.dumps([len(table) for table in said[0]])
+
+
+# --- leases that are prolonged ---------------------------------------------------------------------------------------
+
+
+def tale(draw: random.Random, count: int) -> Iterator[tuple[int, bytes]]:
+    """Three clients of one link (and one of another) bind, renew for ever, and do now and then all else they can."""
+    turns = [0, 0, 0, 0]
+    clients = (0, LINKS, 2 * LINKS, 1)
+    kinds = ("renew", "question", "answer", "NAK", "RELEASE", "INFORM", "DECLINE", "bind", "RA", "longer", "option 61")
+    while count > 0:
+        count -= 1
+        one = draw.randrange(len(clients))
+        client, link, turns[one] = clients[one], clients[one] % LINKS, turns[one] + 1
+        turn = turns[one]
+        question, answer = dhcp(client, turn, 3), dhcp(client, turn, 5)
+        kind = draw.choices(kinds, (60, 2, 2, 1, 1, 2, 1, 6, 9, 2, 2))[0]
+        if turn == 1 or kind == "bind":
+            yield from ((link, of(dhcp(client, 0, message), xid=turn)) for message in (1, 2, 3, 5))
+        elif kind == "renew" and draw.random() < 0.1:  # two at once, and an answer twice
+            other = (one + 1) % len(clients)
+            turns[other] += 1
+            yield from ((link, question), (clients[other] % LINKS, dhcp(clients[other], turns[other], 3)))
+            yield from ((link, answer), (link, answer))
+        elif kind == "renew":
+            yield from ((link, question), (link, answer))
+        elif kind in ("question", "answer"):
+            yield link, question if kind == "question" else answer
+        elif kind in ("RELEASE", "INFORM", "DECLINE"):
+            yield link, of(question, message={"RELEASE": 7, "INFORM": 8, "DECLINE": 4}[kind])
+            if kind == "INFORM":
+                yield link, answer
+        elif kind == "RA":
+            yield 0, router_advertisement(LINKS * draw.randrange(2), draw.randrange(3))
+        elif kind == "option 61":  # another client id behind the same MAC, or a relay's hop
+            changed = question[:51] + b"\1" + question[52:] if draw.random() < 0.5 else question
+            yield from ((link, changed.replace(b"\x3d\7\1\2\1", b"\x3d\7\1\2\2")), (link, answer))
+        else:
+            wrong = (
+                of(answer, message=6) if kind == "NAK" else answer.replace(b"\x33\4\0\0\x0e\x10", b"\x33\4\0\0\x1c\x20")
+            )
+            yield from ((link, question), (link, wrong))
+
+
+def of(frame: bytes, *, xid: int | None = None, message: int | None = None) -> bytes:
+    """A DHCPv4 frame with another transaction, or of another kind. Its UDP checksum is not given."""
+    if xid is not None:
+        frame = frame[:46] + xid.to_bytes(4, "big") + frame[50:]
+    if message is not None:
+        at = frame.index(b"\x63\x82\x53\x63\x35\1") + 6
+        frame = frame[:at] + bytes((message,)) + frame[at + 1 :]
+    return frame
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("step", [1, 40], ids=["in seconds", "until leases lapse"])
+def test_a_renewal_that_nobody_reads_leaves_the_same(
+    seed: int, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "leases.pcapng"
+    write(path, tale(random.Random(seed), 400), step * SECOND)
+    unread: list[bool] = []
+    renew = _Driver._renew
+    monkeypatch.setattr(_Driver, "_renew", lambda *said: (unread.append(renew(*said)), unread[-1])[1])
+    left = remains(rerun([str(path)]))
+    assert sum(unread) > 100
+    assert left == by_itself(monkeypatch, path)

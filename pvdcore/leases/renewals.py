@@ -1,0 +1,187 @@
+"""DHCPv4 renewals that say what the last exchange said, but for their transaction (xid): nobody has to read them.
+
+Law: nothing here does what leases4.py beside it would not do: it says whether the long way would change nothing but
+when the lease was asked for and granted, without a finding, and then changes that. What it cannot see at once is left
+to the long way.
+
+A Renewal is made of an exchange that the long way has just folded. Whether it stands is looked at each time: the lease
+holds what it held, the client is no further, and nothing else of the link has a say.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from events.dhcp import Dhcp4MessageSeen, Number
+from events.ids import Instant, Seq
+from pvdcore.domains.visits import familiar, marks
+from pvdcore.draft import Draft, GrantKey
+from pvdcore.leases import leases4, v6only
+from pvdcore.leases.exchanges import address, ask, codes, option
+from pvdcore.policy import Policy
+from pvdcore.state import Ask, Held, Link, Mark, Visit
+
+PROLONGS: Final = ("renewing", "rebinding")
+
+
+class Renewal(msgspec.Struct, eq=False, gc=False):
+    """An exchange that prolonged a lease. slot: of its questions, up to the transaction. marks: of its answer.
+
+    policy: what it was done under. link, visit: as they were when they were last looked at.
+    """
+
+    key: GrantKey
+    slot: str
+    mac: str
+    address: str
+    by: str
+    server: str
+    held: tuple[Held, ...]
+    marks: frozenset[Mark]
+    policy: Policy
+    link: Link
+    visit: Visit
+
+
+def renewal(draft: Draft, question: Dhcp4MessageSeen, asked_at: Instant, answer: Dhcp4MessageSeen) -> Renewal | None:
+    """The exchange whose answer is the record just folded, if such a one may come again unread."""
+    host = leases4.host4(question)
+    key = (question.link, host, "dhcp4", "")
+    link, lease = draft.links.get(question.link), draft.grants.get(key)
+    if link is None or lease is None or lease.because != draft.seq or lease.started_at != asked_at:
+        return None
+    if question.xid != answer.xid or question.chaddr != answer.chaddr or question.notes or answer.notes:
+        return None
+    if not _plain(question, answer) or leases4.manner(question) != lease.by:
+        return None
+    if lease.by == "renewing" and question.destination != lease.server:
+        return None
+    said = draft.answers.get(key[:2])
+    if said is None or said[2] is not lease.held:
+        return None
+    visit = draft.visits.get((link.id, link.epoch))
+    if visit is None:
+        return None
+    known = Renewal(
+        key,
+        f"4 {question.chaddr} ",
+        answer.chaddr,
+        answer.yiaddr,
+        lease.by,
+        lease.server,
+        lease.held,
+        frozenset(marks(answer)),
+        draft.policy,
+        link,
+        visit,
+    )
+    return known if _alone(draft, known, link) and familiar(draft, visit, known.marks) else None
+
+
+def _plain(question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> bool:
+    """Whether question and answer are such as only prolong a lease, without a remark, whatever else is true."""
+    wanted = codes(question.options, 55)
+    lease = option(answer.options, 51, Number)
+    return (
+        question.message == "REQUEST"
+        and question.op == 1
+        and question.giaddr == leases4.UNSPECIFIED
+        and not question.hops
+        and leases4.manner(question) in PROLONGS
+        and leases4.in_order(wanted)
+        and answer.message == "ACK"
+        and answer.op == 2
+        and answer.giaddr == leases4.UNSPECIFIED
+        and answer.yiaddr != leases4.UNSPECIFIED
+        and lease is not None
+        and lease.value != 0
+        and option(answer.options, v6only.OPTION, Number) is None
+        and address(answer.options, 54) is not None
+    )
+
+
+def _alone(draft: Draft, known: Renewal, link: Link) -> bool:
+    """Whether nothing that is said of a link and its clients has a say in what the renewal does."""
+    host = known.key[1]
+    return (
+        link.attached
+        and not link.host
+        and all(one.host != host and not slot.startswith(known.slot) for slot, one in link.asks)
+        and all(one != host for one, _ in link.clients)
+        and (link.id, host, "dhcp4", "inform") not in draft.grants
+    )
+
+
+def stands(draft: Draft, known: Renewal) -> bool:
+    """Whether the same exchange would only prolong the lease once more."""
+    name = known.key[0]
+    link, lease = draft.links.get(name), draft.grants.get(known.key)
+    if link is None or lease is None or lease.held is not known.held or lease.server != known.server:
+        return False
+    if lease.epoch != link.epoch or draft.policy is not known.policy:
+        return False
+    if link is not known.link:
+        if not _alone(draft, known, link):
+            return False
+        known.link = link
+    visit = draft.visits.get((name, link.epoch))
+    if visit is None:
+        return False
+    if visit is not known.visit:
+        if not familiar(draft, visit, known.marks):
+            return False
+        known.visit = visit
+    return True
+
+
+Read = Callable[[], Dhcp4MessageSeen]
+Asked = tuple[Renewal, int, Instant, Seq, Read]
+Granted = tuple[Renewal, Instant, Instant, Seq]
+
+
+class Renewals:
+    """Renewals that were gathered and are to be folded: questions in flight, and the last answer, by their lease."""
+
+    def __init__(self) -> None:
+        self._asked: dict[GrantKey, Asked] = {}
+        self._granted: dict[GrantKey, Granted] = {}
+
+    def ask(self, draft: Draft, known: Renewal, xid: int, at: Instant, seq: Seq, read: Read) -> bool:
+        """Whether a question may wait; then it does. `read` gives it."""
+        if not stands(draft, known) or known.key in self._asked:
+            return False
+        if len(self._asked) + len(known.link.asks) >= draft.policy.number("exchanges_max"):
+            return False
+        if any(one.slot == known.slot and one.link.id == known.link.id for one, *_ in self._asked.values()):
+            return False
+        self._asked[known.key] = (known, xid, at, seq, read)
+        return True
+
+    def grant(self, known: Renewal, xid: int, at: Instant, seq: Seq) -> bool:
+        """Whether it is the answer to a question that waits; then it waits, too."""
+        asked = self._asked.get(known.key)
+        if asked is None or asked[0] is not known or asked[1] != xid:
+            return False
+        del self._asked[known.key]
+        self._granted[known.key] = (known, asked[2], at, seq)
+        return True
+
+    def fold(self, draft: Draft) -> None:
+        """Do what the long way would have done by now."""
+        for key, (known, asked_at, at, seq) in self._granted.items():
+            again = replace(
+                draft.grants[key],
+                heard_at=at,
+                started_at=asked_at,
+                because=seq,
+                by=known.by,
+                mac=known.mac,
+                verified=True,
+            )
+            draft.grants = draft.grants.set(key, again)
+        for key, (known, xid, at, seq, read) in self._asked.items():
+            ask(draft, key[0], f"{known.slot}{xid:08x}", Ask(read(), at, seq, key[1]))
+        self._granted.clear()
+        self._asked.clear()
