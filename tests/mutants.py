@@ -40,6 +40,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import coverage
@@ -177,12 +178,27 @@ def swap(mutant: Mutant) -> None:
     target = getattr(target, "fget", None) or getattr(target, "func", None) or target
     target = inspect.unwrap(getattr(target, "__func__", target))
     text = f"class {owner}:\n{textwrap.indent(mutant.now, '    ')}" if owner else mutant.now
+    tree, within = ast.parse(text), _within(target.__code__)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in within:  # what it closes over must stay the same
+            node.body[:0] = ast.parse(f"if False: {', '.join(within[node.name].co_freevars) or None}").body
     space = dict(vars(module))
-    exec(compile(text, f"<{mutant.module}>", "exec", FUTURE, dont_inherit=True), space)
+    exec(compile(tree, f"<{mutant.module}>", "exec", FUTURE, dont_inherit=True), space)
     source: Any = vars(space[owner])[name] if owner else space[name]
     source = getattr(source, "__func__", source)
+    if within:
+        gc.unfreeze()
+    for word, code in within.items():  # functions that it has made already, as a module was imported
+        for made in gc.get_referrers(code):
+            if isinstance(made, FunctionType):
+                made.__code__ = _within(source.__code__)[word]
     target.__code__, target.__defaults__ = source.__code__, source.__defaults__
     target.__kwdefaults__ = source.__kwdefaults__
+
+
+def _within(code: CodeType) -> dict[str, CodeType]:
+    """The functions defined in a function, by name; no lambdas or comprehensions, which are made as it runs."""
+    return {one.co_name: one for one in code.co_consts if isinstance(one, CodeType) and one.co_name.isidentifier()}
 
 
 # --- Which test passes where ---------------------------------------------------------------------------------

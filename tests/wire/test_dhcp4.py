@@ -322,6 +322,7 @@ def test_the_fixed_fields_at_their_bounds() -> None:
     assert (message.hops, message.secs, message.broadcast) == (7, 0xFFFF, False)
     assert (message.siaddr, message.giaddr) == ("192.0.2.5", "192.0.2.6")
     assert message.chaddr == "10:11:12:13:14:15:16:17:18:19:1a:1b:1c:1d:1e:1f"
+    assert (message.server_name, message.boot_file) == ("", "")
     # chaddr has 16 octets and sname begins behind it
     assert decode4(ack(sname=b"s" * 64, file=b"f" * 128)).server_name == "s" * 64
     assert decode4(ack(sname=b"s" * 64, file=b"f" * 128)).boot_file == "f" * 128

@@ -619,9 +619,7 @@ def _gather(data: bytes, at: int, end: int, notes: list[Note]) -> _Gathered:
         used = _read(_join(data, fragments[OVERLOAD]))[0]
         if type(used) is Number and used.value is not None:
             file_used, sname_used = bool(used.value & 1), bool(used.value & 2)
-            overloaded: list[_Fragment] = []
-            if file_used:
-                overloaded += _walk(data, at + _FILE, at + _COOKIE, notes)
+            overloaded = _walk(data, at + _FILE, at + _COOKIE, notes) if file_used else []
             if sname_used:
                 overloaded += _walk(data, at + _SNAME, at + _FILE, notes)
             for one in overloaded:

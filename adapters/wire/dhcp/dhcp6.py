@@ -134,9 +134,10 @@ class _Reading:
 
     __slots__ = ("left", "message")
 
+    message: str  # the innermost that was come to: there is one before any option is read
+
     def __init__(self) -> None:
         self.left = OPTIONS_MAX
-        self.message = ""
 
 
 class _Nested(Raw):
