@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,53 @@ def test_a_journal_that_cannot_be_written_any_more_ends_the_daemon_and_nothing_u
     assert after > before and plans(again) == written + 1
     assert again.stop() == 0
     assert not check(again.state())
+
+
+@pytest.mark.covers("feat:K4")
+@both
+def test_a_disk_that_fills_ends_the_daemon_and_once_there_is_room_it_goes_on_from_the_last_word(
+    lab: Lab, how: str
+) -> None:
+    disk = lab.disk("4m")
+    host, wire = wired(lab)
+    journal = disk / "journal.db"
+    pvdd = lab.pvdd(host, "--projection", how, journal=journal)
+    say(wire)
+    before, written = placed(pvdd, X), plans(pvdd)
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    number = 2
+
+    def heard_until_it_ended() -> bool:
+        nonlocal number
+        say(wire, "y", number)  # each time another prefix of another router: each is a record, and a plan
+        number += 1
+        return pvdd.process.poll() is not None
+
+    until(heard_until_it_ended, pvdd.said)
+    assert pvdd.ends() == 1
+    assert "no space left" in pvdd.said() and "Traceback" not in pvdd.said()
+    seen, stands = pvdd.records(), standing(host)
+    assert before <= stands, "what stood stands"
+    assert stands == before or plans(pvdd) > written, "and what came was written down first"
+    # Whoever starts it again meanwhile, as systemd does, is told so; those who read the journal are not in the way.
+    again = lab.pvdd(host, "--projection", how, journal=journal, ready=False)
+    assert again.ends() == 1
+    (line,) = again.said().splitlines()
+    assert line.startswith("pvdd: ") and "no space left" in line
+    assert pvdd.records() == seen and standing(host) == stands
+    assert "placed" in pvdd.ctl("status", X).stdout
+    ballast.unlink()
+    again = lab.pvdd(host, "--projection", how, journal=journal)
+    assert again.records()[: len(seen)] == seen, "nothing that was acknowledged is lost"
+    say(wire, "y", number)
+    after = placed(again, X, Y)
+    assert after > before
+    assert again.stop() == 0
+    assert not check(again.state())
+    again.ctl("verify")
 
 
 @both
