@@ -229,18 +229,15 @@ def _names_the_query(template: bytes) -> bool:
     """Whether it is a relative URI template with a variable `dns` (RFC 9461 §5, RFC 6570 §2.3)."""
     if not template.startswith(b"/") or not all(0x21 <= octet <= 0x7E for octet in template):
         return False
-    found = False
-    for piece in template.split(b"{")[1:]:
-        expression, closed, _ = piece.partition(b"}")
-        if not closed:
-            return False
-        variables = expression.lstrip(b"+#./;?&").split(b",")
-        found = found or any(variable.partition(b":")[0].rstrip(b"*") == b"dns" for variable in variables)
-    return found
+    pieces = [piece.partition(b"}") for piece in template.split(b"{")[1:]]
+    if not all(closed for _, closed, _ in pieces):
+        return False
+    variables = [one for expression, _, _ in pieces for one in expression.lstrip(b"+#./;?&").split(b",")]
+    return any(variable.partition(b":")[0].rstrip(b"*") == b"dns" for variable in variables)
 
 
 def _mandatory(value: bytes) -> tuple[int, ...]:
-    return tuple([value[at] << 8 | value[at + 1] for at in range(0, len(value) - 1, 2)])
+    return tuple([int.from_bytes(value[at : at + 2], "big") for at in range(0, len(value) - 1, 2)])
 
 
 def _alpns(value: bytes) -> tuple[bytes, ...] | None:

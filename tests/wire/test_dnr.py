@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.wire.dnr import DHCP4, DHCP6, ND, BadResolver, Form, Resolver, read_resolver
+from adapters.wire.dnr import DHCP4, DHCP6, ND, BadResolver, Form, Resolver, read_params, read_resolver
 from adapters.wire.rules import REASONS
 from events.router import ServiceParam
 from tests.wire.dhcp_octets import ip, name, u8, u16
@@ -148,6 +148,7 @@ def test_addresses_no_packet_reaches_are_dropped_singly() -> None:
         (H2 + param(7, b"/{dns}/{a"), "svc-dohpath"),
         (H2 + param(7, b"/{*dns}"), "svc-dohpath"),
         (H2 + param(7, b"/{dnsX}"), "svc-dohpath"),
+        (H2 + param(7, b"/{Xdns}"), "svc-dohpath"),
         (H2 + param(7, b"/{dns:9}")[:-1], "svc-truncated"),
         (PATH + H2, "svc-order"),
         (H2 + H2 + PATH, "svc-order"),
@@ -163,6 +164,8 @@ def test_addresses_no_packet_reaches_are_dropped_singly() -> None:
         (param(0, u16(1) + u16(65280)) + DOT + param(65280, b""), "svc-mandatory"),  # there and unknown
         (param(0, u16(3) + u16(1)) + DOT + param(3, u16(853)), "svc-mandatory"),  # not ascending
         (param(0, u16(1) + b"\0") + DOT, "svc-mandatory"),
+        (param(0, u16(1) + u16(1)) + DOT, "svc-mandatory"),
+        (param(0, u16(0x0103)) + DOT + param(3, u16(853)) + param(0x0103, b""), "svc-mandatory"),  # there and unknown
         (DOT + b"\0\3\0", "svc-truncated"),
         (DOT + b"\0\3\0\2\1", "svc-truncated"),
     ],
@@ -170,6 +173,13 @@ def test_addresses_no_packet_reaches_are_dropped_singly() -> None:
 def test_service_parameters_that_break_a_rule(svc: bytes, reason: str) -> None:
     assert refused(six(svc=svc)) == reason
     assert refused(nd(svc=svc), ND) == reason
+
+
+def test_nothing_need_stand_behind_parameters_that_end_too_early() -> None:
+    for size in range(1, len(H2 + PATH)):
+        with pytest.raises(BadResolver) as caught:
+            read_params((H2 + PATH)[:size], 0, size)
+        assert caught.value.reason == ("svc-dohpath" if size == len(H2) else "svc-truncated"), size
 
 
 @pytest.mark.covers("rfc:F22")
