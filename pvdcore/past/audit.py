@@ -41,13 +41,11 @@ EVERYTHING4, EVERYTHING6 = "0.0.0.0/0", "::/0"
 ND_CODES = {
     PrefixInformation: 3,
     Mtu: 5,
-    PvdOption: 21,
     RouteInformation: 24,
     Rdnss: 25,
     Dnssl: 31,
     CaptivePortal: 37,
     Pref64: 38,
-    MifContainer: 63,
     EncryptedDns: 144,
 }
 
@@ -381,18 +379,20 @@ def walk(options: tuple[NdOption, ...], at: int) -> Iterator[tuple[NdOption, int
 
 
 def _nd_span(event: RouterAdvertised, answer: Answer) -> tuple[int, int, int] | None:
-    found = None
-    inside = -1  # end of the option whose nested ones are this PvD's own
+    """The option of an RA that says it of this PvD: one in its own container before one outside, of two the last."""
+    outside = not answer.pvd.startswith("uuid:")  # what stands in no container is not of a container's PvD
+    found: dict[bool, tuple[int, int, int]] = {}
+    end, own = 0, False
     for option, at in walk(event.options, event.options_at):
-        if isinstance(option, PvdOption) and option.header and answer.kind in ("router", "hop_limit"):
-            return 21, at, option.length
-        if isinstance(option, MifContainer) and answer.pvd == "uuid:" + option.uuid:
-            inside, found = at + option.length, None
-        if answer.pvd.startswith("uuid:") and at >= inside:
-            continue
-        if _says(option, answer):
-            found = (ND_CODES[type(option)], at, option.length)  # the last one counts: nested after outer
-    return found
+        if isinstance(option, PvdOption):
+            end, own = at + option.length, answer.pvd == f"fqdn:{option.name}"
+            if own and option.header and answer.kind in ("router", "hop_limit"):
+                return 21, at, option.length
+        elif isinstance(option, MifContainer):
+            end, own = at + option.length, answer.pvd == f"uuid:{option.uuid}"
+        elif (own if at < end else outside) and _says(option, answer):
+            found[at < end] = (ND_CODES[type(option)], at, option.length)
+    return found.get(True) or found.get(False)
 
 
 def _says(option: NdOption, answer: Answer) -> bool:
@@ -415,7 +415,8 @@ def _says(option: NdOption, answer: Answer) -> bool:
         case CaptivePortal():
             return answer.kind == "captive_portal"
         case EncryptedDns():
-            return answer.kind == "encrypted_dns" and option.adn in key
+            said = (option.priority, option.adn, option.addresses)
+            return answer.kind == "encrypted_dns" and answer.value[:3] == said
         case _:
             return False
 

@@ -1,0 +1,257 @@
+"""Why something is held: the words an item answers to, the record, the packet and the octets it leads back to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.ingest import translate
+from events.frames import Frame
+from events.ids import SECOND
+from pvdcore.past.audit import Answer, diff, state_at, verify
+from tests.fuzz.targets import frame4, frame6
+from tests.sim import build
+from tests.sim.build import R1, START, Story
+from tests.wire import dhcp_octets as d
+from tests.wire import packets as p
+
+PORTAL = "https://portal.example/api"
+OUTER = (
+    p.SLLA,
+    p.pio("2001:db8:1::"),
+    p.mtu(1400),
+    p.rio("2001:db8:2::", 48),
+    p.rdnss("2001:db8::53", "2001:db8::54"),
+    p.dnssl(p.name("a.example") + p.name("b.example")),
+    p.A9_PORTAL,
+    p.A9_PREF64_96,
+    p.A9_DNR,
+)
+
+
+def hears(story: Story, frame: Frame, packet: int = 7) -> Frame:
+    """A frame of the capture `a.pcap` on e0, at this instant."""
+    placed = Frame(story.now, "e0", frame.linktype, frame.data)
+    story.engine.hear(placed, translate(placed), source="a.pcap", packet=packet)
+    return placed
+
+
+def octets(answers: list[Answer], frame: Frame) -> list[bytes]:
+    """The octets that the answers lead to, one each; that they are those of the frame is looked at here."""
+    found = []
+    for answer in answers:
+        assert answer.option is not None, answer
+        start, size = answer.option.offset, answer.option.length
+        assert frame.data[start : start + size] == answer.option.data
+        assert (answer.source, answer.packet) == ("a.pcap", 7)
+        found.append(answer.option.data)
+    return found
+
+
+@pytest.mark.covers("feat:O4")
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        ("2001:db8:1::/64", 1),
+        ("2001:DB8:1::5/64", 1),  # the network of it
+        ("mtu", 2),
+        ("2001:db8:2::/48", 3),
+        ("2001:db8:2::/48 via fe80::1", 3),
+        ("2001:db8:2:5::1", 3),  # by the longest prefix around it
+        ("2001:db8:1:0:5::1", 1),
+        ("2001:db8::54", 4),
+        ("b.example", 5),
+        ("B.example.", 5),
+        (PORTAL, 6),
+        ("64:ff9b::/96", 7),
+        ("64:ff9b::1.2.3.4", 7),
+        ("dns.example.net", 8),
+        ("2001:db8::53", 4),
+    ],
+)
+def test_each_item_of_an_ra_leads_to_its_option(word: str, place: int) -> None:
+    story = Story()
+    frame = hears(story, p.ra(*OUTER))
+    found = octets(story.why(word), frame)
+    assert found[0] == OUTER[place]
+    assert [code[0] for code in found] == [one.option.type for one in story.why(word) if one.option]
+    if word == "2001:db8::53":  # a resolver of two kinds
+        assert sorted(found) == sorted((OUTER[4], OUTER[8]))
+    else:
+        assert found == [OUTER[place]]
+
+
+@pytest.mark.covers("feat:O4")
+def test_an_item_of_a_pvd_leads_into_its_option_and_the_nested_one_counts() -> None:
+    nested = (p.mtu(1300), p.rdnss("2001:db8::53"), p.pio("2001:db8:3::"))
+    option = p.pvd(p.name("x.example"), *nested, flags=0x2000, inner=p.header(900, hop_limit=9))
+    inside = (p.mif_id(), p.rdnss("2001:db8::56"), p.mtu(1280))
+    container = p.mif(*inside)
+    story = Story()
+    later = (p.rdnss("2001:db8::57"), p.mtu(1499))
+    frame = hears(story, p.ra(p.mtu(1500), option, container, *later, start=p.header(hop_limit=64)))
+    assert octets(story.why("2001:db8:3::/64"), frame) == [nested[2]]
+    assert octets(story.why("2001:db8::53"), frame) == [nested[1]]
+    assert octets(story.why("2001:db8::56"), frame) == [inside[1]]
+    assert octets(story.why("2001:db8::57"), frame) == [later[0]]
+    found = {one.pvd: one.option for one in story.why("mtu")}
+    assert {pvd: span.data for pvd, span in found.items() if span} == {
+        "fqdn:x.example.": nested[0],
+        f"uuid:{p.A9_MIF_UUID}": inside[2],
+    }
+    # the embedded header says how long the router is one, and of how many hops
+    for word in (R1, "hop_limit", "default", "::/0"):
+        answers = {one.pvd: one.option for one in story.why(word)}
+        span = answers["fqdn:x.example."]
+        assert span is not None and (span.type, span.data) == (21, option)
+        assert answers[f"uuid:{p.A9_MIF_UUID}"] is None
+    # without it they are the message's own, which are no option
+    plain = Story()
+    hears(plain, p.ra(p.pvd(p.name("x.example"), p.mtu(1300))))
+    assert [(one.pvd, one.kind, one.option) for one in plain.why(R1)] == [("fqdn:x.example.", "router", None)]
+    # a PvD answers with all it holds, by either of its names
+    for word in ("x.example", "X.example.", "FQDN:x.example.", "fqdn:x.example"):
+        assert {one.kind for one in plain.why(word)} == {"router", "mtu", "hop_limit"}
+    assert plain.why("y.example") == plain.why("example.") == []
+
+
+@pytest.mark.covers("feat:O4")
+def test_of_two_resolvers_each_leads_to_its_own_option() -> None:
+    """One's name is the end of the other's."""
+    body = p.name("dns.example.net")
+    short = p.option(144, p.A9_DNR[2:8] + d.u16(13) + p.name("example.net"))
+    long = p.option(144, p.A9_DNR[2:8] + d.u16(len(body)) + body)
+    other = p.option(144, b"\0\2" + p.A9_DNR[4:8] + d.u16(len(body)) + body)
+    story = Story()
+    frame = hears(story, p.ra(short, long, other))
+    assert octets(story.why("example.net"), frame) == [short]
+    assert octets(story.why("dns.example.net"), frame) == [long, other]
+
+
+@pytest.mark.covers("feat:O4")
+def test_an_address_leads_to_the_prefix_it_was_formed_of() -> None:
+    story = Story()
+    frame = hears(story, p.ra(p.pio("2001:db8:2::", flags=0x80), p.pio("2001:db8:1::")))
+    story.chooses("a")
+    (answer,) = story.why("2001:db8:1::a")
+    assert (answer.kind, answer.key) == ("address", "2001:db8:1::a/64")
+    assert octets([answer], frame) == [p.pio("2001:db8:1::")]
+
+
+LEASE4 = {
+    6: ("192.0.2.53", d.ip("192.0.2.53")),
+    15: ("a.example", b"a.example"),
+    42: ("192.0.2.123", d.ip("192.0.2.123")),
+    114: (PORTAL, PORTAL.encode()),
+    121: ("10.0.0.0/8", d.u8(8) + d.u8(10) + d.ip("192.0.2.1") + d.u8(0) + d.ip("192.0.2.1")),
+    26: ("mtu", d.u16(1400)),
+    51: ("192.0.2.10", d.u32(3600)),
+}
+
+
+@pytest.mark.covers("feat:O4")
+@pytest.mark.parametrize("code", LEASE4)
+def test_each_item_of_a_lease_leads_to_its_option(code: int) -> None:
+    story = Story()
+    hears(story, frame4(d.v4(3, d.o4(50, d.ip("192.0.2.10")))), 6)
+    said = [d.o4(one, content) for one, (_, content) in LEASE4.items()]
+    answer = d.v4(5, d.o4(54, d.ip("192.0.2.1")), d.o4(1, d.ip("255.255.255.0")), *said)
+    frame = hears(story, frame4(answer))
+    answers = story.why(LEASE4[code][0])
+    if code == 51:
+        assert {(one.kind, one.key) for one in answers} == {("address", "192.0.2.10/24")}
+        assert all(one.option is None for one in answers)  # yiaddr is no option
+        return
+    assert octets(answers, frame) == [d.o4(code, LEASE4[code][1])]
+
+
+@pytest.mark.covers("feat:O4")
+def test_what_dhcpv6_leases_leads_to_the_option_inside_its_association() -> None:
+    story = Story()
+    address, prefix = d.iaaddr("2001:db8:a::7"), d.iaprefix("2001:db8:b::", 56)
+    asked = (d.o6(1, d.DUID), d.o6(2, d.DUID), d.o6(6, d.u16(23) + d.u16(24)))
+    hears(story, frame6(d.v6(3, *asked, d.ia_na(), d.ia_pd())), 6)
+    more = (d.o6(23, d.ip("2001:db8::53")), d.o6(24, d.name("a.example")))
+    frame = hears(story, frame6(d.v6(7, d.IDS, d.ia_na(address), d.ia_pd(prefix), *more)))
+    assert octets(story.why("2001:db8:a::7"), frame) == [address]
+    assert octets(story.why("2001:db8:b::/56"), frame) == [prefix]
+    assert octets(story.why("2001:db8:b:0:1::1"), frame) == [prefix]  # by what is around it
+    assert octets(story.why("2001:db8::53"), frame) == [more[0]]
+    assert octets(story.why("a.example"), frame) == [more[1]]
+
+
+@pytest.mark.covers("feat:O4")
+def test_since_is_who_brought_it_and_because_who_carried_it_last() -> None:
+    story = Story()
+    hears(story, p.ra(p.pio("2001:db8:1::", valid=100, preferred=50)), 1)
+    first = story.journal.last_seq()
+    story.at(60)
+    frame = hears(story, p.ra(p.pio("2001:db8:1::", valid=100, preferred=50)))
+    (answer,) = story.why("2001:db8:1::/64")
+    assert (answer.since, answer.because, answer.until) == (first, first + 1, START + 160 * SECOND)
+    assert octets([answer], frame) == [p.pio("2001:db8:1::", valid=100, preferred=50)]
+    (forever,) = story.hear(build.ra(R1, build.pio("2001:db8:9::/64", None, None))).why("2001:db8:9::/64")
+    assert forever.until is None
+    assert story.why("2001:db8:8::/64") == story.why("nothing") == story.why("2001:db8:8::1/128") == []
+
+
+@pytest.mark.covers("feat:O4", "feat:O3")
+def test_what_ended_says_when_by_what_and_what_carried_it_last() -> None:
+    story = Story()
+    prefix = build.pio("2001:db8:1::/64", 100, 50)
+    # from a router that is none by default: else whatever has ended would be reached through it
+    story.hear(build.ra(R1, prefix, build.dns("2001:db8::53", life=300), life=0))
+    first = story.journal.last_seq()
+    story.at(50).hear(build.ra(R1, prefix, build.dns("2001:db8::53", life=300), life=0))
+    story.at(70).hear(build.ra(R1, build.dns("2001:db8::53", life=0), life=0))
+    (gone,) = story.why("2001:db8::53")
+    assert (gone.ended_at, gone.ended_by) == (START + 70 * SECOND, "withdrawn")
+    assert (gone.since, gone.because, gone.ended_because) == (first, first + 1, first + 2)
+    assert gone.until is None
+    story.at(200)
+    (lapsed,) = story.why("2001:db8:1::/64")
+    assert (lapsed.ended_at, lapsed.ended_by) == (START + 150 * SECOND, "lapsed")
+    assert (lapsed.since, lapsed.because, lapsed.ended_because) == (first, first + 1, first + 1)
+    # it comes again, and ends again: the last end counts, and the last beginning
+    story.hear(build.ra(R1, prefix, life=0)).at(400)
+    (again,) = story.why("2001:db8:1::/64")
+    assert (again.ended_at, again.since) == (START + 300 * SECOND, first + 3)
+    # as of before, it was held
+    then = [one.ended_at for one in build.why(story.journal, "2001:db8:1::/64", at=START + 60 * SECOND)]
+    assert then == [None]
+    # and after a record, before anybody said that it lapsed
+    assert [one.ended_at for one in build.why(story.journal, "2001:db8::53", seq=first + 1)] == [None]
+    assert [one.ended_by for one in build.why(story.journal, "2001:db8::53", seq=first + 2)] == ["withdrawn"]
+    assert story.why("2001:db8::99") == []
+
+
+@pytest.mark.covers("feat:O3", "feat:P3")
+def test_the_difference_of_two_instants_is_told_pvd_by_pvd() -> None:
+    story = Story()
+    story.hear(build.ra(R1, build.mtu(1400), build.dns("2001:db8::53", life=300)))
+    before = story.state
+    story.at(10).hear(build.ra(R1, build.mtu(1500), build.dns("2001:db8::54")))
+    story.hear(build.ra(build.R2, build.pvd("x.example.", build.mtu(1300))))
+    found = diff(before, story.state)
+    assert [(one.pvd, one.appeared, one.ended) for one in found] == [
+        ("fqdn:x.example.", True, False),
+        ("ra:e0/1/fe80::1", False, False),
+    ]
+    changed: Any = found[1]
+    assert [item[:2] for item in changed.added] == [("dns", "2001:db8::54")]
+    assert [(old[2], new[2]) for old, new in changed.changed] == [((1400,), (1500,))]
+    assert changed.removed == ()
+    back = diff(story.state, before)
+    assert [(one.pvd, one.appeared, one.ended) for one in back] == [
+        ("fqdn:x.example.", False, True),
+        ("ra:e0/1/fe80::1", False, False),
+    ]
+    assert [item[:2] for item in back[1].removed] == [("dns", "2001:db8::54")]
+    assert diff(before, before) == []
+    # what was is folded from the records: at an instant what ended by then has ended, after a record it has not
+    assert state_at(story.journal, at=START) == before
+    assert state_at(story.journal, at=START + 5 * SECOND).now == START + 5 * SECOND
+    assert state_at(story.journal, seq=before.seq).now == START
+    assert state_at(story.journal).seq == story.journal.last_seq()
+    assert verify(story.journal) == []
