@@ -128,6 +128,17 @@ def test_whose_addresses_may_stand_where() -> None:
     assert isinstance(one(*translate(na(flags=0xBF, destination=NODES))), NeighborAdvertised)
 
 
+def test_a_target_link_layer_address_is_that_of_a_neighbour() -> None:
+    longer, zero, nearly = option(2, bytes(14)), b"\x02\x01" + bytes(6), b"\x02\x01\x02" + bytes(5)
+    for octets, expected in (
+        (longer, IgnoredOption(2, "option-length", longer, 16)),
+        (zero, IgnoredOption(2, "lla-zero", zero, 8)),
+        (nearly, TargetLinkLayerAddress("02:00:00:00:00:00")),
+    ):
+        for event in (*translate(na(octets)), *translate(redirect(octets))):
+            assert getattr(event, "options", ()) == (expected,)
+
+
 def test_who_has_no_address_names_no_link_layer_address_wherever_it_stands() -> None:
     nonce = option(14, bytes(14))
     for packet in (rs, ns):

@@ -166,7 +166,7 @@ def route_information(option: bytes) -> NdOption:
     length, preference = option[2], PREFERENCES[option[3] >> 3 & 3]
     if length > 128:
         return ignored(option, "prefix-length")
-    if size > 24 or size < 8 + (length + 63) // 64 * 8:  # RFC 4191 §2.3: the lengths that fit the prefix
+    if option[1] > 3 or size < 8 + (length + 63) // 64 * 8:  # RFC 4191 §2.3: the lengths that fit the prefix
         return ignored(option, "option-length")
     if preference == "reserved":
         return ignored(option, "route-preference")
@@ -184,14 +184,14 @@ def rdnss(option: bytes) -> NdOption:
     +-----------------------------------+
     """
     size = len(option)
-    if size < 24 or size & 8 == 0:
+    if option[1] < 3 or option[1] % 2 == 0:
         return ignored(option, "option-length")
     addresses: list[str] = []
     for at in range(8, size, 16):
         address = option[at : at + 16]
         if address[0] == 0xFF or address == _UNSPECIFIED:
             return ignored(option, "address-not-unicast")
-        if address[0] or not (address == _LOOPBACK or address.startswith(_MAPPED)):
+        if address != _LOOPBACK and not address.startswith(_MAPPED):
             addresses.append(address6(address))
     if not addresses:
         return ignored(option, "no-address")
