@@ -542,16 +542,13 @@ class Known:
 
 
 def chosen(only: list[str]) -> list[Mutant]:
-    found = [mutant for path in files(only) for mutant in mutants(path)]
-    return [
-        one
-        for one in found
-        if not only or any(fnmatch.fnmatch(f"{one.module}.{one.function}", word) for word in wild(only))
-    ]
-
-
-def wild(only: list[str]) -> list[str]:
-    return [word for one in only for word in (one, f"{one}.*")]
+    """The mutants that patterns are about, in the order of the patterns, then of the code."""
+    found: dict[str, Mutant] = {}
+    for pattern in only or ["*"]:
+        for path in files(only and [pattern]):
+            named = [one for one in mutants(path) if fnmatch.fnmatch(f"{one.module}.{one.function}.", f"{pattern}.*")]
+            found |= {one.key: one for one in named if one.key not in found}
+    return list(found.values())
 
 
 def main() -> int:
