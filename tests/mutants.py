@@ -54,6 +54,7 @@ ROOT = Path(__file__).parent.parent
 KEPT = ROOT / ".mutants"  # a dot-file: the tree of the project stays as it is
 KNOWN = ROOT / "docs" / "mutants.md"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+LATE = "too late: "
 CHANGES = b"2"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
 PATIENCE_S = 2.0  # CPU time a test may take beyond three times its own
 MEMORY_MAX = 3 << 30  # octets of address space: a mutant may ask for all there is
@@ -90,6 +91,10 @@ def files(only: list[str]) -> list[Path]:
     """The files that a dotted pattern may be about."""
     every = sorted(path for one in CONFIG["only_mutate"] for path in ROOT.glob(f"{one.rstrip('*')}**/*.py"))
     return [path for path in every if not only or any(_about(one, _module(path)) for one in only)]
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def _module(path: Path) -> str:
@@ -239,9 +244,7 @@ class Passages:
         under = UnderCoverage()
         code = suite(changed, under)
         if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            gone = {
-                name for name in self.tests if name.partition("::")[0] in changed or name.partition("::")[0] not in now
-            }
+            gone = {name for name in self.tests if _file(name) in changed or _file(name) not in now}
             tests = {name: one for name, one in self.tests.items() if name not in gone} | under.passages()
             places = {_module(path): spans(path) for path in files([])}
             functions = {module: {name: one.digest for name, one in of.items()} for module, of in places.items()}
@@ -385,8 +388,12 @@ class Trial:
     """In a process that has collected all tests: a child a mutant, so many at a time."""
 
     def __init__(self, every: list[Mutant], verdicts: Verdicts, passages: Passages, args: argparse.Namespace) -> None:
-        self.every, self.verdicts, self.passages, self.args = every, verdicts, passages, args
-        self.noticed: dict[tuple[str, str], Counter[str]] = {}
+        self.every = [one for one in every if one.key not in verdicts.dead]
+        self.verdicts, self.passages, self.args = verdicts, passages, args
+        self.noticed: dict[str, Counter[str]] = {}  # by module and by function: tests and their files
+        for one in every:
+            self.note(one, verdicts.dead.get(one.key, "").removeprefix(LATE))
+        self.spans = {one.module: spans(ROOT / f"{one.module.replace('.', '/')}.py") for one in every}
         self.running: dict[int, tuple[Mutant, int, list[str]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -410,12 +417,18 @@ class Trial:
         return True
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Whom to ask: those that noticed others of this function first."""
-        path = ROOT / f"{mutant.module.replace('.', '/')}.py"
-        names = self.verdicts.unasked(mutant, self.passages.of(mutant, spans(path)[mutant.function]))
-        before = self.noticed.get((mutant.module, mutant.function), Counter())
+        """Whom to ask: those that noticed others of this function first, then by files that did so in the module."""
+        names = self.verdicts.unasked(mutant, self.passages.of(mutant, self.spans[mutant.module][mutant.function]))
+        before = self.noticed.get(f"{mutant.module}.{mutant.function}", Counter())
         first = [name for name, _ in before.most_common(5) if name in names]
-        return first + [name for name in names if name not in first]
+        files = self.noticed.get(mutant.module, Counter())
+        rest = [name for name in names if name not in first]
+        return first + sorted(rest, key=lambda name: self.passages.tests[name].cost / (1 + files[_file(name)]))
+
+    def note(self, mutant: Mutant, test: str) -> None:
+        if test:
+            self.noticed.setdefault(f"{mutant.module}.{mutant.function}", Counter())[test] += 1
+            self.noticed.setdefault(mutant.module, Counter())[_file(test)] += 1
 
     def start(self, mutant: Mutant, items: list[pytest.Item]) -> None:
         out, into = os.pipe()
@@ -458,8 +471,8 @@ class Trial:
             self.verdicts.lives(mutant, names[last + 1 :])
             return
         name = names[last] if asked else ""
-        self.noticed.setdefault((mutant.module, mutant.function), Counter())[name] += 1
-        self.verdicts.dies(mutant, name or "it can't be run", late=code < 0)
+        self.note(mutant, name)
+        self.verdicts.dies(mutant, name, late=code < 0)
 
 
 class Verdicts:
@@ -483,12 +496,12 @@ class Verdicts:
     def unasked(self, mutant: Mutant, tests: list[str]) -> list[str]:
         """Without those of files that it met as they are."""
         met = self.living.get(mutant.key, {})
-        return [name for name in tests if (file := name.partition("::")[0]) not in met or met[file] != self.files[file]]
+        return [name for name in tests if (file := _file(name)) not in met or met[file] != self.files[file]]
 
     def lives(self, mutant: Mutant, left: list[str]) -> None:
         """left: those of its tests that it did not meet."""
         self.tried["live"] += 1
-        unmet = {name.partition("::")[0] for name in left}
+        unmet = {_file(name) for name in left}
         self.living[mutant.key] = {name: digest for name, digest in self.files.items() if name not in unmet}
         (self.cut.add if left else self.cut.discard)(mutant.key)
 
@@ -496,7 +509,7 @@ class Verdicts:
         self.tried["late" if late else "noticed"] += 1
         self.living.pop(mutant.key, None)
         self.cut.discard(mutant.key)
-        self.dead[mutant.key] = f"{'too slow: ' if late else ''}{test}"
+        self.dead[mutant.key] = f"{LATE if late else ''}{test}"
 
     def tally(self) -> str:
         return ", ".join(f"{count} {word}" for word, count in sorted(self.tried.items()))
@@ -567,9 +580,9 @@ def main() -> int:
     verdicts, known = Verdicts(), Known()
     if not args.list:
         passages = Passages().refreshed()
-        again = [one for one in every if one.key not in verdicts.dead]
-        print(f"{len(every)} mutants, {len(again)} to try", flush=True)
-        suite(CONFIG["pytest_add_cli_args_test_selection"], Trial(again, verdicts, passages, args))
+        trial = Trial(every, verdicts, passages, args)
+        print(f"{len(every)} mutants, {len(trial.every)} to try", flush=True)
+        suite(CONFIG["pytest_add_cli_args_test_selection"], trial)
     return report(every, verdicts, known)
 
 

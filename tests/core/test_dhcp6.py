@@ -55,6 +55,12 @@ def test_who_asked_without_an_id_is_answered_without_one() -> None:
     assert told.alive() == []  # an id where we sent none
     told.hear(dhcp6("REPLY", DNS, client=None))
     assert [one.host for one in told.instances(HOME)] == ["fe80::a"]
+    for client, counts in ((None, False), (DUID, True)):  # where no id says whose it is, its destination does
+        told = Story().hear(dhcp6(INFORM, client=client))
+        told.hear(replace(dhcp6("REPLY", DNS, client=client), destination="fe80::b"))
+        assert (told.alive() == [HOME]) is counts
+        told.hear(dhcp6(INFORM, client=client), replace(dhcp6("REPLY", DNS, client=client), destination="fe80::a"))
+        assert told.alive() == [HOME]
 
 
 @pytest.mark.covers("rfc:W05")

@@ -205,6 +205,8 @@ def test_one_success_outweighs_every_not_on_link() -> None:
     told.hear(dhcp6("REPLY", status(4), xid=70))
     assert told.alive() == [HOME]
     assert told.hear(dhcp6("SOLICIT", ia_na(iaid=9), xid=71)).alive() == []
+    said = Story().asks6("REQUEST", number(82, 7200)).hear(dhcp6("CONFIRM", xid=70), dhcp6("REPLY", status(0), xid=70))
+    assert max_rt_s(of(said), 82) == 7200  # what else is known of the client stays
     lost = Story().asks6("REQUEST", ia_na(ia_address(A), iaid=1), ia_na(ia_address(B), iaid=2))
     lost.asks6("RENEW", ia_na(status(3), iaid=1), ia_na(ia_address(B), iaid=2))
     assert lost.keys(HOME, "address") == [f"{A}/128", f"{B}/128"] and "dhcp6-no-binding" in lost.findings()
@@ -260,6 +262,8 @@ def test_a_client_in_a_loop_is_seen() -> None:
         for one in range(times):
             told.at(one / 2).hear(dhcp6("RENEW", xid=one), dhcp6("REPLY", ia_na(status(3)), xid=one))
         assert ("dhcp6-client-hasty" in told.findings()) is seen
+    told = Story().hear(*(dhcp6("RENEW", xid=one) for one in range(20))).at(20).hear(dhcp6("RENEW", xid=21))
+    assert "dhcp6-client-hasty" not in told.findings(), "the next twenty seconds"
 
 
 @pytest.mark.covers("rfc:W28", "evil:E99")

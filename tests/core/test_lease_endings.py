@@ -28,6 +28,9 @@ from tests.sim.build import (
     ia_prefix,
     lease4,
     number,
+    pio,
+    pvd,
+    ra,
     status,
 )
 
@@ -110,6 +113,28 @@ def test_leases_end_with_what_came_beside_them_and_history_says_why(way: str) ->
     assert (last.cause, last.because, last.phase) == (cause, told.state.seq, "gone")
     assert {item[1] for item in last.removed} == held
     assert told.alive() == [] and not told.state.grants and not told.state.links["e0"].grants
+
+
+@pytest.mark.covers("rfc:W11", "rfc:W24", "rfc:W27")
+@pytest.mark.parametrize("way", [*ENDS6, "DECLINE", "a duplicate"])
+def test_a_pvd_that_has_only_what_came_beside_leases_is_told_why_that_ended(way: str) -> None:
+    more: dict[str, tuple[str, End]] = {
+        "DECLINE": ("declined", lambda told: told.hear(dhcp6("DECLINE", ia_na(ia_address(A)), xid=9))),
+        "a duplicate": ("duplicate", lambda told: told.hear(DadFailed(link="e0", address=A))),
+    }
+    cause, end = {**ENDS6, **more}[way]
+    told = Story().hear(ra("fe80::1", pvd("x.example.", pio("2001:db8::/64")), m=True), ra("fe80::2", o=True))
+    told.asks6("REQUEST", *(BOTH if way in ENDS6 else BOTH[:1]), DNS).at(10)
+    assert told.owners("dhcp6-address", A) == ["fqdn:x.example."]
+    assert told.keys("ra:e0/1/fe80::2", "dns") == ["2001:db8::53"] and told.keys("ra:e0/1/fe80::2", "address") == []
+    end(told)
+    last = told.history("ra:e0/1/fe80::2")[-1]
+    assert (last.cause, last.because, [one[1] for one in last.removed]) == (cause, told.state.seq, ["2001:db8::53"])
+
+
+@pytest.mark.covers("rfc:W27")
+def test_a_release_names_an_address_behind_what_else_stands_in_its_association() -> None:
+    assert given(ia_na(ia_address(A))).hear(dhcp6("RELEASE", ia_na(status(0), ia_address(A)), xid=9)).alive() == []
 
 
 @pytest.mark.covers("rfc:V08", "feat:H1")
