@@ -185,7 +185,8 @@ def _alone(draft: Draft, pvd: Pvd | None, one: Instance) -> bool:
 def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:
     if before is None or before.placement is None or phase == before.phase:
         return before.placement if before is not None else None
-    return replace(before.placement, users=(), ended_at=draft.at if phase == phases.LINGERING else 0)
+    # What failed was wanted before, and nobody tries it again.
+    return replace(before.placement, users=(), failed=(), ended_at=draft.at if phase == phases.LINGERING else 0)
 
 
 def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> None:

@@ -7,6 +7,7 @@ applied, so nothing is written without one.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import subprocess
@@ -32,13 +33,13 @@ NX, NY = place_name(X, "eth0", 1), place_name(Y, "eth0", 1)
 R1, R2 = "fe80::1", "fe80::2"
 
 
-def live(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+def live(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """A sandboxed test in an event loop."""
 
-    def run() -> None:
-        asyncio.run(test())  # type: ignore[arg-type]
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))  # type: ignore[arg-type]
 
-    run.__name__ = test.__name__
     return sandboxed(run)
 
 
@@ -384,6 +385,37 @@ async def test_what_fails_waits_longer_each_time_and_holds_up_nothing_else() -> 
         theirs.unlink()
         await told.until(lambda: failing() is None)
         assert "nameserver 2001:db8::53" in theirs.read_text()
+
+
+@live
+@pytest.mark.parametrize("end", ["taken back", "ended"])
+async def test_what_fails_and_is_wanted_no_more_is_not_shown_as_failing(end: str) -> None:
+    link = veth()
+    theirs = Path("/etc/netns", NX, "resolv.conf")
+    theirs.parent.mkdir()
+    theirs.write_text("nameserver 192.0.2.1\n")
+    async with Told() as told:
+        told.hear(link, full(R1, "x.example.", "2001:db8:1::/64"))
+
+        def failing() -> list[str]:
+            placement = told.instance(X).placement
+            return [type(one.op).__name__ for one in placement.failed] if placement is not None else []
+
+        await told.until(lambda: told.phase(X) == "placed" and failing() == ["ResolverWrite"])
+        if end == "taken back":
+            back = (dns("2001:db8::53", life=0), search("x.example.", life=0))
+            told.hear(ra(R1, pvd("x.example.", pio("2001:db8:1::/64", 3600, 1800), *back), link="eth0"))
+            await told.until(lambda: not failing())
+            assert told.phase(X) == "placed"
+        else:
+            inside = subprocess.Popen(["ip", "netns", "exec", NX, "sleep", "60"])
+            await told.until(lambda: os.stat(f"/proc/{inside.pid}/ns/net").st_ino == os.stat(f"/run/netns/{NX}").st_ino)
+            told.hear(AttachEnded(link="eth0"))
+            await told.until(lambda: told.phase(X) == "lingering")
+            assert failing() == [], "nobody writes a resolver for it any more"
+            inside.kill()
+            inside.wait()
+            await told.until(lambda: told.phase(X) == "gone")
 
 
 @live
