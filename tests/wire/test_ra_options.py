@@ -3,6 +3,15 @@
 import pytest
 
 from adapters.ingest import translate
+from adapters.wire.neighbor.options import (
+    MIF_PVD_ID,
+    SOURCE_LLA,
+    mif_pvd_id,
+    misplaced,
+    place,
+    source_lla,
+    unknown,
+)
 from events.base import Event
 from events.frames import FrameRejected
 from events.router import (
@@ -189,6 +198,9 @@ def test_golden_resolvers() -> None:
     )
     assert only(A9_DNR) == EncryptedDns(1, "dns.example.net.", ("2001:db8::53",), params, 1800, 80)
     assert only(A9_DNR_ADN_ONLY) == EncryptedDns(5, "dns.example.net.", (), (), 1800, 32)
+    shortest = b"\x90\x02\x01\x02" + b"\x01\x02\x03\x04" + b"\0\x05\x03abc\0" + b"\0"
+    assert only(shortest) == EncryptedDns(0x0102, "abc.", (), (), 0x01020304, 16)
+    assert getattr(only(shortest[:4] + b"\xff" * 4 + shortest[8:]), "lifetime_s", 0) is None
     alias = only(A9_DNR[:2] + b"\0\0" + A9_DNR[4:])
     assert isinstance(alias, IgnoredOption)
     assert alias.reason == "dnr-priority-zero"
@@ -225,6 +237,32 @@ def test_which_of_the_256_types_an_ra_defines() -> None:
     unknown = [code for code, found in read.items() if isinstance(found, UnknownOption)]
     assert strays == [2, 4, 64]
     assert set(read) - set(unknown) == {1, 2, 3, 4, 5, 24, 25, 26, 31, 37, 38, 63, 64, 144}
+
+
+def test_each_message_defines_its_own_options() -> None:
+    readers = place(frozenset((SOURCE_LLA,)), {MIF_PVD_ID: mif_pvd_id})
+    assert len(readers) == 256
+    assert (readers[SOURCE_LLA], readers[MIF_PVD_ID]) == (source_lla, mif_pvd_id)
+    for code in (2, 3, 4, 5, 21, 24, 25, 26, 31, 37, 38, 63, 144):
+        assert readers[code] is misplaced
+    assert all(reader in (source_lla, mif_pvd_id, misplaced, unknown) for reader in readers)
+    assert readers.count(misplaced) == 13
+    assert place(frozenset())[SOURCE_LLA] is place(frozenset())[MIF_PVD_ID] is misplaced
+
+
+@pytest.mark.covers("rfc:N05", "evil:E11", "evil:E12")
+def test_framing_that_breaks_says_in_a_sentence_how() -> None:
+    for octets, rule, sentence in (
+        (b"\x05", "option-stray", "one octet is left after the last option"),
+        (b"\x05\0", "option-length-zero", "option 5 has length 0"),
+        (b"\x05\x01", "option-overrun", "option 5 has 8 octets, 2 are left"),
+        (b"\xc8\xff" + bytes(6), "option-overrun", "option 200 has 2040 octets, 8 are left"),
+    ):
+        for before in ((), (SLLA,)):
+            (event,) = translate(ra(*before, octets))
+            assert isinstance(event, FrameRejected)
+            assert (event.rule, event.detail) == (rule, sentence)
+            assert event.offset == 14 + 40 + 16 + 8 * len(before) + (rule != "option-stray")
 
 
 @pytest.mark.covers("rfc:N05")
@@ -266,6 +304,16 @@ def test_only_the_first_flags_extension_counts() -> None:
     first, _, second = said(option(26, b"\x80"), mtu(1500), again).options
     assert getattr(first, "bits", "") == "800000000000"
     assert second == IgnoredOption(26, "duplicate-flags-extension", again, 8)
+
+
+@pytest.mark.covers("rfc:N33", "rfc:P05")
+def test_the_first_of_each_kind_counts_whatever_stands_between() -> None:
+    pvds = [pvd(name(word)) for word in ("x.example", "y.example", "z.example")]
+    extra = [option(26, bytes((1 << at,))) for at in range(3)]
+    options = said(pvds[0], extra[0], pvds[1], extra[1], mtu(1500), pvds[2], extra[2]).options
+    reasons = [getattr(one, "reason", "") for one in options]
+    assert reasons == ["", "", "duplicate-pvd", "duplicate-flags-extension", "", *reasons[2:4]]
+    assert isinstance(options[0], PvdOption) and options[1] == FlagsExtension("010000000000")
 
 
 @pytest.mark.covers("rfc:N33")

@@ -11,6 +11,7 @@ An option's reading depends on its octets and its message only, so it is remembe
 same object wherever they stand.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
@@ -259,6 +260,9 @@ def encrypted_dns(option: bytes) -> NdOption:
     return EncryptedDns(found.priority, found.adn, found.addresses, found.params, until, size)
 
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def mif_pvd_id(option: bytes) -> NdOption:
     """Option 64 of the MIF drafts: id type, id length, id, padding. mif-radvd sends type 4, pvdman asks with type 1.
 
@@ -269,10 +273,7 @@ def mif_pvd_id(option: bytes) -> NdOption:
     if option[3] != 36 or len(option) < 40:
         return ignored(option, "mif-id-length")
     uuid = option[4:40].decode("latin-1").lower()
-    if not (
-        [at for at, char in enumerate(uuid) if char == "-"] == [8, 13, 18, 23]
-        and all(char in "0123456789abcdef-" for char in uuid)
-    ):
+    if not _UUID.fullmatch(uuid):
         return ignored(option, "mif-uuid")
     return MifPvdId(uuid, option[2], len(option))
 
@@ -318,7 +319,7 @@ def remembering(readers: Place) -> Reader:
     return read
 
 
-def misframed(data: bytes, at: int, end: int, prefix: str = "") -> Malformed:
+def misframed(data: bytes, at: int, end: int, prefix: str) -> Malformed:
     """What is wrong with the framing of the option at `at` that does not fit before `end`; offset relative to `at`."""
     if end - at < 2:
         return Malformed(f"{prefix}option-stray", 0, "one octet is left after the last option")
