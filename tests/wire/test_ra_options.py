@@ -306,6 +306,18 @@ def test_only_the_first_flags_extension_counts() -> None:
     assert second == IgnoredOption(26, "duplicate-flags-extension", again, 8)
 
 
+@pytest.mark.covers("evil:E13")
+def test_how_many_options_containers_may_hold_together() -> None:
+    """Neither has too many by itself."""
+    short = option(200, bytes(6))
+    inside, container = said(pvd(name("x.example"), *[short] * 64), mif(mif_id(), *[short] * 63)).options
+    assert isinstance(inside, PvdOption) and isinstance(container, MifContainer)
+    assert len(inside.options) + len(container.options) == 128
+    (event,) = translate(ra(pvd(name("x.example"), *[short] * 64), mif(mif_id(), *[short] * 64)))
+    assert isinstance(event, FrameRejected)
+    assert (event.rule, event.offset) == ("option-count", 14 + 40)
+
+
 @pytest.mark.covers("rfc:N33", "rfc:P05")
 def test_the_first_of_each_kind_counts_whatever_stands_between() -> None:
     pvds = [pvd(name(word)) for word in ("x.example", "y.example", "z.example")]
