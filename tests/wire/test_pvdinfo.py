@@ -69,6 +69,7 @@ def test_an_object_is_about_the_pvd_it_names(identifier: str, ours: bool) -> Non
     assert (refusal is None) is ours
     if refusal is not None:
         assert refusal.rule == "identifier-mismatch"
+        assert refusal.detail == f"it is about {info(identifier=identifier).identifier}, not {CAFE}"
 
 
 @pytest.mark.covers("rfc:P112", "evil:E79")
@@ -83,6 +84,7 @@ def test_an_object_is_good_until_the_instant_it_names_and_not_at_it(expires: str
     assert judge(read, name=CAFE, at=end - 1) is None
     refusal = judge(read, name=CAFE, at=end)
     assert refusal is not None and refusal.rule == "expired"
+    assert refusal.detail == "it expired before it was read"
     past = judge(info(expires="2020-05-23T06:00:00Z"), name=CAFE, at=IN_2030)
     assert past is not None and past.rule == "expired"
 
