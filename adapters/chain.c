@@ -186,11 +186,12 @@ PyDoc_STRVAR(extend_doc, "Append records that say what others said: see chain.py
 static PyObject *
 extend(PyObject *module, PyObject *args)
 {
-    PyObject *end, *given[3], *lists[3] = {NULL, NULL, NULL}, *rows, *result = NULL;
+    PyObject *end, *models, *given[3], *lists[3] = {NULL, NULL, NULL}, *rows, *result = NULL;
     long long seq, now;
     uint8_t head[HASH];
     (void)module;
-    if (!PyArg_ParseTuple(args, "O!OOOO!", &PyTuple_Type, &end, &given[0], &given[1], &given[2], &PyList_Type, &rows)
+    if (!PyArg_ParseTuple(args, "O!O!OOOO!", &PyTuple_Type, &end, &PyDict_Type, &models, &given[0], &given[1],
+                          &given[2], &PyList_Type, &rows)
         || !begin(end, &seq, &now, head))
         return NULL;
     for (int i = 0; i < 3; i++)
@@ -198,12 +199,15 @@ extend(PyObject *module, PyObject *args)
             goto done;
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(lists[0]);
     if (count != PySequence_Fast_GET_SIZE(lists[1]) || count != PySequence_Fast_GET_SIZE(lists[2])) {
-        PyErr_SetString(PyExc_ValueError, "models, instants and packets are not as many");
+        PyErr_SetString(PyExc_ValueError, "records, instants and packets are not as many");
         goto done;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *model = PySequence_Fast_GET_ITEM(lists[0], i), *at = PySequence_Fast_GET_ITEM(lists[1], i);
-        PyObject *packet = PySequence_Fast_GET_ITEM(lists[2], i), *pieces = PyTuple_GET_ITEM(model, 1);
+        PyObject *model = PyDict_GetItemWithError(models, PySequence_Fast_GET_ITEM(lists[0], i));
+        if (model == NULL)
+            break;
+        PyObject *at = PySequence_Fast_GET_ITEM(lists[1], i), *packet = PySequence_Fast_GET_ITEM(lists[2], i);
+        PyObject *pieces = PyTuple_GET_ITEM(model, 1);
         int64_t instant, numbered;
         if (!counts(at, now, &instant) || instant == INT64_MAX || !counts(packet, 1, &numbered) || !fits(pieces))
             break;
@@ -216,7 +220,8 @@ extend(PyObject *module, PyObject *args)
         seq++;
         now = instant;
     }
-    result = Py_BuildValue("LLy#", seq, now, (const char *)head, (Py_ssize_t)HASH);
+    if (!PyErr_Occurred())
+        result = Py_BuildValue("LLy#", seq, now, (const char *)head, (Py_ssize_t)HASH);
 done:
     for (int i = 0; i < 3; i++)
         Py_XDECREF(lists[i]);

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from events.ids import NEVER, Instant
+from events.ids import NEVER, Instant, Seq
 
 if TYPE_CHECKING:
     from adapters.sqlite import End, Model, Row, Shared
@@ -25,16 +25,25 @@ TEXT_MAX: Final = 1024  # octets of pieces: names of captures are short, and lon
 _LEAST: Final = -NEVER - 1
 
 
-def extend(end: End, models: Sequence[Model], ats: Sequence[Instant], packets: Sequence[int], rows: list[Row]) -> End:
-    """Append to `rows` one record like each of `models`, behind `end`; returns the new end.
+def extend(
+    end: End,
+    models: dict[Seq, Model],
+    likes: Sequence[Seq],
+    ats: Sequence[Instant],
+    packets: Sequence[int],
+    rows: list[Row],
+) -> End:
+    """Append to `rows` one record like each of `likes`, behind `end`; returns the new end.
 
-    rows: seq, at, v, event, frame, source, packet, captured_at, original_length, chain. Stops before the first that is
-    dated before the one before, or never, or whose packet has no number from 1 on.
+    rows: seq, at, v, event, frame, source, packet, captured_at, original_length, chain. Stops before the first that
+    is like none of `models`, is dated before the one before, or never, or whose packet has no number from 1 on.
     """
     seq, now, head = end
-    for ((v, event, frame, source, original_length), pieces), at, packet in zip(models, ats, packets, strict=True):
-        if not now <= at < NEVER or not 0 < packet <= NEVER or _size(pieces) > TEXT_MAX:
+    for like, at, packet in zip(likes, ats, packets, strict=True):
+        model = models.get(like)
+        if model is None or not now <= at < NEVER or not 0 < packet <= NEVER or _size(model[1]) > TEXT_MAX:
             break
+        (v, event, frame, source, original_length), pieces = model
         head = blake2b(b"%b[%d,%d%b%d%b" % (head, seq + 1, at, pieces[0], packet, pieces[1]), digest_size=32).digest()
         seq, now = seq + 1, at
         rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))

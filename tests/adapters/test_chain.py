@@ -81,7 +81,7 @@ def test_a_chain_is_made_and_walked_as_one_record_after_the_other(
     twin: ModuleType, said: Provenance, seq: int, ats: list[int], packet: int, captured_at: int | None
 ) -> None:
     one, rows = model(said), []  # type: ignore[var-annotated]
-    end = twin.extend((seq - 1, -NEVER, GENESIS), [one] * len(ats), ats, [packet] * len(ats), rows)
+    end = twin.extend((seq - 1, -NEVER, GENESIS), {9: one}, [9] * len(ats), ats, [packet] * len(ats), rows)
     head = GENESIS
     stored = []
     for number, at in enumerate(ats, seq):
@@ -112,10 +112,12 @@ def test_making_stops_before_what_is_odd(twin: ModuleType) -> None:
         ([5, 5, 5], range(1, 4), 3),
     ):
         rows: list[Row] = []
-        end = twin.extend((0, 1, GENESIS), [model(said)] * 3, ats, packets, rows)
+        end = twin.extend((0, 1, GENESIS), {7: model(said)}, [7] * 3, ats, packets, rows)
         assert len(rows) == made == end[0] and end[1:] == (ats[made - 1], rows[-1][9])
+    rows = []
+    assert twin.extend((0, 1, GENESIS), {7: model(said)}, [7, 8, 7], [5, 6, 7], [1, 2, 3], rows)[0] == len(rows) == 1
     with pytest.raises(ValueError):
-        twin.extend((0, 1, GENESIS), [model(said)] * 3, [5, 6, 7], [1, 2], [])
+        twin.extend((0, 1, GENESIS), {7: model(said)}, [7] * 3, [5, 6, 7], [1, 2], [])
 
 
 def test_walking_stops_before_what_is_odd(twin: ModuleType) -> None:
