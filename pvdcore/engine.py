@@ -23,11 +23,12 @@ from pvdcore.routers import revised
 from pvdcore.routers.words import Slack, Speaker, Unread, Words
 from pvdcore.state import EMPTY, Change, State
 
-CHECKPOINT_EVERY: Final = 60_000  # repeats, which fold again in a tenth of a second
-CHECKPOINT_LEAST: Final = 10_000  # records of any kind: a snapshot costs as much as some thousands
+CHECKPOINT_EVERY: Final = 20_000  # repeats, which fold again in some thirtieth of a second
+CHECKPOINT_LEAST: Final = 5_000  # records of any kind: a snapshot costs as much as some hundreds
 STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no repeat
-DIGEST_EVERY: Final = 100_000  # records: it costs as much as a snapshot, and `verify` needs to know no nearer
-SNAPSHOT_SHARE: Final = 10  # the records between two snapshots take at least so many times a snapshot's octets
+DIGEST_EVERY: Final = 250_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
+SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take at least so many times the first's octets
+CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
 
@@ -42,6 +43,9 @@ class Engine:
         self._seq = journal.last_seq()
         # The record behind which the next snapshot is due, if none but repeats come: by work, by size, by both.
         self._work_at, self._size_at = self._seq + CHECKPOINT_EVERY, self._seq
+        self._packer = snapshot.Packer()
+        self._whole_at = self._seq  # the record behind which the next whole one is due
+        self._whole, self._changed = 0, 0  # octets of the last of each kind; 0: there was none
         self._least_at = self._seq + CHECKPOINT_LEAST
         self._checkpoint_at = self._work_at
         self._digest_at = self._seq
@@ -201,18 +205,25 @@ class Engine:
         """Keep the State, so that the past can be folded from here, and its digest, so that `verify` can compare.
 
         Only right behind a record: what time did since then is folded again anyway. The next one is due when folding
-        from here would take a tenth of a second, and not before snapshots are under a tenth of the journal.
+        from here would take some thirtieth of a second, and not before snapshots are under a tenth of the journal, by
+        half each those that are whole, and those that say what changed.
         """
         self._digest_at = self._seq
         self._keep()
 
     def _keep(self) -> None:
-        kept = self.journal.save_snapshot(self._seq, snapshot.pack(self.state))
+        state = self.state
+        if not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
+            kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(state))
+            self._whole_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
+            self._changed = 0
+        else:
+            kept = self._changed = self.journal.save_snapshot(self._seq, self._packer.changed(state))
         if self._seq >= self._digest_at:
-            self.journal.save_digest(self._seq, snapshot.digest(self.state))
+            self.journal.save_digest(self._seq, snapshot.digest(state))
             self._digest_at = self._seq + DIGEST_EVERY
         self._work_at = self._seq + CHECKPOINT_EVERY
-        self._size_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
+        self._size_at = self._seq + SNAPSHOT_SHARE * self._changed // RECORD_OCTETS
         self._least_at = self._seq + CHECKPOINT_LEAST
         self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)
 
@@ -236,4 +247,5 @@ class Engine:
         """So many records were no repeats, and took on disk what so many repeats take."""
         self._work_at -= records * (STEP_REPEATS - 1)
         self._size_at -= rows
+        self._whole_at -= rows
         self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)

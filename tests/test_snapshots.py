@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from adapters.sqlite import SqliteJournal
@@ -14,11 +15,12 @@ from events.ids import SECOND
 from pvdcore import engine
 from pvdcore.past import snapshot
 from pvdcore.past.audit import chronicle, state_at, verify, why
-from pvdcore.reduce import reduce
-from pvdcore.state import EMPTY
+from pvdcore.reduce import Fold, advance, reduce
+from pvdcore.state import EMPTY, State
 from replay.rerun import rerun
 from tests.bench import inputs
 
+CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.pcap*"))
 CAPTURE = str(Path(__file__).parent / "captures" / "client-systemd-networkd.pcap")
 
 
@@ -77,6 +79,54 @@ def test_where_routers_repeat_themselves_the_past_is_that_of_one_record_after_th
     kept.drop_derived()
     assert snapshot.encode(state_at(kept)) == snapshot.encode(state)
     assert verify(kept) == []
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
+def test_what_changed_since_a_whole_snapshot_is_told_to_whoever_has_that(capture: Path) -> None:
+    """At every record of a capture; and what is read back goes on as the original does, however far time has come."""
+    records = list(rerun([str(capture)]).journal.records())[:400]
+    state, packer, base = EMPTY, snapshot.Packer(), b""
+    read: list[State] = []
+    for number, record in enumerate(records):
+        state = reduce(state, record)
+        if number % 29 == 0:
+            base, began = packer.whole(state), state.seq
+            read.append(snapshot.decode(base))
+        else:
+            found = packer.changed(state)
+            read.append(snapshot.decode(found, {began: base}.get))
+        assert snapshot.encode(read[-1]) == snapshot.encode(state)
+    later = state.now + 40_000 * SECOND
+    expected = snapshot.encode(advance(state, later))
+    for number in range(0, len(records), max(1, len(records) // 12)):
+        fold = Fold(read[number])
+        fold.run((one.seq, one.at, one.event, one.provenance.captured_at) for one in records[number + 1 :])
+        assert snapshot.encode(advance(fold.state, later)) == expected
+
+
+def test_without_the_whole_snapshot_what_changed_is_no_answer(journal: SqliteJournal) -> None:
+    kept = [journal.snapshot(seq) for seq in range(1, journal.last_seq() + 1)]
+    found = [one for one in kept if one is not None and b'"base":' in one[1]][-1]
+    expected = snapshot.encode(state_at(journal))
+    with pytest.raises(msgspec.DecodeError):
+        snapshot.decode(found[1])
+    journal.drop_derived()
+    journal.save_snapshot(*found)
+    assert snapshot.encode(state_at(journal)) == expected
+    journal.save_snapshot(found[0] - 1, found[1])
+    assert snapshot.encode(state_at(journal)) == expected
+
+
+def test_what_an_earlier_program_packed_is_read(journal: SqliteJournal) -> None:
+    state = state_at(journal)
+    plain = msgspec.json.decode(snapshot.encode(state))
+    plain["shared"], plain["cells"] = [], []
+    for _, pvd in plain["pvds"]:
+        plain["cells"].append([len(plain["shared"]) + place for place in range(len(pvd["instances"]))])
+        plain["shared"] += pvd["instances"]
+        pvd["instances"] = []
+    assert plain["shared"]
+    assert snapshot.encode(snapshot.decode(msgspec.json.encode(plain))) == snapshot.encode(state)
 
 
 def test_a_snapshot_of_before_is_read(journal: SqliteJournal) -> None:

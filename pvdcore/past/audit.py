@@ -133,12 +133,18 @@ def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None
         kept = journal.snapshot(last)
         if kept is not None:
             try:
-                state = snapshot.decode(kept[1])
+                state = snapshot.decode(kept[1], lambda base: _kept(journal, base))
             except msgspec.DecodeError:
                 state = EMPTY  # a cache of another program version
         fold = Fold(state)
         fold.run(journal.steps(state.seq + 1, last))
         return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
+
+
+def _kept(journal: Journal, seq: Seq) -> bytes | None:
+    """The snapshot of a record, if there is one of that very record."""
+    kept = journal.snapshot(seq)
+    return kept[1] if kept is not None and kept[0] == seq else None
 
 
 def chronicle(journal: Journal, pvd: PvdId | None = None) -> Iterator[Change]:

@@ -2,8 +2,12 @@
 
 Law: a snapshot is a cache: what is read back folds on exactly as the original would, and deleting it changes no answer.
 The heap of deadlines is rebuilt, not written; a digest covers what is true and not how it is looked after.
+
+A State changes little from one snapshot to the next: routers and leases are refreshed. So a Packer writes one whole,
+and then what is other than in that one; of a refresh, three or four numbers.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,7 +17,6 @@ from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import PropertyRule, Settings
-from pvdcore import deadlines
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
@@ -74,10 +77,37 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     vpns: list[tuple[str, Vpn]] = []
     shared: list[tuple[Cell, Instance]] = []
     cells: list[list[int]] = []
-    """Of a packed State alone: the instances that there are, each once, and which of them each PvD has.
-
-    Where a lease belongs to many PvDs of a link, they all have the same instance of its client.
+    """Of a State packed by an earlier program: the instances that there are, each once, and which of them each PvD has.
     """
+
+
+Key = str | tuple[str | int, ...]
+
+
+class Packed(Image, frozen=True, omit_defaults=True):
+    """A State with what is in many places once; or what of it is other than in the State packed whole as of `base`.
+
+    Places of instances and groups go on from the base's. groups: instances of leases that PvDs have in common; where a
+    lease belongs to many PvDs of a link, they all have the same instance of its client. instances: for each of `pvds`,
+    its group (-1: none), and its own instances. owners: of grants, each list once; owned: for each of `grants`.
+    heard: place in the base's speakers, and heard_at, because, queued of its one origin. renewed: place in the base's
+    grants, and heard_at, started_at, because, queued, by. gone: by map, the keys that it has no longer.
+    """
+
+    base: Seq = 0
+    groups: list[list[int]] = []
+    instances: list[tuple[int, list[int]]] = []
+    owners: list[tuple[PvdId, ...]] = []
+    owned: list[int] = []
+    heard: list[tuple[int, Instant, Seq, Instant]] = []
+    renewed: list[tuple[int, Instant, Instant, Seq, Instant, str]] = []
+    gone: list[tuple[str, list[Key]]] = []
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What `decode` tells from an Image, and programs before it from a State."""
+
+    packed: Packed
 
 
 def _listed(value: object) -> object:
@@ -95,6 +125,9 @@ def _mapped(shape: type, value: Any) -> object:
 _NONE: Final[Map[Cell, Instance]] = Map()
 _encoder: Final = msgspec.json.Encoder(order="deterministic", enc_hook=_listed)
 _decoder: Final = msgspec.json.Decoder(Image, dec_hook=_mapped)
+_packer: Final = msgspec.json.Encoder(enc_hook=_listed)
+_unpacker: Final = msgspec.json.Decoder(Snapshot, dec_hook=_mapped)
+_PACKED: Final = b'{"packed":'
 
 
 def _image(state: State) -> Image:
@@ -138,28 +171,214 @@ def encode(state: State) -> bytes:
     return _encoder.encode(_image(state))
 
 
-def pack(state: State) -> bytes:
-    """The same State in fewer bytes, for `decode` alone: instances that are alike in many PvDs stand there once."""
-    shared: list[tuple[Cell, Instance]] = []
-    first: dict[Cell, int] = {}
-    others: dict[tuple[Cell, Instant, int], int] = {}
-    cells: list[list[int]] = []
-    bare: list[tuple[PvdId, Pvd]] = []
-    for name, pvd in sorted(state.pvds.items(), key=lambda item: item[0]):
-        mine: list[int] = []
+def _maps(state: State) -> dict[str, Map[Any, Any]]:
+    """The maps of a State, by their names in an Image."""
+    return {
+        "links": state.links,
+        "speakers": state.speakers,
+        "grants": state.grants,
+        "pvds": state.pvds,
+        "inquiries": state.inquiries,
+        "networks": state.networks,
+        "settings": state.settings,
+        "connections": state.connections,
+        "visits": state.visits,
+        "findings": state.findings,
+        "rejected": state.rejected,
+        "identifiers": state.host.identifiers,
+        "sighted": state.host.sighted,
+        "neighbors": state.host.neighbors,
+        "detours": state.host.detours,
+        "off": state.host.off,
+        "believed": state.believed,
+        "known": state.intent.known,
+        "refused": state.intent.refused,
+        "blocked": state.intent.blocked,
+        "reached": state.intent.reached,
+        "vpns": state.vpns,
+    }
+
+
+def _key(item: tuple[Any, Any]) -> Any:
+    return item[0]
+
+
+class _Common:
+    """What stands in many places of a State, each once. below: places go on from there."""
+
+    def __init__(self, below: "_Common | None" = None) -> None:
+        self.below = below
+        self.shared: list[tuple[Cell, Instance]] = []
+        self.groups: list[list[int]] = []
+        self.owners: list[tuple[PvdId, ...]] = []
+        self._shared_from = below.shared_end if below else 0
+        self._groups_from = below.groups_end if below else 0
+        self._owners_from = below.owners_end if below else 0
+        self._places: dict[int, int] = {}  # by id(instance): whoever has this keeps the State
+        self._alike: dict[tuple[Cell, Instant, int], int] = {}
+        self._group_places: dict[tuple[int, ...], int] = {}
+        self._owner_places: dict[tuple[PvdId, ...], int] = {}
+
+    @property
+    def shared_end(self) -> int:
+        return self._shared_from + len(self.shared)
+
+    @property
+    def groups_end(self) -> int:
+        return self._groups_from + len(self.groups)
+
+    @property
+    def owners_end(self) -> int:
+        return self._owners_from + len(self.owners)
+
+    def cells(self, pvd: Pvd) -> tuple[int, list[int]]:
+        """The group of a PvD's leases, and its own instances."""
+        own: list[int] = []
+        leases: list[int] = []
+        new: list[tuple[Cell, Instance]] = []
+        places, below = self._places, self.below._places if self.below else {}
         for cell, one in pvd.cells.items():
-            place = first.setdefault(cell, len(shared))
-            if place == len(shared):
-                shared.append((cell, one))
-            elif shared[place][1] != one:
-                place = others.setdefault((cell, one.since, one.version), len(shared))
-                if place == len(shared) or shared[place][1] != one:
-                    place = others[cell, one.since, one.version] = len(shared)
-                    shared.append((cell, one))
-            mine.append(place)
-        cells.append(mine)
-        bare.append((name, replace(pvd, cells=_NONE) if mine else pvd))
-    return _encoder.encode(replace(_image(state), pvds=bare, shared=shared, cells=cells))
+            number = id(one)
+            place = places.get(number)
+            if place is None:
+                place = below.get(number)
+            if place is None:
+                new.append((cell, one))
+            else:
+                (leases if cell[2] else own).append(place)
+        for cell, one in sorted(new, key=_key):  # not in the order of the map, which is another each time
+            (leases if cell[2] else own).append(self._place(cell, one))
+        return self._group(tuple(sorted(leases))), sorted(own)
+
+    def _place(self, cell: Cell, one: Instance) -> int:
+        alike = self._alike.get((cell, one.since, one.version))
+        if alike is not None and self.shared[alike - self._shared_from][1] == one:
+            self._places[id(one)] = alike
+            return alike
+        place = self._places[id(one)] = self._alike[cell, one.since, one.version] = self.shared_end
+        self.shared.append((cell, one))
+        return place
+
+    def _group(self, leases: tuple[int, ...]) -> int:
+        if not leases:
+            return -1
+        place = self._group_places.get(leases)
+        if place is None and self.below is not None:
+            place = self.below._group_places.get(leases)
+        if place is None:
+            place = self._group_places[leases] = self.groups_end
+            self.groups.append(list(leases))
+        return place
+
+    def owned(self, owners: tuple[PvdId, ...]) -> int:
+        """The place of a grant's owners."""
+        place = self._owner_places.get(owners)
+        if place is None and self.below is not None:
+            place = self.below._owner_places.get(owners)
+        if place is None:
+            place = self._owner_places[owners] = self.owners_end
+            self.owners.append(owners)
+        return place
+
+
+class Packer:
+    """Packs one State after the other: whole, or as what is other than in the last that was packed whole."""
+
+    def __init__(self) -> None:
+        self._base: State | None = None
+        self._maps: dict[str, Map[Any, Any]] = {}
+        self._common = _Common()
+        self._speakers: dict[tuple[LinkId, str], int] = {}
+        self._grants: dict[tuple[LinkId, HostId, str, str], int] = {}
+
+    def whole(self, state: State) -> bytes:
+        """All of it. The next ones are `changed` from here."""
+        self._base, self._maps, self._common = state, _maps(state), _Common()
+        lists = {name: sorted(one.items(), key=_key) for name, one in self._maps.items()}
+        self._speakers = {key: place for place, (key, _) in enumerate(lists["speakers"])}
+        self._grants = {key: place for place, (key, _) in enumerate(lists["grants"])}
+        return _packed(state, lists, self._common)
+
+    def changed(self, state: State) -> bytes:
+        """What is other than in the last one that was packed whole: for whoever has that, too."""
+        base = self._base
+        assert base is not None
+        common = _Common(self._common)
+        lists: dict[str, list[tuple[Any, Any]]] = {}
+        gone: list[tuple[str, list[Key]]] = []
+        for name, now in _maps(state).items():
+            before = self._maps[name]
+            if now is before:
+                lists[name] = []
+                continue
+            other = [(key, one) for key, one in now.items() if before.get(key) is not one]
+            other.sort(key=_key)
+            lists[name] = other
+            lost = [key for key in before if key not in now]
+            if lost:
+                gone.append((name, sorted(lost)))
+        heard, lists["speakers"] = self._heard(base, lists["speakers"])
+        renewed, lists["grants"] = self._renewed(base, lists["grants"])
+        return _packed(state, lists, common, base=base.seq, heard=heard, renewed=renewed, gone=gone)
+
+    def _heard(self, base: State, speakers: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
+        """The routers that were only refreshed, in numbers, and the others."""
+        numbers, others = [], []
+        for key, origins in speakers:
+            before = base.speakers.get(key, ())
+            if len(origins) == len(before) == 1:
+                (one,), (old,) = origins, before
+                moved = (one.heard_at, one.because, one.queued)
+                if one.event is old.event and replace(old, heard_at=moved[0], because=moved[1], queued=moved[2]) == one:
+                    numbers.append((self._speakers[key], *moved))
+                    continue
+            others.append((key, origins))
+        return numbers, others
+
+    def _renewed(self, base: State, grants: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
+        """The leases that were only renewed, in numbers, and the others."""
+        numbers, others = [], []
+        for key, one in grants:
+            old = base.grants.get(key)
+            moved = (one.heard_at, one.started_at, one.because, one.queued, one.by)
+            if old is not None and _renew(old, moved) == one:
+                numbers.append((self._grants[key], *moved))
+            else:
+                others.append((key, one))
+        return numbers, others
+
+
+def _renew(old: Grant, moved: tuple[Instant, Instant, Seq, Instant, str]) -> Grant:
+    heard_at, started_at, because, queued, by = moved
+    return replace(old, heard_at=heard_at, started_at=started_at, because=because, queued=queued, by=by)
+
+
+def _packed(state: State, lists: dict[str, Any], common: _Common, **more: Any) -> bytes:
+    instances = [common.cells(pvd) for _, pvd in lists["pvds"]]
+    lists["pvds"] = [(name, replace(pvd, cells=_NONE)) for name, pvd in lists["pvds"]]
+    owned = [common.owned(one.owners) for _, one in lists["grants"]]
+    lists["grants"] = [(key, replace(one, owners=())) for key, one in lists["grants"]]
+    packed = Packed(
+        seq=state.seq,
+        now=state.now,
+        policy=state.policy,
+        boot=state.boot,
+        properties=state.properties,
+        checkpoint=state.intent.checkpoint,
+        shared=common.shared,
+        groups=common.groups,
+        instances=instances,
+        owners=common.owners,
+        owned=owned,
+        **lists,
+        **more,
+    )
+    return _packer.encode(Snapshot(packed))
+
+
+def pack(state: State) -> bytes:
+    """A State in fewer bytes than `encode` makes of it, for `decode` alone."""
+    return Packer().whole(state)
 
 
 def digest(state: State) -> str:
@@ -172,46 +391,142 @@ def digest_of(encoded: bytes) -> str:
     return blake2b(encoded, digest_size=16).hexdigest()
 
 
-def decode(data: bytes) -> State:
-    """The State back from its bytes. Raises msgspec.DecodeError if they are no snapshot of this program."""
-    image = _decoder.decode(data)
-    heap: Heap = None
-    speakers = {}
-    for key, origins in image.speakers:
-        queued = []
-        for origin in origins:
-            ends = min((until(origin, held) for held in origin.held), default=NEVER)
-            if ends < NEVER:
-                heap = deadlines.push(heap, ends, ("origin", origin.link, origin.speaker, origin.pvd))
-            queued.append(replace(origin, queued=ends))
-        speakers[key] = tuple(queued)
-    grants = {}
-    for place, grant in image.grants:
-        ends = min((until(grant, held) for held in grant.held), default=NEVER)
-        if ends < NEVER:
-            heap = deadlines.push(heap, ends, ("grant", *place))
+def decode(data: bytes, base: Callable[[Seq], bytes | None] = lambda seq: None) -> State:
+    """The State back from its bytes. base: where to find the whole one that a changed one is told from.
+
+    Raises msgspec.DecodeError if they are no snapshot of this program, or that one is not there.
+    """
+    if not data.startswith(_PACKED):
+        return _state(_unshared(_decoder.decode(data)))
+    packed = _unpacker.decode(data).packed
+    if not packed.base:
+        return _state(_unpacked(packed), queued=True)
+    under = base(packed.base)
+    whole = _unpacker.decode(under).packed if under is not None and under.startswith(_PACKED) else None
+    if whole is None or whole.seq != packed.base or whole.base:
+        raise msgspec.DecodeError(f"the whole snapshot of record {packed.base} is not there")
+    return _state(_laid_over(whole, packed), queued=True)
+
+
+def _unshared(image: Image) -> Image:
+    """What an earlier program packed."""
+    if not image.cells:
+        return image
+    shared = image.shared
+    pvds = [
+        (name, replace(pvd, cells=Map([shared[place] for place in mine])) if mine else pvd)
+        for (name, pvd), mine in zip(image.pvds, image.cells, strict=True)
+    ]
+    return replace(image, pvds=pvds)
+
+
+def _unpacked(packed: Packed) -> Packed:
+    """With each thing where it belongs."""
+    shared, owners = packed.shared, packed.owners
+    groups = [Map([shared[place] for place in group]) for group in packed.groups]
+    pvds = []
+    for (name, pvd), (group, own) in zip(packed.pvds, packed.instances, strict=True):
+        cells = groups[group] if group >= 0 else _NONE
+        for place in own:
+            cells = cells.set(*shared[place])
+        pvds.append((name, replace(pvd, cells=cells)))
+    grants = [
+        (key, replace(one, owners=owners[place])) for (key, one), place in zip(packed.grants, packed.owned, strict=True)
+    ]
+    return replace(packed, pvds=pvds, grants=grants)
+
+
+def _laid_over(whole: Packed, changed: Packed) -> Packed:
+    """What changed in place of what was."""
+    for place, heard_at, because, queued in changed.heard:
+        key, (origin,) = whole.speakers[place]
+        whole.speakers[place] = key, (replace(origin, heard_at=heard_at, because=because, queued=queued),)
+    for place, *moved in changed.renewed:
+        subject, grant = whole.grants[place]
+        whole.grants[place] = subject, _renew(grant, moved)  # type: ignore[arg-type]
+    lost = {name: set(keys) for name, keys in changed.gone}
+    beside = {}
+    for name in ("pvds", "grants"):  # and what stands beside them
+        kept: dict[Any, Any] = {}
+        for one in (whole, changed):
+            kept.update(
+                (key, (value, mark))
+                for (key, value), mark in zip(
+                    getattr(one, name), one.instances if name == "pvds" else one.owned, strict=True
+                )
+            )
+        for absent in lost.get(name, ()):
+            del kept[absent]
+        beside[name] = [(key, value) for key, (value, _) in kept.items()]
+        beside["instances" if name == "pvds" else "owned"] = [mark for _, mark in kept.values()]
+    lists = {name: _merged(getattr(whole, name), getattr(changed, name), lost.get(name, set())) for name in _LISTS}
+    together = replace(
+        changed,
+        shared=whole.shared + changed.shared,
+        groups=whole.groups + changed.groups,
+        owners=whole.owners + changed.owners,
+        **lists,
+        **beside,
+    )
+    return _unpacked(together)
+
+
+def _merged(before: list[Any], other: list[Any], lost: set[Key]) -> list[Any]:
+    if not other and not lost:
+        return before
+    kept = dict(before)
+    kept.update(other)
+    for key in lost:
+        del kept[key]
+    return list(kept.items())
+
+
+_LISTS: Final = tuple(name for name in _maps(State()) if name not in ("pvds", "grants"))
+
+
+def _heap(entries: list[tuple[Instant, tuple[str, ...]]]) -> Heap:
+    """One heap of many deadlines, in one go: each is above two later ones."""
+    entries.sort()
+    made: list[Heap] = [None] * (2 * len(entries) + 2)
+    for place in range(len(entries) - 1, -1, -1):
+        at, key = entries[place]
+        left, right = made[2 * place + 1], made[2 * place + 2]
+        made[place] = ((right[0] if right is not None else 0) + 1, at, key, left, right)
+    return made[0]
+
+
+def _state(image: Image, *, queued: bool = False) -> State:
+    """queued: it says when the heap next asks for what; else that is found out."""
+    entries: list[tuple[Instant, tuple[str, ...]]] = []
+    speakers: dict[tuple[LinkId, str], tuple[Origin, ...]] = dict(image.speakers)
+    grants: dict[tuple[LinkId, HostId, str, str], Grant] = dict(image.grants)
+    if not queued:
+        for key, origins in image.speakers:
+            speakers[key] = tuple(
+                replace(one, queued=min((until(one, held) for held in one.held), default=NEVER)) for one in origins
+            )
+        for place, grant in image.grants:
+            ends = min((until(grant, held) for held in grant.held), default=NEVER)
+            grants[place] = replace(grant, queued=ends)
+    for origins in speakers.values():
+        entries += [(one.queued, ("origin", one.link, one.speaker, one.pvd)) for one in origins if one.queued < NEVER]
+    for place, grant in grants.items():
+        if grant.queued < NEVER:
+            entries.append((grant.queued, ("grant", *place)))
         if not grant.placed and grant.settles_at > image.now:
-            heap = deadlines.push(heap, grant.settles_at, ("settle", *place))
-        grants[place] = replace(grant, queued=ends)
+            entries.append((grant.settles_at, ("settle", *place)))
     for (pvd, link, epoch), one in image.inquiries:
         if one.held is not None and one.held.until < NEVER:
-            heap = deadlines.push(heap, one.held.until, ("info", pvd, link, str(epoch)))
+            entries.append((one.held.until, ("info", pvd, link, str(epoch))))
     for name, known in image.links:
         for host, client in known.clients:
             if client.waits_until:
-                heap = deadlines.push(heap, client.waits_until, ("wait", name, host))
+                entries.append((client.waits_until, ("wait", name, host)))
     for id, connection in image.connections:
         if image.now < connection.waits_until < NEVER:
-            heap = deadlines.push(heap, connection.waits_until, ("connection", id))
+            entries.append((connection.waits_until, ("connection", id)))
     if image.checkpoint is not None and not image.checkpoint.due and image.checkpoint.until < NEVER:
-        heap = deadlines.push(heap, image.checkpoint.until, ("checkpoint", image.checkpoint.id))
-    pvds = image.pvds
-    if image.cells:
-        shared = image.shared
-        pvds = [
-            (name, replace(pvd, cells=Map([shared[place] for place in mine])) if mine else pvd)
-            for (name, pvd), mine in zip(pvds, image.cells, strict=True)
-        ]
+        entries.append((image.checkpoint.until, ("checkpoint", image.checkpoint.id)))
     return State(
         seq=image.seq,
         now=image.now,
@@ -219,7 +534,7 @@ def decode(data: bytes) -> State:
         links=Map(image.links),
         speakers=Map(speakers),
         grants=Map(grants),
-        pvds=Map(pvds),
+        pvds=Map(image.pvds),
         inquiries=Map(image.inquiries),
         networks=Map(image.networks),
         settings=Map(image.settings),
@@ -233,5 +548,5 @@ def decode(data: bytes) -> State:
         host=Host(Map(image.identifiers), Map(image.sighted), Map(image.neighbors), Map(image.detours), Map(image.off)),
         properties=image.properties,
         believed=Map(image.believed),
-        deadlines=heap,
+        deadlines=_heap(entries),
     )
