@@ -272,7 +272,7 @@ def _instant(text: str) -> Instant:
 def _prefixes(listed: list[Any], notes: list[str]) -> tuple[str, ...]:
     if len(listed) > PREFIXES_MAX:
         raise _Refused("prefixes-count", f"{len(listed)} prefixes, at most {PREFIXES_MAX} are read")
-    made: dict[str, None] = {}
+    made: list[str] = []
     for one in listed:
         if not isinstance(one, str):
             raise _Refused("prefixes-type", "a prefix is no string")
@@ -287,8 +287,8 @@ def _prefixes(listed: list[Any], notes: list[str]) -> tuple[str, ...]:
             notes.append("prefix-everything")
         if prefix.network_address != IPv6Network(f"{found[1]}/128").network_address:
             notes.append("prefix-host-bits")
-        made[str(prefix)] = None
-    return tuple(made)
+        made.append(str(prefix))
+    return tuple(dict.fromkeys(made))
 
 
 def _zones(listed: Any, notes: list[str]) -> tuple[str, ...] | None:
@@ -298,16 +298,16 @@ def _zones(listed: Any, notes: list[str]) -> tuple[str, ...] | None:
     if len(listed) > ZONES_MAX:
         notes.append("zones-count")
         return None
-    made: dict[str, None] = {}
+    made: list[str] = []
     for one in listed:
-        zone = None if "*" in one else _name(one)
+        zone = _name(one)
         if zone is None:
             notes.append("zone-form")
             continue
         if zone == ".":
             notes.append("zone-root")
-        made[zone] = None
-    return tuple(made)
+        made.append(zone)
+    return tuple(dict.fromkeys(made))
 
 
 def _boolean(said: Any, notes: list[str]) -> bool | None:

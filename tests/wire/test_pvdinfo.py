@@ -38,6 +38,7 @@ def test_each_body_has_its_one_outcome(octets: bytes, outcome: Outcome) -> None:
     else:
         assert isinstance(read, PvdInfo), read
         assert {field: getattr(read, field) for field in outcome} == outcome
+        assert type(read.expires) is int  # nanoseconds, to the last one
     assert read_info(octets) == read
 
 
