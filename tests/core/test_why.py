@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from adapters.ingest import translate
 from events.frames import Frame
 from events.ids import SECOND
-from pvdcore.past.audit import Answer, diff, state_at, verify
+from pvdcore.past import snapshot
+from pvdcore.past.audit import Answer, diff, state_at, verify, without_collector
+from pvdcore.past.journal import MemoryJournal
 from tests.fuzz.targets import frame4, frame6
 from tests.sim import build
 from tests.sim.build import R1, START, Story
@@ -224,6 +227,42 @@ def test_what_ended_says_when_by_what_and_what_carried_it_last() -> None:
     assert [one.ended_at for one in build.why(story.journal, "2001:db8::53", seq=first + 1)] == [None]
     assert [one.ended_by for one in build.why(story.journal, "2001:db8::53", seq=first + 2)] == ["withdrawn"]
     assert story.why("2001:db8::99") == []
+
+
+@pytest.mark.covers("feat:O3")
+def test_from_a_snapshot_on_only_what_came_later_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story().hear(build.ra(R1, build.mtu(1400)))
+    kept = story.journal.last_seq()
+    story.journal.save_snapshot(kept, snapshot.pack(story.state))
+    story.at(5).hear(build.ra(R1, build.mtu(1500)))
+    asked: list[tuple[int, int | None]] = []
+
+    def steps(first: int = 1, last: int | None = None) -> Any:
+        asked.append((first, last))
+        return MemoryJournal.steps(story.journal, first, last)
+
+    monkeypatch.setattr(story.journal, "steps", steps)
+    assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
+    assert state_at(story.journal, seq=kept - 1).seq == kept - 1
+    assert asked == [(kept + 1, kept + 1), (1, kept - 1)]
+    # one of another program, or none at all, is as good as none
+    story.journal.save_snapshot(kept + 1, b'{"of": "another"}')
+    assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
+    assert asked[2:] == [(1, kept + 1)]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_question_leaves_the_collector_of_cycles_as_it_was(before: bool) -> None:
+    story = Story().hear(build.ra(R1, build.mtu(1400)))
+    was = gc.isenabled()
+    (gc.enable if before else gc.disable)()
+    try:
+        with without_collector():
+            assert not gc.isenabled()
+        assert state_at(story.journal) == story.state
+        assert gc.isenabled() is before
+    finally:
+        (gc.enable if was else gc.disable)()
 
 
 @pytest.mark.covers("feat:O3", "feat:P3")
