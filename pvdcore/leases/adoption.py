@@ -30,7 +30,7 @@ def spoken(holder: Holder, name: LinkId) -> Spoken:
     link = holder.links[name]
     found: Spoken = {}
     for speaker in link.speakers:
-        for origin in holder.speakers.get((name, speaker), ()):
+        for origin in holder.speakers[name, speaker]:
             if origin.epoch == link.epoch:
                 found.setdefault(origin.pvd, []).append(origin)
     return found

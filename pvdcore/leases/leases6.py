@@ -376,8 +376,8 @@ def orphaned(draft: Draft, link: LinkId, host: HostId, cause: str, because: Seq)
     was asked for by itself stays."""
     leases = _leases(draft, link, host)
     for key in draft.grants_of(link, host):
-        info = draft.grants.get((link, *key))
-        if info is None or info.rule != "dhcp6-info" or not info.stateful:
+        info = draft.grants[(link, *key)]
+        if info.rule != "dhcp6-info" or not info.stateful:
             continue
         if not any(not info.subject or one.server == info.server for one in leases):
             draft.drop_grant(info, cause, because)

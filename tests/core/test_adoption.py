@@ -1,18 +1,20 @@
 """Who asks by DHCP from which place, whose a place is, and whose what it was given is (RFC 8801 §3.4)."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.ids import SECOND
 from events.link import AttachEnded, LinkSeen
-from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded
+from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded
 from events.ops import ClientEnd, ClientLost, ClientRun, NetnsAdopt, NetnsDelete, Outcome, PlanApplied
+from pvdcore.leases import adoption
 from pvdcore.projections import places, placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_mac, place_name
 from pvdcore.projections.plan import place_ops
 from pvdcore.state import Connection
-from tests.sim.build import R1, R2, Story, addresses, dns, pio, pvd, ra
+from tests.sim.build import R1, R2, Story, addresses, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 OWN = "02:00:00:00:00:0b"
 OTHERS = "02:00:00:00:00:99"
@@ -197,6 +199,15 @@ def test_a_connection_that_is_closed_gives_up_what_its_places_were_leased_and_no
     assert said.hear(gone).instances(FALLBACK)[0].host == OWN
 
 
+def test_a_connection_that_is_opened_when_the_pvd_of_a_closed_one_has_ended_makes_a_place_of_its_own() -> None:
+    said = told().hear(ra(R1, life=600), ConnectionClosed(id="home@e0", reason="operator"))
+    assert connection(said).adopter == I1, "the PvD goes on in the place"
+    said.at(601).hear(ConnectionOpened(id="again@e0", settings="home", link="e0"))
+    assert connection(said).adopter == "" and said.pvd(I1).phase == "gone"
+    again = place_name("connection:again@e0", "e0", 1)
+    assert asks(said, "connection:again@e0") == ClientRun(again, again, True)
+
+
 def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:
     said = told().hear(ra(R1, pio("2001:db8:1::/64"))).leases4(mac=MAC)
     values = {"connection.interface-name": "e0", "ipv4.method": "disabled", "ipv6.method": "auto"}
@@ -204,6 +215,62 @@ def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:
     assert not said.state.grants and asks(said, I1) is None
     stands = place_ops(placing.wanted(said.state, (I1, "e0", 1)), None, 0)  # type: ignore[arg-type]
     assert not [op for op in stands if isinstance(op, (ClientRun, ClientEnd))]
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "left"),
+    [("auto", "disabled", ["dhcp4"]), ("disabled", "auto", ["dhcp6-address"]), ("manual", "manual", [])],
+)
+def test_what_a_profile_no_longer_asks_for_is_given_up_family_by_family(ipv4: str, ipv6: str, left: list[str]) -> None:
+    said = told().hear(ra(R1, pio("2001:db8:1::/64"), m=True)).leases4(mac=MAC)
+    question, reply = dhcp6("REQUEST"), dhcp6("REPLY", ia_na(ia_address("2001:db8:1::1")))
+    said.hear(replace(question, mac=MAC), replace(reply, mac=MAC))
+    assert sorted(one.rule for one in said.state.grants.values()) == ["dhcp4", "dhcp6-address"]
+    values = {"connection.interface-name": "e0", "ipv4.method": ipv4, "ipv6.method": ipv6}
+    said.hear(SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    assert [one.rule for one in said.state.grants.values()] == left
+    last = said.history(I1)[-1]
+    assert (last.cause, last.because) == ("closed", said.state.seq)
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "asked"),
+    [
+        ("auto", "auto", ClientRun(PLACE, PLACE, True, "", "::/56")),
+        ("", "", ClientRun(PLACE, PLACE, True, "", "::/56")),
+        ("auto", "dhcp", ClientRun(PLACE, PLACE, True, "addresses", "::/56")),
+        ("auto", "disabled", ClientRun(PLACE, PLACE, True)),
+        ("disabled", "disabled", None),
+    ],
+)
+def test_what_a_profile_wants_is_asked_for_and_nothing_else(ipv4: str, ipv6: str, asked: ClientRun | None) -> None:
+    values = {"connection.interface-name": "e0", "ipv6.dhcp-pd-hint": "::/56"}
+    values |= {f"{name}.method": one for name, one in (("ipv4", ipv4), ("ipv6", ipv6)) if one}
+    said = Story(projection="netns").hear(E0, SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    assert asks(said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))) == asked
+
+
+def test_who_is_to_ask_for_a_lease_is_known_of_links_that_we_manage() -> None:
+    heard = (ra(R1, pvd("x.example.", legacy=True)), ra(R2))
+    assert adoption.asking4(told().hear(*heard).state, "e0") == (X,)
+    assert adoption.asking4(told(ipv4="disabled").hear(*heard).state, "e0") == ()
+    assert adoption.asking4(Story(projection="netns").hear(E0, *heard).state, "e0") == (), "nobody asks here"
+
+
+def test_a_pvd_that_stands_in_a_place_of_its_own_takes_over_none() -> None:
+    said = Story(projection="netns").hear(E0, ra(R1))
+    applied(said, I1)
+    values = {"connection.interface-name": "e0", "ipv4.method": "auto", "ipv6.method": "auto"}
+    said.hear(SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    assert connection(said).adopter == "" and said.pvd(I1).phase == "placed"
+    assert connection(said.hear(ra(R2))).adopter == I2
+
+
+def test_the_fall_back_of_a_place_is_split_by_policy() -> None:
+    said = told()
+    said.hear(PolicySet(values={**said.state.policy.values, "fallback": "protocol"})).leases4(GATEWAY, mac=MAC)
+    assert connection(said).adopter == "dhcp4:e0/1/192.0.2.1"
 
 
 def test_the_prefix_is_asked_for_from_the_connections_place_alone() -> None:

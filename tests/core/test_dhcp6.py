@@ -64,7 +64,10 @@ def test_who_asked_without_an_id_is_answered_without_one() -> None:
 
 
 @pytest.mark.covers("rfc:W05")
-@pytest.mark.parametrize(("t1", "t2", "kept"), [(2880, 1800, [B]), (1800, 0, [A, B]), (1800, 2880, [A, B])])
+@pytest.mark.parametrize(
+    ("t1", "t2", "kept"),
+    [(2880, 1800, [B]), (2, 1, [B]), (1800, 0, [A, B]), (1800, 1800, [A, B]), (1800, 2880, [A, B])],
+)
 def test_an_association_with_crossed_timers_alone_is_ignored(t1: int, t2: int, kept: list[str]) -> None:
     told = Story().asks6("REQUEST", ia_na(ia_address(A), t1=t1, t2=t2), ia_na(ia_address(B), iaid=2), DNS)
     assert told.keys(HOME, "address") == [f"{one}/128" for one in kept]
@@ -94,6 +97,15 @@ def test_what_was_asked_for_and_is_missing_is_gone() -> None:
     told.at(10).asks6("RENEW", ia_na(ia_address(A)), names(24, "two.example."))
     assert told.keys(HOME, "dns") == []
     assert told.keys(HOME, "search") == ["two.example."]
+    assert told.keys(HOME, "address") == [ADDRESS]
+    alone = Story().hear(ra(R1, o=True)).asks6(INFORM, DNS).at(10).asks6(INFORM)
+    last = alone.history(f"ra:e0/1/{R1}")[-1]
+    assert (last.cause, last.because, len(alone.state.grants)) == ("withdrawn", alone.state.seq, 0)
+
+
+@pytest.mark.covers("rfc:W02")
+def test_a_second_reply_to_a_question_counts_for_nothing() -> None:
+    told = Story().asks6("REQUEST", ia_na(ia_address(A)), DNS).hear(dhcp6("REPLY", ia_na(ia_address(B)), xid=1))
     assert told.keys(HOME, "address") == [ADDRESS]
 
 

@@ -5,7 +5,7 @@ import pytest
 from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix, Suboptions
 from events.ids import NEVER, SECOND
 from pvdcore.leases.leases4 import manner
-from pvdcore.leases.leases6 import MAX_RT_S, max_rt_s
+from pvdcore.leases.leases6 import MAX_RT_S, max_rt_s, timers6
 from pvdcore.projections.desired import desired
 from pvdcore.projections.plan import Have, plan
 from pvdcore.state import Client
@@ -280,6 +280,11 @@ def test_timers_of_zero_are_chosen_and_infinite_ones_never_come() -> None:
     assert timers(None, None) == (None, None)
     assert timers(0, None) == (1800, None)
     assert timers(0, 0, preferred=0) == (4000, 6400)  # never at once
+    assert timers(3200, 0) == (3200, 3200) and timers(None, 0) == (None, 2880)  # T2 is not before T1
+    odd = timers6(ia_na(ia_address(A, 0, 1), ia_address(B, 3601, 3601), t1=0, t2=0))
+    assert odd == (1800, 2880) and [type(one) for one in odd] == [int, int]
+    assert timers6(ia_na(ia_address(A, 1, 1), t1=0, t2=0)) == (1, 1)
+    assert timers6(ia_na(ia_address(A, None, None), t1=0, t2=0)) == timers6(ia_na(t1=0, t2=0)) == (None, None)
 
 
 @pytest.mark.covers("rfc:W30")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption
+from events.dhcp import Codes, Dhcp4MessageSeen, DhcpOption, RdnssSelection
 from events.link import DadFailed
 from pvdcore.domains.view import items
 from tests.sim.build import (
@@ -185,6 +185,30 @@ def test_leases_of_the_server_before_are_replaced_kind_by_kind() -> None:
     assert told.holdings(HOME, "lease")[f"dhcp6 {B}"][1] == S2 != SERVER6
     again = given().asks6("RENEW", ia_na(ia_address(B)))
     assert again.keys(HOME, "address") == [f"{A}/128", f"{B}/128"], "of one server they stand beside each other"
+
+
+@pytest.mark.covers("rfc:W27")
+def test_a_servers_rules_for_names_end_with_its_last_lease() -> None:
+    rules = RdnssSelection(74, ("2001:db8::53",), "medium", ("a.example.",), 0, 0)
+    told = Story().hear(ra("fe80::1", pvd("x.example.", pio("2001:db8::/64")), m=True), ra("fe80::2", o=True))
+    told.asks6("REQUEST", BOTH[0], rules).at(10).asks6("REBIND", ia_na(ia_address(B)), DNS, server=S2)
+    i2 = "ra:e0/1/fe80::2"
+    assert (told.keys(i2, "dns_rule"), told.keys(i2, "dns")) == ([], ["2001:db8::53"])
+    assert [(one.cause, one.because) for one in told.history(i2)][-1] == ("replaced", told.state.seq)
+    both = Story().asks6("REQUEST", BOTH[0], rules).at(10).asks6("REBIND", ia_pd(ia_prefix(D)), DNS, server=S2)
+    assert both.keys(HOME, "dns_rule") == ["2001:db8::53 a.example."], "the other server still has its lease"
+
+
+def test_what_is_renewed_keeps_the_record_that_it_came_with() -> None:
+    told = given()
+    since = {one.rule: one.since for one in told.state.grants.values()}
+    assert len(since) == 3 and {one.mac for one in told.state.grants.values()} == {""}
+    told.asks6("RENEW", *BOTH, DNS, addresses(31, "2001:db8::5"))
+    for one in told.state.grants.values():
+        assert one.since == since[one.rule] < one.because and one.server == SERVER6
+        assert [item.since for item in one.held if item.kind != "ntp"] == [since[one.rule]] * len(
+            [item for item in one.held if item.kind != "ntp"]
+        )
 
 
 @pytest.mark.covers("rfc:W07")

@@ -121,6 +121,11 @@ def test_an_address_that_two_pvds_claim_alike_stays_where_it_is_used() -> None:
     told.at(1).hear(y)
     assert told.owners("dhcp6-address", A) == [Y]  # the newest RA
     assert placed(told, "dhcp6-address") == [X]
+    waiting = Story().asks6("REQUEST", ia_na(ia_address(A)))
+    assert placed(waiting, "dhcp6-address") == []
+    renewed = waiting.at(0.5).asks6("RENEW", ia_na(ia_address(A)))
+    assert placed(renewed.at(0.999), "dhcp6-address") == []
+    assert placed(renewed.at(1), "dhcp6-address") == [FALLBACK]
     moved = Story().asks6("REQUEST", ia_na(ia_address(A))).at(2)
     assert placed(moved, "dhcp6-address") == [FALLBACK]
     assert placed(moved.hear(x), "dhcp6-address") == [X]
