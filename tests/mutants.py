@@ -108,7 +108,9 @@ def _about(pattern: str, module: str) -> bool:
 
 def mutants(path: Path) -> list[Mutant]:
     """All changes of one file, in the order of its code; kept, since to think them up takes seconds a file."""
-    stamp = hashlib.sha256(path.read_bytes() + CHANGES).hexdigest()[:16]
+    stamp = hashlib.sha256(path.read_bytes() + CHANGES + repr(CONFIG["do_not_mutate_patterns"]).encode()).hexdigest()[
+        :16
+    ]
     kept = KEPT / f"{_module(path)}.json"
     found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else ["", []]
     if found[0] != stamp:

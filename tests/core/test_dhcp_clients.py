@@ -12,6 +12,7 @@ from pvdcore.state import Client
 from tests.sim.build import (
     CLIENT,
     DUID,
+    OTHER,
     START,
     Story,
     addresses,
@@ -24,6 +25,7 @@ from tests.sim.build import (
     ia_pd,
     lease4,
     number,
+    probe,
     status,
     text,
 )
@@ -80,6 +82,26 @@ def test_once_bound_the_other_questions_in_flight_are_void() -> None:
     told = Story().hear(dhcp4("REQUEST", WISH, xid=1), dhcp4("REQUEST", WISH, xid=2), lease4(xid=2))
     told.hear(dhcp4("NAK", xid=1), lease4("192.0.2.99", xid=1))
     assert told.keys(HOME, "address") == [f"{HERE}/24"]
+
+
+@pytest.mark.covers("rfc:V01", "rfc:V10", "rfc:V26")
+def test_what_is_answered_is_one_clients_question_of_one_kind() -> None:
+    told = Story().hear(dhcp4("INFORM", xid=9, ciaddr=HERE), dhcp4("REQUEST", WISH), lease4())
+    assert told.hear(dhcp4("ACK", text(15, "one.example"), xid=9)).keys(HOME, "search") == ["one.example."]
+    two = Story().hear(dhcp4("REQUEST", WISH), dhcp4("REQUEST", WISH, mac=OTHER), lease4(), lease4(mac=OTHER))
+    assert sorted(one.host for one in two.state.grants.values()) == sorted((CLIENT, OTHER))
+    assert Story().hear(dhcp4("INFORM", ciaddr=HERE), dhcp4("ACK", text(15, "a.example")), probe(HERE)).alive() == [
+        HOME
+    ]
+
+
+def test_of_questions_and_clients_as_many_are_kept_as_policy_says_the_latest() -> None:
+    a, b, c = (f"02:00:00:00:00:{one:02x}" for one in (0xA0, 0xB0, 0xC0))
+    told = Story(exchanges_max=2).hear(*(dhcp4("REQUEST", WISH, mac=one) for one in (a, b, a, c)))
+    told.hear(*(lease4(mac=one) for one in (a, b, c)))
+    assert sorted(one.host for one in told.state.grants.values()) == [a, c], "who asked again is not the oldest"
+    told.hear(*(dhcp4("DECLINE", WISH, mac=one, xid=2) for one in (a, b, a, c)))
+    assert [name for name, _ in told.state.links["e0"].clients] == [a, c]
 
 
 @pytest.mark.covers("rfc:V03")
