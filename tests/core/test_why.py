@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.ingest import translate
 from events.frames import Frame
 from events.ids import SECOND
 from pvdcore.past import snapshot
-from pvdcore.past.audit import Answer, diff, state_at, verify, without_collector
+from pvdcore.past.audit import Answer, chronicle, diff, lapsed_since, state_at, verify, without_collector
 from pvdcore.past.journal import MemoryJournal
 from tests.fuzz.targets import frame4, frame6
 from tests.sim import build
@@ -249,6 +250,32 @@ def test_from_a_snapshot_on_only_what_came_later_is_folded(monkeypatch: pytest.M
     story.journal.save_snapshot(kept + 1, b'{"of": "another"}')
     assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
     assert asked[2:] == [(1, kept + 1)]
+
+
+@pytest.mark.covers("feat:O1", "feat:O3")
+def test_history_is_read_from_its_index_or_else_folded_again() -> None:
+    assert list(chronicle(MemoryJournal())) == []
+    story = Story()
+    story.hear(build.ra(R1, build.mtu(1400)), build.ra(build.R2, build.pvd("x.example.", build.mtu(1300)))).at(9999)
+    lines = list(chronicle(story.journal))
+    mine = list(chronicle(story.journal, "fqdn:x.example."))
+    assert {line.pvd for line in lines} == {"fqdn:x.example.", "ra:e0/1/fe80::1"}
+    assert mine == [line for line in lines if line.pvd == "fqdn:x.example."] != []
+    said = msgspec.structs.replace(lines[0], pvd="ra:e0/1/fe80::9")
+    story.journal.index([said])
+    assert list(chronicle(story.journal)) == [*lines, said]
+    assert list(chronicle(story.journal, said.pvd)) == [said]
+    # what lapsed with time alone is in no record: whoever folds again lets time go on to see it
+    story.journal.drop_derived()
+    told = [line for line in lines if line.cause != "lapsed"]
+    assert list(chronicle(story.journal)) == told != lines
+    assert list(chronicle(story.journal, "fqdn:x.example.")) == [line for line in mine if line.cause != "lapsed"]
+    lapsed = [line for line in lines if line.cause == "lapsed"]
+    assert list(lapsed_since(story.journal, story.state)) == lapsed
+    assert lapsed_since(story.journal, state_at(story.journal)) == ()
+    assert lapsed_since(story.journal, state_at(story.journal, seq=story.journal.last_seq() - 1)) == ()
+    story.journal.index(lines)
+    assert lapsed_since(story.journal, story.state) == ()
 
 
 @pytest.mark.parametrize("before", [True, False])
