@@ -2,8 +2,9 @@
 
 import pytest
 
-from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix, Suboptions
+from events.dhcp import Codes, Dhcp4MessageSeen, IaPrefix, RdnssSelection, Resolver, Suboptions
 from events.ids import NEVER, SECOND
+from events.router import ServiceParam
 from pvdcore.leases.leases4 import manner
 from pvdcore.leases.leases6 import MAX_RT_S, max_rt_s, timers6
 from pvdcore.projections.desired import desired
@@ -136,6 +137,40 @@ def test_a_domain_is_a_search_name_with_or_without_its_last_dot() -> None:
 
 
 @pytest.mark.covers("rfc:V24")
+@pytest.mark.parametrize(("octets", "held"), [(67, []), (68, ["mtu"])])
+def test_an_mtu_that_ipv4_can_work_with_is_the_pvds(octets: int, held: list[str]) -> None:
+    assert Story().leases4(number(26, octets)).keys(HOME, "mtu") == held
+
+
+@pytest.mark.covers("rfc:F26", "rfc:F21")
+def test_encrypted_resolvers_of_dhcp_are_held_with_all_that_is_said_of_them() -> None:
+    doh = (ServiceParam(1, "0268320268"), ServiceParam(7, "2f717b3f646e737d", "/q{?dns}"))
+    first = Resolver(162, 2, "a.example.", 0, 0, ("192.0.2.53", "192.0.2.54"), doh)
+    told = Story().leases4(first, Resolver(162, 1, "b.example.", 0, 0), Resolver(144, 1, "c.example.", 0, 0))
+    value = (2, "a.example.", ("192.0.2.53", "192.0.2.54"), ((1, "0268320268"), (7, "2f717b3f646e737d")))
+    assert told.holdings(HOME, "encrypted_dns") == {
+        "2 a.example. 192.0.2.53 192.0.2.54": value,
+        "1 b.example.": (1, "b.example.", (), ()),
+    }
+    assert [key.split()[1] for key in told.keys(HOME, "encrypted_dns")] == ["b.example.", "a.example."]
+    six = Story().asks6(INFORM, Resolver(144, 1, "a.example.", 0, 0, ("2001:db8::53",), doh), ask=(144,))
+    assert six.keys(HOME, "encrypted_dns") == ["1 a.example. 2001:db8::53"]
+    assert six.asks6(INFORM, DNS6, ask=(144, 23)).keys(HOME, "encrypted_dns") == [], "asked for, and no longer said"
+
+
+def test_rules_for_names_stand_in_the_order_in_which_they_were_said_a_rule_for_no_name_too() -> None:
+    rules = RdnssSelection(74, ("2001:db8::2", "2001:db8::1"), "reserved", ("b.example.", "a.example."), 0, 0)
+    told = Story().asks6(INFORM, rules, RdnssSelection(74, ("2001:db8::3",), "high", (), 0, 0))
+    (grant,) = (one for one in told.state.grants.values() if one.subject)
+    assert [(one.order, one.key, one.value) for one in grant.held] == [
+        (0, "2001:db8::2 b.example.", ("2001:db8::2", "b.example.", "medium")),
+        (1, "2001:db8::2 a.example.", ("2001:db8::2", "a.example.", "medium")),
+        (2, "2001:db8::1 b.example.", ("2001:db8::1", "b.example.", "medium")),
+        (3, "2001:db8::1 a.example.", ("2001:db8::1", "a.example.", "medium")),
+        (4, "2001:db8::3 ", ("2001:db8::3", "", "high")),
+    ]
+
+
 def test_a_host_name_is_the_pvds() -> None:
     assert Story().leases4(text(12, "evil")).holdings(HOME, "hostname") == {"hostname": ("evil",)}
     assert Story().leases4().holdings(HOME, "hostname") == {}
@@ -149,6 +184,8 @@ def test_an_address_is_not_its_own_router() -> None:
     told = Story().hear(dhcp4("REQUEST", WISH), lease4(HERE, router=HERE))
     assert told.keys(HOME, "route") == []
     assert told.keys(HOME, "address") == [f"{HERE}/24"]
+    other = Story().hear(dhcp4("REQUEST", WISH), lease4(HERE, addresses(3, HERE, "192.0.2.1"), router=""))
+    assert other.keys(HOME, "route") == ["0.0.0.0/0 via 192.0.2.1"]
     assert told.findings()["dhcp4-router-is-client"].count == 1
     told.at(1800).hear(dhcp4("REQUEST", ciaddr=HERE), lease4(HERE, router=HERE))
     assert told.findings()["dhcp4-router-is-client"].count == 2, "a renewal that says the same is wrong again"

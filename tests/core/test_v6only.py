@@ -44,9 +44,12 @@ def test_only_who_asked_for_it_waits() -> None:
 def test_an_offer_that_is_taken_has_its_client_wait_and_makes_no_lease(said: int, wait_s: int) -> None:
     told = Story().hear(discover(), offer(number(108, said)))  # type: ignore[arg-type]
     assert waits(told) == wait_s
+    known = dict(told.state.links["e0"].clients)[CLIENT]
+    assert (known.waits_because, known.waits_for) == (told.state.seq, "192.0.2.1")
     assert told.alive() == [] and not told.state.grants
     assert waits(told.at(wait_s - 1)) == wait_s
     assert waits(told.at(wait_s)) is None
+    assert told.state.links["e0"].clients == (), "nothing is left of it"
     again = snapshot.decode(snapshot.encode(told.state))
     assert snapshot.encode(again) == snapshot.encode(told.state)
 
@@ -78,6 +81,13 @@ def test_a_new_attachment_ends_the_wait() -> None:
     assert waits(told.attach()) is None
     assert told.leases4().owners("dhcp4") == ["if:e0/2"]
     assert told.at(600).owners("dhcp4") == ["if:e0/2"]  # the old deadline does nothing
+    beside = Story().leases4(life=100, link="e1").hear(discover(), offer(number(108, 600)))  # type: ignore[arg-type]
+    assert beside.alive() == ["if:e1/1"] and beside.at(100).alive() == []  # other deadlines stay
+    declined = Story().leases4().hear(dhcp4("DECLINE", addresses(50, "192.0.2.10"))).at(20)
+    for _ in range(2):  # it waits, and asks again: what else is known of the client stays
+        declined.hear(discover(), offer(number(108, 600)), dhcp4("DISCOVER", ASKS, xid=2))  # type: ignore[arg-type]
+        known = dict(declined.state.links["e0"].clients)[CLIENT]
+        assert (known.conflicts, known.waits_until, known.waits_because, known.waits_for) == (1, 0, 0, "")
     other = Story().hear(discover(), offer(number(108, 600))).attach("e1")  # type: ignore[arg-type]
     assert waits(other) == 600
 
