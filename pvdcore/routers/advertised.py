@@ -82,8 +82,6 @@ def says(router: str, claim: Claim) -> Iterator[Held]:
     """The items of a claim in order; lifetime 0 withdraws. `since` is filled in by the fold."""
     header = claim.header
     preference = "medium" if header.preference == "reserved" else header.preference  # RFC 4191 §2.2
-    if header.lifetime_s == 0:
-        preference = "medium"
     yield Held("router", router, (preference,), header.lifetime_s, 0)
     if header.hop_limit:
         yield Held("hop_limit", "hop_limit", (header.hop_limit,), None, 0, fixed=True)
@@ -117,8 +115,6 @@ def says(router: str, claim: Claim) -> Iterator[Held]:
                 yield Held("mtu", "mtu", (option.mtu,), None, 0, fixed=True)
             case CaptivePortal():
                 yield Held("captive_portal", "uri", (option.uri,), None, 0, fixed=True)
-            case _:
-                pass
 
 
 def refresh(draft: Draft, event: RouterAdvertised) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from events.ids import SECOND
-from events.router import EncryptedDns, NdOption
+from events.router import EncryptedDns, NdOption, ServiceParam
 from pvdcore.past.snapshot import decode, encode
 from pvdcore.projections.desired import desired
 from pvdcore.reduce import next_deadline
@@ -341,4 +341,10 @@ def test_designated_resolvers_stand_by_priority_and_are_withdrawn_alone() -> Non
     ]
     told.at(5).hear(ra(R1, dnr(1, "b.example.", 0)))
     assert [key.split()[1] for key in told.keys(I1, "encrypted_dns")] == ["c.example.", "a.example."]
+    doh = (ServiceParam(1, "0268320268"), ServiceParam(7, "2f717b3f646e737d", "/q{?dns}"))
+    names = Story().hear(ra(R1, search("z.example."), search("m.example.", "b.example."), search("a.example.")))
+    assert names.keys(I1, "search") == ["z.example.", "m.example.", "b.example.", "a.example."], "option by option"
+    said = Story().hear(ra(R1, EncryptedDns(1, "a.example.", ("2001:db8::53",), doh, lifetime_s=60)))
+    value = (1, "a.example.", ("2001:db8::53",), ((1, "0268320268"), (7, "2f717b3f646e737d")))
+    assert said.holdings(I1, "encrypted_dns") == {"1 a.example. 2001:db8::53": value}
     assert told.keys(I1, "dns") == ["2001:db8::53"]

@@ -268,6 +268,17 @@ def test_of_two_routers_that_differ_the_one_heard_last_counts_repeats_included()
     assert told.history(X)[-1].changed == ((("mtu", "mtu", (1300,)), ("mtu", "mtu", (1400,))),)
 
 
+@pytest.mark.covers("rfc:N14", "feat:A6")
+def test_the_newest_value_counts_in_each_pvd_that_a_repeated_ra_speaks_of() -> None:
+    uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    for mine in ((), (pvd("x.example."),)):  # beside an implicit PvD, beside an explicit one of its own
+        first = ra(R1, *mine, container(uuid, mtu(1400), dns("2001:db8::53")))
+        told = Story().hear(first).at(1).hear(ra(R2, container(uuid, mtu(1300), dns("2001:db8::53"))))
+        assert told.holdings(f"uuid:{uuid}", "mtu") == {"mtu": (1300,)}
+        assert told.at(2).hear(first).holdings(f"uuid:{uuid}", "mtu") == {"mtu": (1400,)}
+        assert told.history(f"uuid:{uuid}")[-1].changed == ((("mtu", "mtu", (1300,)), ("mtu", "mtu", (1400,))),)
+
+
 @pytest.mark.covers("rfc:P21")
 def test_a_pvd_that_the_operator_does_not_use_is_tracked_and_written_nowhere() -> None:
     said = (
