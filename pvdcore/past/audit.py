@@ -192,11 +192,13 @@ def why(
 
 
 def _canonical(target: str) -> str:
+    """A word as items have it. An address with its length, as a list shows it, is that address and no network."""
     text = target.strip()
     try:
-        return str(network(text)) if "/" in text else str(interface(text).ip)
+        said = interface(text)
     except ValueError:
         return text.lower()
+    return str(said.network) if "/" in text and said.ip == said.network.network_address else str(said.ip)
 
 
 def _is_address(wanted: str) -> bool:
@@ -217,7 +219,7 @@ def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
     last = journal.last_seq()
     if state.seq < last:
         return ()
-    end = msgspec.structs.replace(state_at(journal, seq=last), changes=())
+    end = state_at(journal, seq=last)
     known = {change_key(one) for one in chronicle(journal)}
     later = advance(end, state.now).changes if state.now > end.now else ()
     return tuple(one for one in later if change_key(one) not in known)

@@ -58,7 +58,7 @@ def octets(answers: list[Answer], frame: Frame) -> list[bytes]:
     ("word", "place"),
     [
         ("2001:db8:1::/64", 1),
-        ("2001:DB8:1::5/64", 1),  # the network of it
+        ("2001:DB8:1::5/64", 1),  # an address that nobody has is in it
         ("mtu", 2),
         ("2001:db8:2::/48", 3),
         ("2001:db8:2::/48 via fe80::1", 3),
@@ -143,6 +143,52 @@ def test_an_address_leads_to_the_prefix_it_was_formed_of() -> None:
     assert octets([answer], frame) == [p.pio("2001:db8:1::")]
 
 
+def kinds(story: Story, word: str) -> list[tuple[str, str]]:
+    answers = story.why(word)
+    assert all(one.target == word for one in answers)
+    return [(one.kind, one.key) for one in answers]
+
+
+@pytest.mark.covers("feat:O4")
+def test_the_words_that_an_item_answers_to() -> None:
+    story = Story()
+    hears(story, p.ra(p.pio("2001:db8:1::"), p.rio("2001:db8:2::", 48), p.rio("::", 0, units=1), p.A9_DNR))
+    story.chooses("a")
+    router, route = ("router", R1), ("route", "2001:db8:2::/48 via fe80::1")
+    default = ("route", "::/0 via fe80::1")
+    assert kinds(story, R1) == [route, default, router]  # by whom it goes, and who it is
+    assert kinds(story, "default") == kinds(story, " DEFAULT ") == kinds(story, "::/0") == [default, router]
+    assert kinds(story, "2001:db8:ffff::1") == [default, router]  # where all goes that nothing else covers
+    assert kinds(story, "198.51.100.1") == kinds(story, "0.0.0.0/0") == []  # no router of the other family
+    own = [("address", "2001:db8:1::a/64")]
+    assert kinds(story, "2001:db8:1::a") == kinds(story, "2001:DB8:1:0::a") == kinds(story, "2001:db8:1::a/64") == own
+    assert kinds(story, "2001:db8:1::/64") == kinds(story, "2001:db8:1::b/64") == [("prefix", "2001:db8:1::/64")]
+    resolver = ("encrypted_dns", "1 dns.example.net. 2001:db8::53")
+    assert kinds(story, "2001:db8::53") == kinds(story, "DNS.example.net") == [resolver]
+    assert kinds(story, "1") == kinds(story, "1 dns") == kinds(story, "medium") == []
+    for word in ("ra:e0/1/fe80::1", "e0/1/fe80::1", "RA:E0/1/FE80::1"):
+        assert len(story.why(word)) > 5
+    assert story.why("ra") == story.why("e0/1") == []
+
+
+@pytest.mark.covers("feat:O4")
+def test_what_dhcp_gave_answers_to_its_words() -> None:
+    story = Story()
+    hears(story, frame4(d.v4(3, d.o4(50, d.ip("192.0.2.10")))), 6)
+    rule = d.o4(146, b"\x01" + d.ip("192.0.2.53") + bytes(4) + d.name("corp.example"))
+    more = (d.o4(3, d.ip("192.0.2.1")), d.o4(15, b"a.example"), d.o4(119, d.name("b.example")), rule)
+    basic = (d.o4(54, d.ip("192.0.2.1")), d.o4(51, d.u32(600)), d.o4(1, d.ip("255.255.255.0")))
+    frame = hears(story, frame4(d.v4(5, *basic, *more)))
+    assert kinds(story, "192.0.2.10") == kinds(story, "192.0.2.10/24") == [("address", "192.0.2.10/24")]
+    assert kinds(story, "default") == kinds(story, "0.0.0.0/0") == [("route", "0.0.0.0/0 via 192.0.2.1")]
+    assert kinds(story, "192.0.2.1") == kinds(story, "203.0.113.9") == kinds(story, "default")
+    assert kinds(story, "192.0.2.0/24") == kinds(story, "2001:db8::1") == []
+    assert octets(story.why("default"), frame) == [more[0]]
+    assert octets(story.why("b.example"), frame) == [more[2]]  # RFC 3397: 119 is what is searched, not 15
+    assert octets(story.why("dhcp4"), frame) == [basic[1]]
+    assert octets(story.why("192.0.2.53 corp.example."), frame) == [rule]
+
+
 LEASE4 = {
     6: ("192.0.2.53", d.ip("192.0.2.53")),
     15: ("a.example", b"a.example"),
@@ -212,7 +258,7 @@ def test_what_ended_says_when_by_what_and_what_carried_it_last() -> None:
     (gone,) = story.why("2001:db8::53")
     assert (gone.ended_at, gone.ended_by) == (START + 70 * SECOND, "withdrawn")
     assert (gone.since, gone.because, gone.ended_because) == (first, first + 1, first + 2)
-    assert gone.until is None
+    assert (gone.target, gone.kind, gone.key, gone.until) == ("2001:db8::53", "dns", "2001:db8::53", None)
     story.at(200)
     (lapsed,) = story.why("2001:db8:1::/64")
     assert (lapsed.ended_at, lapsed.ended_by) == (START + 150 * SECOND, "lapsed")
