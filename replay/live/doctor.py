@@ -7,14 +7,22 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from grp import getgrnam
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from adapters.sqlite import JournalError, SqliteJournal
+from pvdcore.past.audit import state_at
+from pvdcore.state import State
+
 GOOD, LACKING, UNKNOWN = "ok", "missing", "unknown"
+THRESHOLD = Path("/proc/sys/net/ipv6/neigh/default/gc_thresh3")  # only the first namespace has it
+THRESHOLD_DEFAULT: Final = 1024  # of a kernel that nobody told otherwise
+NEIGHBORS_EACH: Final = 4  # groups that a place joins and says so to (MLD), and whom it asks besides routers
+NEIGHBORS_OTHERS: Final = 256  # for all else on the machine
 CAPABILITIES: Final = {12: "CAP_NET_ADMIN", 13: "CAP_NET_RAW", 21: "CAP_SYS_ADMIN"}  # capabilities(7)
 
 
@@ -129,12 +137,36 @@ def _sysctl(journal: str, control: str) -> Finding:
     return _finding("IPv6", good, "all of RFC 8801", "sysctl -w net.ipv6.conf.all.disable_ipv6=0")
 
 
+def neighbors(state: State) -> int:
+    """How many entries of the kernel's table of IPv6 neighbours the places of a host may take: in each place one for
+    each router of its link, as the kernel hears their RAs there, too, and a few of its own."""
+    found = 0
+    for link in state.links.values():
+        instances = [one for pvd in link.pvds if pvd in state.pvds for one in state.pvds[pvd].instances]
+        places = sum(cell[0] == link.id and one.placement is not None for cell, one in instances)
+        found += places * (len(link.speakers) + NEIGHBORS_EACH)
+    return found
+
+
+def _neighbors(journal: str, control: str) -> Finding:
+    """The table is one for all namespaces of a machine; where it is full, nobody is found any more (ENOBUFS)."""
+    wanted = 0
+    with suppress(JournalError), closing(SqliteJournal(journal, readonly=True)) as kept:
+        wanted = neighbors(state_at(kept)) + NEIGHBORS_OTHERS
+    limit = int(THRESHOLD.read_text()) if THRESHOLD.exists() else None
+    good = wanted <= THRESHOLD_DEFAULT if limit is None else wanted <= limit
+    most = 1 << max(wanted - 1, THRESHOLD_DEFAULT - 1).bit_length()
+    advice = "; ".join(f"sysctl -w net.ipv6.neigh.default.gc_thresh{at}={most >> 3 - at}" for at in (3, 2, 1))
+    return _finding("room for neighbours", None if limit is None and not good else good, "many PvDs on a link", advice)
+
+
 CHECKS: Final[tuple[Callable[[str, str], Finding], ...]] = (
     _capabilities,
     _namespaces,
     _unshare,
     _macvlan,
     _sysctl,
+    _neighbors,
     _command("ip", "people who look into namespaces", "iproute2"),
     _command("dhcpcd", "DHCP on links that our connections manage", "dhcpcd-base"),
     _group,

@@ -13,16 +13,20 @@ import pytest
 from immutables import Map
 
 import replay.cli as cli
+import replay.live.doctor as doctor
 from adapters.running.config import ConfigError
 from adapters.sqlite import SqliteJournal
 from events.link import LinkSeen
-from events.operator import Settings, SettingsLoaded
+from events.operator import PolicySet, Settings, SettingsLoaded
+from events.ops import PlanApplied
+from pvdcore.engine import Engine
+from pvdcore.policy import DEFAULT
 from pvdcore.state import Instance, Placement, Pvd, State
 from replay.endings import Stop
 from replay.live.ask import enter, netns_of
-from replay.live.doctor import CHECKS, GOOD, LACKING
+from replay.live.doctor import CHECKS, GOOD, LACKING, neighbors
 from tests.adapters.driver import Running
-from tests.sim.build import R1, R2, dns, pio, pvd, ra
+from tests.sim.build import R1, R2, START, dns, pio, pvd, ra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 X = "fqdn:x.example."
@@ -302,3 +306,36 @@ def test_doctor_says_what_to_do_about_all_that_is_lacking(running: Running, ctl:
     assert found["capabilities"]["state"] == GOOD
     table = ctl("doctor", "--control", str(tmp_path / "none"))[1]
     assert "systemctl start pvdd" in table
+
+
+def test_doctor_counts_the_neighbours_that_places_take_and_says_how_much_room_they_need(
+    ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "many.db"
+    engine = Engine(SqliteJournal(journal))
+    values = {**DEFAULT.values, "projection": "netns", "routers_per_link_max": 4096, "pvds_per_link_max": 4096}
+    engine.submit(PolicySet(values=values), source="t", at=START)
+    engine.submit(LinkSeen(link="e0", identity="netns:1:2", ifindex=2, host=True), source="t", at=START)
+    for number in range(1, 40):
+        router = f"fe80::{number:x}"
+        engine.submit(ra(router, pio("2001:db8::/64")), source="t", at=START)
+        applied = PlanApplied(projection="netns", pvd=f"ra:e0/1/{router}", link="e0", epoch=1, outcomes=())
+        if number <= 20 or number > 38:
+            engine.submit(applied, source="t", at=START)
+    assert neighbors(engine.state) == 21 * (39 + 4)
+    engine.journal.commit()
+
+    def said(limit: str | None) -> tuple[str, str]:
+        path = tmp_path / "gc_thresh3"
+        path.unlink(missing_ok=True)
+        if limit is not None:
+            path.write_text(f"{limit}\n")
+        monkeypatch.setattr(doctor, "THRESHOLD", path)
+        out = ctl("doctor", "--json", "--journal", str(journal))[1]
+        (one,) = [one for one in json.loads(out)["findings"] if one["what"] == "room for neighbours"]
+        return one["state"], one["advice"]
+
+    advice = "; ".join(f"sysctl -w net.ipv6.neigh.default.gc_thresh{at}={2048 >> 3 - at}" for at in (3, 2, 1))
+    assert said("1158") == (LACKING, advice)
+    assert said("1159") == (GOOD, "")
+    assert said(None) == (doctor.UNKNOWN, advice), "in a namespace of its own nobody can look"
