@@ -157,6 +157,7 @@ class SqliteJournal:
         self._event_ids: dict[bytes, int] = {}
         self._models: dict[Seq, Model] = {}  # records that others are like
         self._models_before: dict[Seq, Model] = {}
+        self._kept: dict[Seq, tuple[AnyEvent, Frame, str]] = {}  # what records to come say
         self._heard: dict[Seq, _Heard] = {}  # records that others may come to be like
         self._heard_before: dict[Seq, _Heard] = {}
         self._frame_ids: dict[str, int] = {}
@@ -221,10 +222,8 @@ class SqliteJournal:
         )
         self._last, self._at, self._head = seq, at, chain
         if type(event) not in TRANSACTIONS:
-            if len(self._heard) >= EVENTS_MAX:
-                self._heard_before, self._heard = self._heard, {}
             shared = (record.v, known[1], frame_id, source_id, provenance.original_length)
-            self._heard[seq] = (shared, provenance, known[2])
+            self._remember(seq, (shared, provenance, known[2]))
         if len(self._rows) >= ROWS_MAX:
             self._flush()
 
@@ -232,7 +231,16 @@ class SqliteJournal:
         said = heard(frame, event, at, source, packet, frame_digest(frame.data))
         self.append(Record(self._last + 1, at, SCHEMA, said, event), frame.data)
 
+    def keep(self, seq: Seq, event: AnyEvent, frame: Frame, source: str) -> None:
+        """Take what a whole frame says for a record to come: the next `again` will say that record `seq` is like record
+        `seq`."""
+        self._kept[seq] = event, frame, source
+
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        if self._kept:
+            kept, self._kept = self._kept, {}
+            for seq, said in kept.items():
+                self._place_kept(seq, *said)
         done = 0
         while True:
             if likes and (self.readonly or self._failed):
@@ -244,13 +252,34 @@ class SqliteJournal:
             if len(self._rows) >= ROWS_MAX:
                 self._flush()
             if done == len(likes):
-                return
+                break
             model = self._models.get(likes[done])
             if model is None:
                 self._model(likes[done])
             else:
                 self._odd(model, likes[done], ats[done], packets[done])
                 done += 1
+        if len(self._models) >= EVENTS_MAX:
+            self._models_before, self._models = self._models, {}
+
+    def _place_kept(self, seq: Seq, event: AnyEvent, frame: Frame, source: str) -> None:
+        """The model of a record to come."""
+        name = frame_digest(frame.data)
+        frame_id = self._frame_ids.get(name)
+        if frame_id is None:
+            frame_id = self._place_frame(seq, name, frame.data)
+        _, event_id, digest = self._known.get(id(event)) or self._place_event(event)
+        said = heard(frame, event, frame.at, source, 1, name)
+        key = (said.source, said.linktype, said.interface)
+        source_id = self._source_ids.get(key) or self._place_source(key)
+        shared = (SCHEMA, event_id, frame_id, source_id, said.original_length)
+        self._models[seq] = (shared, Like(SCHEMA, said, digest).pieces)
+        self._remember(seq, (shared, said, digest))
+
+    def _remember(self, seq: Seq, what: _Heard) -> None:
+        if len(self._heard) >= EVENTS_MAX:
+            self._heard_before, self._heard = self._heard, {}
+        self._heard[seq] = what
 
     def _odd(self, model: Model, like: Seq, at: Instant, packet: int) -> None:
         """One record of `again` that `extend` left alone: it may not be, or has no packet."""
@@ -269,8 +298,6 @@ class SqliteJournal:
         if model is None:
             heard = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
             model = (heard[0], Like(heard[0][0], heard[1], heard[2]).pieces)
-        if len(self._models) >= EVENTS_MAX:
-            self._models_before, self._models = self._models, {}
         self._models[like] = model
         return model
 

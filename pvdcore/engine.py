@@ -139,10 +139,14 @@ class Engine:
             return False
         return at + soonest_s * SECOND >= slack.queued
 
-    def recount(self, slack: Slack, seq: Seq, read: Callable[[], RouterAdvertised]) -> Words:
+    def recount(self, slack: Slack, seq: Seq, read: Callable[[], RouterAdvertised], octets: int = 0) -> Words:
         """The words of a frame that says what its router said last, but for lifetimes that `allows` allowed; `read`
         gives its RA. They stand from now on, and will be record `seq` once what was gathered is said `again`.
+
+        octets: of the frame, where it is to weigh until a checkpoint is due: who folds it again has to read it.
         """
+        if octets:
+            self._unread_one(octets)
         self.standing[slack.speaker] = read
         return Words(slack.speaker, seq, read, slack.plan.places, read=read)
 

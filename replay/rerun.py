@@ -10,14 +10,16 @@ from itertools import repeat
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.ingest import Translator, exchange, transaction, translate, wanted
+from adapters.sqlite import SqliteJournal
 from adapters.wire.neighbor import lifetimes
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.codec import AnyEvent, decode
 from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame, FrameRejected
-from events.ids import Instant, LinkId
+from events.ids import Instant, LinkId, Seq
 from events.link import LinkSeen
 from events.operator import PolicySet
 from events.record import Provenance, Record
@@ -114,10 +116,7 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     return event
 
 
-def _read_dhcp4(link: LinkId, linktype: int, data: bytes) -> Dhcp4MessageSeen:
-    """The message of a frame that is known to be one of DHCPv4."""
-    (event,) = translate(Frame(0, link, linktype, data))
-    assert isinstance(event, Dhcp4MessageSeen)
+def _same(event: RouterAdvertised) -> RouterAdvertised:
     return event
 
 
@@ -141,7 +140,7 @@ class _Memory:
         self.ahead = Ahead(engine.standing)
         self.outlines: Outlines = {}
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
-        self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool]] = {}
+        self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
 
 
 class _Driver:
@@ -157,7 +156,10 @@ class _Driver:
         self.reached: Instant = 0
         self.held: tuple[Capture, Packet] | None = None  # a packet whose date its follower has to confirm
         self.started = False
-        self.keep = engine.journal.keep if isinstance(engine.journal, ScratchJournal) else None
+        journal = engine.journal
+        self.keep = journal.keep if isinstance(journal, ScratchJournal) else None
+        self.write = journal.keep if isinstance(journal, SqliteJournal) else None
+        self.waits = self.keep is not None or self.write is not None
 
     def run(self, progress: Callable[[int, int], None] | None) -> None:
         """Fold all packets: what a router says again is gathered, everything else goes through `_take`."""
@@ -239,18 +241,24 @@ class _Driver:
         """Whether a packet only moves lifetimes, and no deadline with them; then it is gathered, unread."""
         number, at, link, linktype, data, _ = packet
         found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
-        if found is None or self.keep is None:
+        if found is None or not self.waits:
             return False
         slack, outline = found
         lifetime_s = soonest(outline, data)
-        if not lifetime_s or not self._room(memory, at) or not self.engine.allows(slack, lifetime_s, at):
+        weight = self.engine.weight(len(data)) if self.write is not None else 1
+        if not lifetime_s or not self._room(memory, at, weight) or not self.engine.allows(slack, lifetime_s, at):
             return False
         ahead = memory.ahead
         seq = self.engine.seq + len(ahead.ats) + 1
-        self.keep(seq, link, linktype, data, memory.source)
-        known = self.engine.recount(slack, seq, partial(_read, link, linktype, data))
+        read: Callable[[], RouterAdvertised] = partial(_read, link, linktype, data)
+        if self.keep is not None:
+            self.keep(seq, link, linktype, data, memory.source)
+        else:
+            read = partial(_same, read())
+            self._write(memory, seq, read(), link, linktype, data)
+        known = self.engine.recount(slack, seq, read, len(data) if self.write is not None else 0)
         ahead.remember(link, linktype, data, known)
-        ahead.gather(known, at, number)
+        ahead.gather(known, at, number, weight)
         return True
 
     def _renew(self, memory: _Memory, packet: Packet) -> bool:
@@ -259,21 +267,29 @@ class _Driver:
         octets = exchange(linktype, data, -1)
         found = memory.renewals.get((link, octets)) if octets is not None else None
         weight = self.engine.weight(len(data))
-        if found is None or self.keep is None or not self._room(memory, at, weight):
+        if found is None or not self.waits or not self._room(memory, at, weight):
             return False
-        known, answers = found
+        known, answers, said = found
         seq = self.engine.seq + len(memory.ahead.ats) + 1
         if answers:
             if not self.engine.grant_again(known, transaction(data), at, seq, len(data)):
                 return False
             memory.translator.leased(link, known.address, known.mac)
         else:
-            read = partial(_read_dhcp4, link, linktype, data)
+            read = partial(replace, said, xid=transaction(data))
             if not self.engine.ask_again(known, transaction(data), at, seq, len(data), read):
                 return False
-        self.keep(seq, link, linktype, data, memory.source)
+        if self.keep is not None:
+            self.keep(seq, link, linktype, data, memory.source)
+        else:
+            self._write(memory, seq, replace(said, xid=transaction(data)), link, linktype, data)
         memory.ahead.gather(Unread(seq), at, number, weight)
         return True
+
+    def _write(self, memory: _Memory, seq: Seq, event: AnyEvent, link: LinkId, linktype: int, data: bytes) -> None:
+        """Where what is gathered has to be written down, it is read for that."""
+        assert self.write is not None
+        self.write(seq, event, Frame(0, link, linktype, data), memory.source)
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
         """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before.
@@ -368,12 +384,12 @@ class _Driver:
             known = self.engine.renewal(asked[1], asked[2], event)
             if known is None:
                 return
-            for one, answers in ((asked[0], False), (frame, True)):
+            for one, said in (asked[:2], (frame, event)):
                 octets = exchange(one.linktype, one.data, one.original_length)
                 if octets is not None:
                     if len(memory.renewals) >= RENEWALS_MAX:
                         memory.renewals.clear()
-                    memory.renewals[one.link, octets] = known, answers
+                    memory.renewals[one.link, octets] = known, said is event, said
 
     def _carry(self, custom: Custom) -> None:
         """Take over a record that an export carries."""

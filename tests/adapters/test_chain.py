@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import adapters.chain as chain
 import adapters.sqlite
 from adapters.ingest import translate
-from adapters.sqlite import Model, Row, SqliteJournal
+from adapters.sqlite import EVENTS_MAX, Model, Row, SqliteJournal
 from events.codec import SCHEMA
 from events.frames import ETHERNET, Frame
 from events.ids import NEVER, SECOND
@@ -172,6 +172,33 @@ def test_a_journal_of_repeats_is_the_same_whoever_made_its_chain(twin: ModuleTyp
     reader = SqliteJournal(tmp_path / "many.db", readonly=True)
     assert noted is not None and list(reader.check(reader.head())) == []
     reader.close()
+
+
+def test_what_is_kept_for_a_record_to_come_is_what_it_says(twin: ModuleType, tmp_path: Path) -> None:
+    """Each frame is another, more than are remembered; now and then one that a journal has comes again."""
+    count = EVENTS_MAX + 900
+    frames = [Frame(0, "e0", ETHERNET, router_advertisement(1, turn)) for turn in range(count)]
+    events = [translate(frame)[0] for frame in frames]
+    alone, many = SqliteJournal(tmp_path / "alone.db"), SqliteJournal(tmp_path / "many.db")
+    turns: list[int] = []  # what each record says
+    for batch in range(0, count, count // 2):
+        first, likes = len(turns), []
+        for turn in range(batch, batch + count // 2):
+            likes.append(first + len(likes) + 1)
+            many.keep(likes[-1], events[turn], frames[turn], "a.pcapng")
+            turns.append(turn)
+            if turn % 5 == 0:
+                likes.append(1 + turn // 2)
+                turns.append(turns[turn // 2])
+        numbers = range(first + 1, first + len(likes) + 1)
+        many.again(likes, [START + number * SECOND for number in numbers], numbers)
+    for number, turn in enumerate(turns, 1):
+        at = START + number * SECOND
+        alone.hear(at, events[turn], msgspec.structs.replace(frames[turn], at=at), "a.pcapng", number)
+    assert many.head() == alone.head()
+    assert list(many.check()) == []
+    many.close()
+    alone.close()
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3, 4095, 4096, 4097, 5000])
