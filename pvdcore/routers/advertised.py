@@ -8,6 +8,7 @@ The MIF drafts (option 63) put top-level options into the implicit PvD and each 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +40,8 @@ from pvdcore.host import autoconf
 from pvdcore.policy import Policy
 from pvdcore.routers import revised
 from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin
+
+EXPLICIT: Final = ("fqdn:", "uuid:")
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -176,11 +179,15 @@ def heard(draft: Draft, event: RouterAdvertised) -> None:
 
 
 def _refused(draft: Draft, link: Link, claim: Claim) -> bool:
-    if not claim.pvd.startswith(("fqdn:", "uuid:")) or claim.pvd in link.pvds:
+    """Whether a PvD is one too many on its link, those counted that the same RA made."""
+    if not claim.pvd.startswith(EXPLICIT) or claim.pvd in link.pvds:
         return False
-    here = sum(name.startswith(("fqdn:", "uuid:")) for name in link.pvds)
-    alive = sum(1 for pvd in draft.pvds.values() if pvd.id.startswith(("fqdn:", "uuid:")) and pvd.cells) if here else 0
-    if here < draft.policy.number("pvds_per_link_max") and alive < draft.policy.number("pvds_max"):
+    made = (pvd for pvd, cell in draft.speaking if cell[0] == link.id)
+    here = {name for name in (*link.pvds, *made) if name.startswith(EXPLICIT)}
+    alive = (
+        here | {one.id for one in draft.pvds.values() if one.id.startswith(EXPLICIT) and one.cells} if here else here
+    )
+    if len(here) < draft.policy.number("pvds_per_link_max") and len(alive) < draft.policy.number("pvds_max"):
         return False
     draft.find_here("too-many-pvds", link=link)
     return True
@@ -234,7 +241,7 @@ def _fold(
         had = any(kind not in (LIFE,) and not held.fixed for (kind, _), held in before.items())
         if withdrawn or had or not talks:
             if known is not None:
-                draft.drop_origin(replace(known, because=seq), "withdrawn", seq)
+                draft.drop_origin(known, "withdrawn", seq)
                 draft.regroup.setdefault(link.id, Touch("withdrawn", seq))
             return
         soft = draft.policy.number("soft_lifetime_s")

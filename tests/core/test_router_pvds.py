@@ -31,6 +31,7 @@ from tests.sim.build import (
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 I1, I2 = "ra:e0/1/fe80::1", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+A_UUID, B_UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b811-9dad-11d1-80b4-00c04fd430c8"
 
 
 @pytest.mark.covers("rfc:P01")
@@ -226,6 +227,35 @@ def test_an_ra_with_nothing_that_ends_lives_for_the_soft_lifetime() -> None:
     assert Story().hear(ra(R1, life=0)).alive() == []
 
 
+@pytest.mark.covers("rfc:A11")
+def test_what_talks_and_says_nothing_that_ends_goes_on_as_long_as_it_is_said() -> None:
+    for said in (ra(R1, life=0, m=True), ra(R1, life=0, o=True), ra(R1, pvd("x.example.", mtu(1400)), life=0)):
+        told = Story().hear(said).at(1000).hear(said).at(2000)
+        assert len(told.alive()) == 1 and told.at(2800).alive() == []
+    assert Story().hear(ra(R1, life=0)).alive() == []
+    assert Story().hear(ra(R1, pvd("x.example.", pio(P, 0, 0)), life=0)).alive() == [], "to withdraw is not to talk"
+    more = Story().hear(ra(R1, pvd("x.example."), life=0)).at(10).hear(ra(R1, pvd("x.example.", pio(P))))
+    assert set(more.holdings(X)) == {P, R1} and set(more.moves(X)[-1][2]) == {R1, P}, "it has a lifetime now"
+
+
+@pytest.mark.covers("rfc:N27", "feat:R3")
+def test_what_is_not_taken_of_an_ra_hides_nothing_behind_it() -> None:
+    known = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mtu=1500), ra(R1, pio(P)))
+    assert known.hear(ra(R1, pio(P, 0, 0, flags="A"), dns("2001:db8::53"))).keys(I1, "dns") == ["2001:db8::53"]
+    assert known.keys(I1, "prefix") == [P], "L=0 says nothing of an on-link prefix"
+    assert known.hear(ra(R1, mtu(9000), dns("2001:db8::54"))).keys(I1, "dns") == ["2001:db8::54", "2001:db8::53"]
+    assert known.keys(I1, "mtu") == []
+    full = Story(prefixes_max=1).hear(ra(R1, pio(P), pio(Q), dns("2001:db8::53")))
+    assert (full.keys(I1, "prefix"), full.keys(I1, "dns")) == ([P], ["2001:db8::53"])
+
+
+def test_what_is_wrong_with_an_ra_is_told_each_time_whatever_lifetimes_it_counts_down() -> None:
+    told = Story().hear(ra(R1, pio(P, 600, 600), pref="reserved"))
+    (code,) = told.findings()
+    told.at(1).hear(ra(R1, pio(P, 599, 599), pref="reserved"))
+    assert told.findings()[code].count == 2
+
+
 @pytest.mark.covers("feat:R3")
 @pytest.mark.parametrize(("routers", "alive"), [(3, 3), (4, 3)])
 def test_routers_beyond_the_bound_are_refused_and_found(routers: int, alive: int) -> None:
@@ -245,6 +275,17 @@ def test_pvds_beyond_the_bound_are_refused_and_those_held_are_not() -> None:
     assert "too-many-pvds" in told.findings()
     told.at(100).hear(said("x"))
     assert told.ends(X, "prefix", P) == 100 + 86400
+
+
+@pytest.mark.covers("feat:R3", "feat:A6")
+def test_containers_count_as_pvds_and_a_link_may_have_one_whatever_others_have() -> None:
+    told = Story(pvds_per_link_max=1).hear(ra(R1, container(A_UUID, mtu(1400)), container(B_UUID, mtu(1400))))
+    assert told.alive() == [I1, f"uuid:{A_UUID}"] and "too-many-pvds" in told.findings()
+    assert told.hear(ra(R2, container(A_UUID, mtu(1400)))).alive() == [I1, I2, f"uuid:{A_UUID}"]
+    full = Story(pvds_max=2).hear(ra(R1, container(A_UUID, mtu(1400))), ra(R1, pvd("x.example."), link="e1"))
+    assert Y not in full.hear(ra(R1, pvd("y.example."), link="e1")).alive()
+    first = Story(pvds_max=1).hear(ra(R1, pvd("x.example.")), ra(R1, pvd("y.example."), link="e1"))
+    assert first.alive() == [X, Y]
 
 
 def test_what_ends_at_the_instant_another_was_to_be_asked_is_not_overlooked() -> None:
@@ -270,7 +311,7 @@ def test_of_two_routers_that_differ_the_one_heard_last_counts_repeats_included()
 
 @pytest.mark.covers("rfc:N14", "feat:A6")
 def test_the_newest_value_counts_in_each_pvd_that_a_repeated_ra_speaks_of() -> None:
-    uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    uuid = A_UUID
     for mine in ((), (pvd("x.example."),)):  # beside an implicit PvD, beside an explicit one of its own
         first = ra(R1, *mine, container(uuid, mtu(1400), dns("2001:db8::53")))
         told = Story().hear(first).at(1).hear(ra(R2, container(uuid, mtu(1300), dns("2001:db8::53"))))
