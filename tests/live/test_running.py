@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from events.session import RequestRefused
 from tests.live.lab import PVDCTL, ROOT, Daemon, Host, Lab, ours, until
+from tests.live.test_dhcp import PROFILE, network, profile
 from tests.wire.packets import dnssl, name, pio, pvd, rdnss
 
 PVD = "fqdn:provider.example."
@@ -185,6 +188,60 @@ def test_only_the_helper_enters_namespaces_and_the_daemon_outlives_it(lab: Lab) 
     until(repaired, pvdd.tail)
     assert helper() != first
     assert json.loads(pvdd.ctl("call", "GetStatus").stdout)["session"]["pid"] == pvdd.pid
+
+
+class Confined(Daemon):
+    """A pvdd with the rights that its unit leaves it."""
+
+    def line(self, journal: Path, options: tuple[str, ...]) -> tuple[str, ...]:
+        unit = (ROOT / "adapters" / "systemd" / "pvdd.service").read_text().splitlines()
+        sets = [line.partition("=")[2] for line in unit if line.startswith("CapabilityBoundingSet=")]
+        rights = ",".join(["-all", *(f"+{one.removeprefix('CAP_').lower()}" for one in " ".join(sets).split())])
+        assert "NoNewPrivileges=yes" in unit and "+net_admin" in rights
+        return (
+            "setpriv",
+            f"--bounding-set={rights}",
+            "--inh-caps=-all",
+            "--no-new-privs",
+            *super().line(journal, options),
+        )
+
+
+@pytest.mark.covers("feat:R2")
+def test_with_the_rights_of_its_unit_it_makes_places_has_leases_asked_for_and_tells_the_service_manager(
+    lab: Lab,
+) -> None:
+    host = lab.host("h")
+    host.sysctl("net.ipv6.conf.default.accept_ra", 0)
+    server = network(lab, host, "eth0", "server")
+    profile(host, "home", PROFILE.format(link="eth0", ipv4="auto", ipv6="auto"))
+    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{place}/notify")
+        manager.settimeout(60)
+        heard: list[str] = []
+
+        def hears(word: str) -> None:
+            while word not in heard:
+                heard.extend(manager.recv(4096).decode().splitlines())
+            heard.remove(word)
+
+        env = {"NOTIFY_SOCKET": f"{place}/notify", "WATCHDOG_USEC": "1000000"}
+        pvdd = lab.keep(Confined(host, lab.folder / "h.db", ("--projection", "netns"), env)).ready()
+        hears("READY=1")
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pvdd.pid}/status").read_text().splitlines())
+        assert status["NoNewPrivs"].strip() == "1" and status["CapEff"] == status["CapBnd"]
+        assert int(status["CapEff"], 16).bit_count() < 12, "far from all that root may do"
+        server.wire("lan").advertise(pvd(name("provider.example."), pio("2001:db8:1::"), rdnss("2001:db8:1::53")))
+        inside = pvdd.place(PVD)
+        pvdd.place("if:eth0/1")
+        assert "default via fe80::1" in host.ip("-n", inside, "-6", "route")
+        assert "nameserver 2001:db8:1::53" in host.run("cat", f"/etc/netns/{inside}/resolv.conf").stdout
+        assert host.run("ip", "netns", "exec", inside, "true").returncode == 0
+        hears("WATCHDOG=1")
+        hears("WATCHDOG=1")
+        assert not [one for _, instance in pvdd.state().pvds[PVD].instances for one in instance.placement.failed]  # type: ignore[union-attr]
+        assert pvdd.stop() == 0
+        hears("STOPPING=1")
 
 
 @pytest.mark.covers("feat:S3")
