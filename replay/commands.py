@@ -3,6 +3,8 @@
 Law: one function a command, and none of them decides what a PvD is.
 """
 
+from __future__ import annotations
+
 import argparse
 import gc
 import os
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, suppress
 from difflib import get_close_matches
 from io import StringIO
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -33,14 +35,14 @@ from pvdcore.projections.plan import plan as make_plan
 from pvdcore.projections.tables import projected
 from pvdcore.state import Change, Pvd, State
 from replay.endings import DAMAGED, DIFFERS, DONE, FAILED, NOT_FOUND, NOT_PERMITTED, NOT_RUNNING, USAGE, Stop
-from replay.files.captures import PcapngWriter, named
 from replay.follow import Follower
-from replay.redecode import redecode
-from replay.rerun import Carried
 from replay.shown.report import SCHEMA_VERSION
 from replay.shown.tables import Printer
 from replay.shown.times import rfc3339
 from replay.sources import DEFAULT_JOURNAL, Source, damage, fold, from_journal, open_source, refused, resolve, span
+
+if TYPE_CHECKING:  # what reads captures is imported where one is read or written: it takes as long as a question
+    from replay.files.pcapng import PcapngWriter
 
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
 
@@ -148,6 +150,8 @@ def _replay_separately(args: argparse.Namespace) -> int:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
+    from replay.files.captures import named
+
     args.progress = False  # several lines at once would be none
     colour = _coloured(args)
     # Forked, a worker still has the descriptors of <(…); what is no plain file is read here, a worker has no standard
@@ -249,9 +253,14 @@ def list_(args: argparse.Namespace) -> int:
             return not wanted or matches(properties(state, pvd.id), wanted)
 
         host = _host(args, source)
-        document = report.state_document(state, only=asked, host=host, gone=args.all, family=args.family)
+        if args.json or args.jsonl or args.family is not None:
+            document = report.state_document(state, only=asked, host=host, gone=args.all, family=args.family)
+            lines, rows = text.pvd_lines(document), document.pvds
+        else:
+            document, rows = None, []
+            lines = report.pvd_lines(state, only=asked, host=host, gone=args.all)
         gone = 0 if args.all else sum(not pvd.cells and asked(pvd) for pvd in state.pvds.values())
-        _say(args, document, document.pvds, lambda out: text.list_state(out, document, gone))
+        _say(args, document, rows, lambda out: text.list_state(out, state.now, lines, gone))
         return _end(source)
 
 
@@ -434,6 +443,8 @@ def _because(source: Source, seq: Seq, option: report.OptionRow | None) -> repor
 
 
 def diff(args: argparse.Namespace) -> int:
+    from replay.files.captures import named
+
     files = [os.path.exists(named(one)[1]) for one in (args.before, args.after)]
     if all(files) and not args.read and not args.journal:
         with _open_file(args, args.before) as before, _open_file(args, args.after) as after:
@@ -445,6 +456,8 @@ def diff(args: argparse.Namespace) -> int:
 
 
 def _open_file(args: argparse.Namespace, name: str) -> Source:
+    from replay.files.captures import named
+
     path = named(name)[1]
     with open(path, "rb") as file:
         head = file.read(len(SQLITE_MAGIC)) if os.path.isfile(path) else b""
@@ -566,6 +579,8 @@ def verify(args: argparse.Namespace) -> int:
             problems = audit.verify(journal, args.head)
             head = journal.head()
             if args.redecode and not problems:  # what can't be trusted is not read again
+                from replay.redecode import redecode
+
                 redecoded = 0
                 for seq, differences in redecode(journal):
                     redecoded += 1
@@ -614,6 +629,8 @@ def _export(args: argparse.Namespace, source: Source, file: IO[bytes]) -> None:
         for record in records:
             file.write(report.to_json(report.record_row(record), pretty=False).encode() + b"\n")
         return
+    from replay.files.pcapng import PcapngWriter
+
     writer = PcapngWriter(file)
     if args.anonymize:
         _export_anonymized(args, source, records, writer)
@@ -641,6 +658,7 @@ def _export_anonymized(
     from secrets import token_bytes
 
     from replay.files.anonymize import Anonymizer
+    from replay.rerun import Carried
 
     maps = Anonymizer(token_bytes(32) if args.key is None else args.key.encode())
     before: tuple[object, ...] | None = None
@@ -676,6 +694,8 @@ def _export_anonymized(
 
 
 def _carried(record: Record) -> bytes:
+    from replay.rerun import Carried
+
     event = msgspec.Raw(encode(record.event))
     return msgspec.json.encode(Carried(record.seq, record.at, record.v, record.provenance, event))
 

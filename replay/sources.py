@@ -4,6 +4,8 @@ Law: nothing here needs the daemon or writes to a journal that another wrote, an
 journal and one bound on it.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
@@ -11,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
@@ -23,10 +25,11 @@ from pvdcore.ports import Journal
 from pvdcore.reduce import advance
 from pvdcore.state import Change, State
 from replay.endings import FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, Stop
-from replay.files.captures import CaptureError, linktype_name
-from replay.rerun import CaptureFacts, Run, rerun
 from replay.shown.tables import escape
 from replay.shown.times import SeqPoint, TimeError, parse
+
+if TYPE_CHECKING:  # what reads captures is imported where one is read: it takes as long as a question to a journal
+    from replay.rerun import CaptureFacts, Run
 
 DEFAULT_JOURNAL: Final = "/var/lib/pvd/journal.db"
 CANDIDATES_MAX: Final = 8
@@ -174,6 +177,9 @@ def from_captures(args: argparse.Namespace, journal: Journal | None = None) -> S
 
 def fold(args: argparse.Namespace, specs: list[str], journal: Journal | None = None) -> Run:
     """Fold captures. Raises Stop."""
+    from replay.files.octets import CaptureError
+    from replay.rerun import rerun
+
     policy = knobs(args)
     wanted = getattr(args, "progress", None)
     bar = Progress() if wanted or (wanted is None and sys.stderr.isatty()) else None
@@ -248,6 +254,10 @@ class Progress:
 
 def damage(captures: tuple[CaptureFacts, ...]) -> bool:
     """Say what of the captures could not be read, a line each; True if one is damaged."""
+    if not captures:
+        return False
+    from replay.files.captures import linktype_name
+
     for one in captures:
         for linktype, count in sorted(one.unreadable_linktypes.items()):
             kind = linktype_name(linktype)

@@ -31,6 +31,8 @@ class Judge(Keeper, Protocol):
 
 def trust(state: Judge, pvd: PvdId, link: LinkId, epoch: int) -> str:
     """How far an instance is trusted: one of LEVELS."""
+    if not any_trusted(state.policy):
+        return NONE
     if listed(state.policy, pvd):
         one = state.inquiries.get((pvd, link, epoch))
         if one is not None and one.held is not None:

@@ -225,6 +225,10 @@ def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
     return tuple(one for one in later if change_key(one) not in known)
 
 
+_SPEAKING = ("router", "route", "encrypted_dns", "captive_portal")
+"""The kinds that answer to words which do not stand in their keys."""
+
+
 def _names(kind: str, key: str, value: Value) -> set[str]:
     """The words an item answers to."""
     destination = key.split(" via ")[0]
@@ -243,6 +247,13 @@ def _names(kind: str, key: str, value: Value) -> set[str]:
     return words | {word.rstrip(".") for word in words}
 
 
+def _answers(held: Held, wanted: str) -> bool:
+    """Whether an item answers to a word."""
+    if wanted not in held.key and held.kind not in _SPEAKING:
+        return False
+    return wanted in _names(held.kind, held.key, held.value)
+
+
 def _matching(state: State, wanted: str) -> Iterator[tuple[PvdId, Cell, Source, Held]]:
     """The holdings that answer to a word, or whose PvD does. What a lease holds is looked at once for all its PvDs."""
     leased: dict[tuple[object, ...], tuple[list[Item], list[Item]]] = {}
@@ -253,8 +264,11 @@ def _matching(state: State, wanted: str) -> Iterator[tuple[PvdId, Cell, Source, 
             key = (cell, instance.grants)
             known = leased.get(key) if not instance.origins else None
             if known is None:
-                items = merged(members(state, pvd, instance))
-                known = (items, [one for one in items if wanted in _names(one[1].kind, one[1].key, one[1].value)])
+                found = members(state, pvd, instance)
+                known = ([], [])
+                if named or any(_answers(held, wanted) for source in found for held in source.held):
+                    items = merged(found)
+                    known = (items, [one for one in items if _answers(one[1], wanted)])
                 if not instance.origins:
                     leased[key] = known
             if asked := known[0 if named else 1]:

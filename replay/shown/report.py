@@ -889,6 +889,54 @@ def state_document(
     )
 
 
+class PvdLine(Struct, frozen=True):
+    """What one line says of a PvD: the links, prefixes, addresses and resolvers of its instances, each once."""
+
+    id: str
+    phase: str
+    kind: str
+    links: list[str]
+    prefixes: list[str]
+    addresses: list[str]
+    dns: list[str]
+    versions: int
+    first_seen: Instant
+
+
+def pvd_lines(
+    state: State, *, only: Callable[[Pvd], bool], host: HostId | None = None, gone: bool = True
+) -> list[PvdLine]:
+    """A line for each PvD that `state_document` shows. It is read from what their last versions hold: to lay all that
+    was ever said of a thousand over each other takes longer than somebody waits for a table."""
+    lines = []
+    for name in sorted(state.pvds):
+        pvd = state.pvds[name]
+        if not only(pvd) or (not gone and not pvd.cells):
+            continue
+        held = [one for cell, one in pvd.instances if host in (None, cell[2])]
+        if host is not None and pvd.cells and not held:
+            continue
+        of: dict[str, dict[str, None]] = {"prefix": {}, "address": {}, "dns": {}}
+        for one in held:
+            for kind_, key, _ in one.content:
+                if kind_ in of:
+                    of[kind_][key] = None
+        lines.append(
+            PvdLine(
+                pvd.id,
+                pvd.phase,
+                f"{pvd.kind}/{pvd.source}",
+                list(dict.fromkeys(one.link for one in held)),
+                list(of["prefix"]),
+                list(of["address"]),
+                list(of["dns"]),
+                view.versions(state, pvd.id),
+                pvd.first_seen,
+            )
+        )
+    return lines
+
+
 def _severity(code: str) -> str:
     """A code that an older program found, and this one knows no more, is a notice."""
     return BY_CODE[code].severity if code in BY_CODE else "notice"
@@ -1049,6 +1097,8 @@ def _pvd(state: State, pvd: Pvd, host: HostId | None, shared: _Shared, family: i
 
 def _common(state: State, pvd: Pvd) -> dict[str, Any] | None:
     """The object of a PvD, if all links on which it is held hold the same."""
+    if not state.inquiries:
+        return None
     held = {
         found.body
         for link, epoch in {cell[:2] for cell in pvd.cells}

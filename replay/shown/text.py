@@ -135,36 +135,50 @@ def _plain(value: object) -> str:
 # The state
 
 
-def pvd_table(out: Printer, document: report.StateDocument) -> None:
+def pvd_table(out: Printer, now: Instant, lines: Sequence[report.PvdLine]) -> None:
     """One line a PvD."""
-    now = _instant(document.at)
-    rows = []
-    for pvd in document.pvds:
-        held = pvd.instances
-        first = pvd.first_seen
-        rows.append(
-            (
-                pvd.id,
-                pvd.phase,
-                f"{pvd.kind}/{pvd.source}",
-                _short(_unique([one.link for one in held])),
-                _short(_unique([row.prefix for one in held for row in one.prefixes])),
-                _short(_unique([row.address for one in held for row in one.addresses])),
-                _short(_unique([row.address for one in held for row in one.dns])),
-                pvd.versions,
-                age(now - _instant(first)),
-            )
+    rows = [
+        (
+            one.id,
+            one.phase,
+            one.kind,
+            _short(one.links),
+            _short(one.prefixes),
+            _short(one.addresses),
+            _short(one.dns),
+            one.versions,
+            age(now - one.first_seen),
         )
+        for one in lines
+    ]
     out.table(("PVD", "PHASE", "KIND", "LINK", "PREFIX", "ADDRESS", "DNS", "VERSIONS", "AGE"), rows)
 
 
-def list_state(out: Printer, document: report.StateDocument, gone: int) -> None:
+def pvd_lines(document: report.StateDocument) -> list[report.PvdLine]:
+    """A line for each PvD of a document."""
+    return [
+        report.PvdLine(
+            one.id,
+            one.phase,
+            f"{one.kind}/{one.source}",
+            _unique([held.link for held in one.instances]),
+            _unique([row.prefix for held in one.instances for row in held.prefixes]),
+            _unique([row.address for held in one.instances for row in held.addresses]),
+            _unique([row.address for held in one.instances for row in held.dns]),
+            one.versions,
+            _instant(one.first_seen),
+        )
+        for one in document.pvds
+    ]
+
+
+def list_state(out: Printer, now: Instant, lines: Sequence[report.PvdLine], gone: int) -> None:
     """`list`. gone: how many that ended are not shown."""
-    if document.pvds:
-        pvd_table(out, document)
+    if lines:
+        pvd_table(out, now, lines)
     if out.legend:
         hidden = f", {gone} gone (--all shows them)" if gone else ""
-        out.line(f"{_count(len(document.pvds), 'PvD')}{hidden}")
+        out.line(f"{_count(len(lines), 'PvD')}{hidden}")
 
 
 def status(out: Printer, document: report.StateDocument, utc: bool) -> None:
@@ -329,7 +343,7 @@ def replay(
     out.line()
     out.title("PVDS")
     if state.pvds:
-        pvd_table(out, state)
+        pvd_table(out, _instant(state.at), pvd_lines(state))
     else:
         out.line("none")
     if changes:

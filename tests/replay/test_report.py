@@ -18,7 +18,10 @@ from events.pvdinfo import AdditionalInformation
 from events.router import RaHeader, RouterAdvertised
 from pvdcore.domains import view
 from pvdcore.domains.inquiry import Inquiry, Object
+from pvdcore.past.audit import state_at
+from pvdcore.reduce import advance
 from pvdcore.state import Connection, Finding, Grant, Held, Instance, Link, Origin, Pvd, Rejected, State
+from replay.rerun import rerun
 from replay.shown.tables import Printer, escape, escape_json
 from tests.sim.build import Story, pio, ra
 
@@ -357,3 +360,19 @@ def test_earlier_visits_are_told_in_words_and_in_the_document() -> None:
     alone: list[str] = []
     text.visits(Printer(alone.append, colour=False, legend=True), made.visits[:1], utc=True)
     assert alone == []
+
+
+@pytest.mark.parametrize("capture", sorted(ROOT.glob("tests/captures/*.pcap*")), ids=lambda path: path.name)
+def test_a_line_says_what_the_document_says(capture: Path) -> None:
+    """At several instants, for all and for each host: lines are read from versions, the document from what is held."""
+    journal = rerun([str(capture)]).journal
+    last = journal.last_seq()
+    for seq in sorted({max(1, last * part // 6) for part in range(1, 7)}):
+        for later in (0, 100 * SECOND, 40_000 * SECOND):
+            made = state_at(journal, seq=seq)
+            made = advance(made, made.now + later)
+            for host in (None, *sorted({cell[2] for pvd in made.pvds.values() for cell in pvd.cells})[:4]):
+                for gone in (True, False):
+                    whole = report.state_document(made, host=host, gone=gone)
+                    lines = report.pvd_lines(made, only=lambda pvd: True, host=host, gone=gone)
+                    assert lines == text.pvd_lines(whole)
