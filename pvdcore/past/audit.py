@@ -216,12 +216,10 @@ def change_key(change: Change) -> tuple[object, ...]:
 
 def lapsed_since(journal: Journal, state: State) -> tuple[Change, ...]:
     """The lines of history between the last record and `state.now`, which nobody has indexed: what lapsed."""
-    last = journal.last_seq()
-    if state.seq < last:
+    if state.seq < journal.last_seq():
         return ()
-    end = state_at(journal, seq=last)
     known = {change_key(one) for one in chronicle(journal)}
-    later = advance(end, state.now).changes if state.now > end.now else ()
+    later = advance(state_at(journal), state.now).changes
     return tuple(one for one in later if change_key(one) not in known)
 
 

@@ -152,7 +152,8 @@ def kinds(story: Story, word: str) -> list[tuple[str, str]]:
 @pytest.mark.covers("feat:O4")
 def test_the_words_that_an_item_answers_to() -> None:
     story = Story()
-    hears(story, p.ra(p.pio("2001:db8:1::"), p.rio("2001:db8:2::", 48), p.rio("::", 0, units=1), p.A9_DNR))
+    around = p.pio("2001:db8:1::", 48, flags=0x80)
+    hears(story, p.ra(around, p.pio("2001:db8:1::"), p.rio("2001:db8:2::", 48), p.rio("::", 0, units=1), p.A9_DNR))
     story.chooses("a")
     router, route = ("router", R1), ("route", "2001:db8:2::/48 via fe80::1")
     default = ("route", "::/0 via fe80::1")
@@ -162,7 +163,9 @@ def test_the_words_that_an_item_answers_to() -> None:
     assert kinds(story, "198.51.100.1") == kinds(story, "0.0.0.0/0") == []  # no router of the other family
     own = [("address", "2001:db8:1::a/64")]
     assert kinds(story, "2001:db8:1::a") == kinds(story, "2001:DB8:1:0::a") == kinds(story, "2001:db8:1::a/64") == own
-    assert kinds(story, "2001:db8:1::/64") == kinds(story, "2001:db8:1::b/64") == [("prefix", "2001:db8:1::/64")]
+    for word in ("2001:db8:1::/64", "2001:db8:1::b/64", "2001:db8:1::b", "2001:db8:1::"):  # the nearest around it
+        assert kinds(story, word) == [("prefix", "2001:db8:1::/64")]
+    assert kinds(story, "2001:db8:1:1::") == [("prefix", "2001:db8:1::/48")]
     resolver = ("encrypted_dns", "1 dns.example.net. 2001:db8::53")
     assert kinds(story, "2001:db8::53") == kinds(story, "DNS.example.net") == [resolver]
     assert kinds(story, "1") == kinds(story, "1 dns") == kinds(story, "medium") == []
