@@ -228,14 +228,12 @@ def ia_address(raw: _Nested) -> Parts:
     data = raw.data
     if len(data) < 24:
         raise Unfit("length")
+    octets = data[:16]
     preferred, valid = _lifetimes(data, 16)
-    if raw.from_server and (not is_host(data[:16]) or _is_link_local(data)):
+    if raw.from_server and (not is_host(octets) or _is_link_local(octets)):
         raise Unfit("not-unicast")
-    return (
-        IaAddress(
-            raw.code, address_text(data[:16]), preferred, valid, raw.at, raw.length, raw.inside(24, "ia-address")
-        ),
-    )
+    inside = raw.inside(24, "ia-address")
+    return (IaAddress(raw.code, address_text(octets), preferred, valid, raw.at, raw.length, inside),)
 
 
 def _is_link_local(octets: bytes) -> bool:
