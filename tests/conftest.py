@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, settings
 
 from pvdcore import engine
 from pvdcore.checks.invariants import check
+from pvdcore.past import snapshot
 from pvdcore.reduce import Fold
+from pvdcore.state import State
 
 NO_SKIP = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -101,12 +103,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind each record that an engine folds in this process, checks/invariants.py has nothing to object to."""
+def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Behind each record that an engine folds in this process, checks/invariants.py has nothing to object to.
+
+    And what is true at a test's end is true of its snapshot, whatever a State may hold.
+    """
+    last: list[Fold] = []
 
     class Sound(Fold):
         def step(self, seq: int, *what: Any) -> None:
             super().step(seq, *what)
+            last[:] = [self]
             problems = check(self.state)
             assert not problems, f"record {seq} breaks the invariants: {problems}"
             for (_, link, _), found in self.state.findings.items():
@@ -114,3 +121,19 @@ def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert "None" not in found.text, found
 
     monkeypatch.setattr(engine, "Fold", Sound)
+    yield
+    for fold in last:
+        if len(fold.state.pvds) <= KEPT_MAX:
+            _kept(fold.state)
+
+
+KEPT_MAX = 100  # PvDs: what is told of a flood takes long enough
+NEW_IN_A_FOLD = {"speakers", "grants", "deadlines", "changes"}  # what is queued, and what the last step changed
+
+
+def _kept(state: State) -> None:
+    data = snapshot.encode(state)
+    for back in (snapshot.decode(data), snapshot.decode(snapshot.pack(state))):
+        assert snapshot.encode(back) == data
+        for name in set(State.__struct_fields__) - NEW_IN_A_FOLD:
+            assert getattr(back, name) == getattr(state, name), name
