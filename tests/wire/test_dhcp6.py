@@ -363,6 +363,9 @@ def test_prefixes_at_their_bounds() -> None:
     assert delegated(iaprefix("feff::", 16)).prefix == "feff::/16"
     assert delegated(iaprefix("fdbf::", 16)).prefix == "fdbf::/16"
     assert delegated(iaprefix("febf::", 16)).reason == "not-unicast"
+    (ia,) = [one for one in decode6(reply(ia_pd(iaprefix("2001:db8::", 48)))).options if isinstance(one, Ia)]
+    start = len(BEFORE6) + 4 + len(IDS)
+    assert ia.options == (IaPrefix(26, "2001:db8::/48", 3600, 7200, start + 16, 29),)
     # a client may wish for anything
     assert delegated(iaprefix("2001:db8::", 0), kind=1) == IaPrefix(26, "::/0", 3600, 7200, 0, 0)
     assert delegated(iaprefix("ff00::", 8), kind=1).prefix == "ff00::/8"
@@ -412,7 +415,7 @@ def test_numbers_of_two_octets_and_the_shortest_of_each_option() -> None:
         assert one(code, u32(0x01020304)) == Suboptions(code, (), 0, 0, 0x01020304)
         assert ignored(code, bytes(3)) == "length"
     relayed = decode6(relay(12, o6(37, u32(0x01020304), b"\xff"), o6(9, v6(1)))).relays[0].options
-    assert [bare(option) for option in relayed] == [Suboptions(37, ((0, "ff"),), 0, 0, 0x01020304)]
+    assert relayed == (Suboptions(37, ((0, "ff"),), len(BEFORE6) + 34, 9, 0x01020304),)
     (short,) = decode6(relay(12, o6(37, u32(9)), o6(9, v6(1)))).relays[0].options
     assert isinstance(short, Ignored) and short.reason == "length"
     assert one(39, b"\4") == ClientFqdn(39, 4, "", 0, 0)

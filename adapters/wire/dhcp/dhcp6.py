@@ -280,7 +280,7 @@ def _excluded(data: bytes, delegated: int, width: int) -> str | None:
     length = data[0]
     if not width < length <= 128 or len(data) - 1 != (length - width - 1) // 8 + 1:
         return None
-    bits = delegated | int.from_bytes(data[1:].ljust(16, b"\0"), "big") >> width
+    bits = delegated | int.from_bytes(data[1:], "big") << (136 - 8 * len(data)) >> width
     bits = bits >> (128 - length) << (128 - length)
     return f"{address_text(bits.to_bytes(16, 'big'))}/{length}"
 
@@ -382,18 +382,11 @@ def rdnss_selection(raw: Raw) -> Parts:
     data = raw.data
     if len(data) < 18:
         raise Unfit("length")
-    if not is_host(data[:16]):
+    server = data[:16]
+    if not is_host(server):
         raise Unfit("not-unicast")
-    return (
-        RdnssSelection(
-            raw.code,
-            (address_text(data[:16]),),
-            PREFERENCES[data[16] & 3],
-            wire_names(data, 17),
-            raw.at,
-            raw.length,
-        ),
-    )
+    preference = PREFERENCES[data[16] & 3]
+    return (RdnssSelection(raw.code, (address_text(server),), preference, wire_names(data, 17), raw.at, raw.length),)
 
 
 def uri(raw: Raw) -> Parts:
