@@ -356,8 +356,8 @@ def _ends(draft: Draft, held: Held) -> Instant:
 def shared_prefixes(draft: Draft, link: Link, origin: Origin, new: list[str]) -> None:
     """A prefix that a second PvD of the link announces: addresses of it will follow the last RA (RFC 8801 §3.4)."""
     announcing = draft.announcing(link.id)
-    for speaker in sorted({speaker for prefix in new for speaker in announcing.get(prefix, ())}):
-        for other in draft.speakers.get((link.id, speaker), ()):
+    for speaker in sorted({speaker for prefix in new for speaker in announcing[prefix]}):
+        for other in draft.speakers[link.id, speaker]:
             both = [held.key for held in other.held if held.kind == "prefix" and held.key in new]
             if other.pvd != origin.pvd and both:
                 draft.find("prefix-in-two-pvds", link=link.id, pvd=origin.pvd, prefix=both[0], other=other.pvd)
@@ -368,7 +368,7 @@ def neighbor(draft: Draft, event: NeighborAdvertised) -> None:
 
     One without the override flag and with a link-layer address other than the router's own changes nothing.
     """
-    origins = draft.speakers.get((event.link, event.target), ())
+    origins = draft.speakers.get((event.link, event.target))
     if event.router or not origins:
         return
     given = next((one.address for one in event.options if isinstance(one, TargetLinkLayerAddress)), None)

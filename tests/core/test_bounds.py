@@ -70,6 +70,9 @@ def test_of_resolvers_and_names_the_first_to_expire_makes_way(kind: str) -> None
     even = Story(rdnss_max=2).hear(ra(R1, make(2, 300)), ra(R1, make(1, 300)), ra(R1, make(3, 600)))
     left = even.keys("ra:e0/1/fe80::1", kind)
     assert len(left) == 2 and not any("1" in key.replace("2001:db8", "") for key in left), "ties: by key"
+    old = Story(rdnss_max=2).hear(ra(R1, make(1, 600))).at(500).hear(ra(R1, make(2, 200))).hear(ra(R1, make(3, 600)))
+    left = old.keys("ra:e0/1/fe80::1", kind)
+    assert len(left) == 2 and not any("1" in key.replace("2001:db8", "") for key in left), "what is left of it counts"
 
 
 @pytest.mark.covers("feat:R3")

@@ -4,9 +4,11 @@ import pytest
 
 from events.ids import SECOND
 from events.router import EncryptedDns, NdOption, ServiceParam
+from pvdcore.domains.view import items
 from pvdcore.past.snapshot import decode, encode
 from pvdcore.projections.desired import desired
 from pvdcore.reduce import next_deadline
+from pvdcore.state import because
 from tests.sim.build import (
     R1,
     R2,
@@ -26,6 +28,7 @@ from tests.sim.build import (
 )
 
 X, Y, I1 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::1"
+M1 = "02:00:00:00:00:01"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 RIO = "2001:db8:ff::/48"
 
@@ -137,6 +140,29 @@ def test_an_na_without_the_router_flag_ends_the_router_in_all_its_pvds() -> None
 
 
 @pytest.mark.covers("rfc:N16")
+def test_what_else_a_router_said_stays_as_it_was_said_when_it_is_none_any_more() -> None:
+    told = Story().hear(ra(R1, dns("2001:db8::a", life=600))).at(10)
+    told.hear(last := ra(R1, dns("2001:db8::b", life=600), pio(P))).at(20).hear(na(R1))
+    assert told.keys(I1, "router") == [] and told.keys(I1, "prefix") == [P]
+    assert [told.ends(I1, "dns", f"2001:db8::{one}") for one in "ab"] == [600, 610]
+    carried = {held.key: because(origin, held) for origin, held in items(told.state, I1, ("e0", 1, ""))}
+    assert carried["2001:db8::b"] == carried["2001:db8::a"] + 1 < told.state.seq, "by the RAs, not by the NA"
+    assert told.at(30).hear(last).keys(I1, "router") == [R1], "until it says so again, in the same words"
+
+
+@pytest.mark.covers("rfc:N16")
+def test_an_na_ends_the_router_where_it_is_one_and_by_whatever_name_it_is_known() -> None:
+    told = Story().hear(
+        ra(R1, pvd("x.example.", dns("2001:db8::53")), life=0, mac=M1), ra(R1, pvd("y.example."), mac=M1)
+    )
+    told.hear(na(R1, mac="02:00:00:00:00:66"))
+    assert told.keys(X, "dns") == ["2001:db8::53"] and Y not in told.alive(), "with the override flag: it moved"
+    assert (told.history(Y)[-1].cause, told.history(Y)[-1].because) == ("withdrawn", told.state.seq)
+    bare = Story().hear(ra(R1, pvd("x.example."), mac=M1), ra(R1, pvd("y.example.")))
+    assert bare.hear(na(R1, override=False, mac="02:00:00:00:00:66")).alive() == [X], "whose MAC was not said"
+
+
+@pytest.mark.covers("rfc:N16")
 @pytest.mark.parametrize(
     "heard",
     [
@@ -152,6 +178,14 @@ def test_an_na_that_says_less_ends_nothing(heard: object) -> None:
     told.at(5).hear(heard)  # type: ignore[arg-type]
     assert told.keys(I1, "router") == [R1]
     assert len(told.history()) == 1
+
+
+def test_one_thing_that_changes_alone_makes_a_version() -> None:
+    told = Story().hear(ra(R1, pref="high")).at(1).hear(ra(R1, pref="low"))
+    assert told.history(I1)[-1].changed == ((("router", R1, ("high",)), ("router", R1, ("low",))),)
+    one, two = (ra(R1, pvd("x.example.", h=True, seq=number)) for number in (1, 2))
+    assert len(Story().hear(one).at(1).hear(two).history(X)) == 2
+    assert len(Story().hear(one).at(1).hear(ra(R1, pvd("x.example.", h=True, seq=1), life=900)).history(X)) == 1
 
 
 @pytest.mark.covers("rfc:N18")

@@ -119,6 +119,9 @@ def test_a_reply_before_the_ra_moves_when_the_ra_comes() -> None:
     assert told.owners("dhcp6-address", A) == [X]
     assert told.alive() == [X]
     assert told.history(FALLBACK)[-1].cause == "moved"
+    later = binds(Story().hear(ra(R1, pvd("x.example."), m=True)))
+    assert later.owners("dhcp6-address", A) == [FALLBACK]
+    assert later.hear(ra(R1, pvd("x.example.", pio(P)), m=True)).owners("dhcp6-address", A) == [X]
 
 
 @pytest.mark.covers("rfc:P36")
