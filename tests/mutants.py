@@ -261,6 +261,10 @@ class Passages:
             return 0
         return 1
 
+    def files_of(self, modules: set[str]) -> list[str]:
+        """The test files that pass some modules; no others need be collected."""
+        return sorted({_file(name) for name, one in self.tests.items() if modules & one.lines.keys()})
+
     def of(self, mutant: Mutant, span: Span) -> list[str]:
         """The tests that pass a mutant's statement, the fastest first."""
         told = self.functions.get(mutant.module, {}).get(mutant.function) == span.digest
@@ -584,7 +588,7 @@ def main() -> int:
         passages = Passages().refreshed()
         trial = Trial(every, verdicts, passages, args)
         print(f"{len(every)} mutants, {len(trial.every)} to try", flush=True)
-        suite(CONFIG["pytest_add_cli_args_test_selection"], trial)
+        suite(passages.files_of({one.module for one in every}), trial)
     return report(every, verdicts, known)
 
 
