@@ -21,7 +21,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Places, Plan, Speaker, Words, recounted
+from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
 from pvdcore.state import (
     Cell,
     Connection,
@@ -63,15 +63,16 @@ Waiting = tuple[Instant, Seq, Words]
 class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     """What routers say, by (link, router). before: as it was at the beginning of the step.
 
-    waiting: refreshes not yet written into the origins: the instant, the record and the words. Each reading of an entry
-    writes it.
+    waiting: refreshes not yet written into the origins: the instant, the record and the words. former: before them,
+    the latest words of each other plan that the router followed meanwhile. Each reading of an entry writes it.
     """
 
-    __slots__ = ("_now", "before", "waiting")
+    __slots__ = ("_now", "before", "former", "waiting")
 
     def __init__(self, origins: Map[Speaker, tuple[Origin, ...]]) -> None:
         self._now = self.before = origins
         self.waiting: dict[Speaker, Waiting] = {}
+        self.former: dict[Speaker, tuple[Waiting, ...]] = {}
 
     def get(self, key: Speaker, default: Any = ()) -> Any:
         if key in self.waiting:
@@ -104,11 +105,24 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         """A router says nothing any more."""
         self._now = self._now.delete(key)
 
+    def turn(self, key: Speaker, last: Waiting, words: Words) -> None:
+        """A router goes on from the words that wait to others, of another plan."""
+        said = (last[2].plan, words.plan)
+        others = [one for one in self.former.get(key, ()) if not any(one[2].plan is again for again in said)]
+        self.former[key] = (*others, last)
+
     def _write(self, key: Speaker) -> None:
-        again = _refreshed(self._now[key], self.waiting.pop(key))
+        again = self._again(key, self.waiting.pop(key))
         unchanged = self.before is self._now  # a refresh belongs to an earlier step
         self._now = self._now.set(key, again)
         self.before = self._now if unchanged else self.before.set(key, again)
+
+    def _again(self, key: Speaker, last: Waiting) -> tuple[Origin, ...]:
+        origins = self._now[key]
+        if self.former:
+            for one in self.former.pop(key, ()):
+                origins = _refreshed(origins, one)
+        return _refreshed(origins, last)
 
     def all(self) -> Map[Speaker, tuple[Origin, ...]]:
         """Everything, for a State."""
@@ -118,7 +132,7 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         elif self.waiting:
             with self._now.mutate() as origins:
                 for key, refresh in self.waiting.items():
-                    origins[key] = _refreshed(origins[key], refresh)
+                    origins[key] = self._again(key, refresh)
                 self._now = self.before = origins.finish()
             self.waiting.clear()
         return self._now
@@ -126,11 +140,9 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
 
 def _refreshed(origins: tuple[Origin, ...], refresh: Waiting) -> tuple[Origin, ...]:
     heard_at, seq, words = refresh
-    if words.places:
+    if words.plan is not None:
         (origin,) = origins
-        event = words.said()
-        if event is not origin.event:
-            return (recounted(origin, event, words.places, heard_at, seq),)
+        return (retold(origin, words.said(), words.plan, heard_at, seq),)
     return tuple([replace(one, heard_at=heard_at, because=seq) for one in origins])
 
 
@@ -169,9 +181,8 @@ class Draft:
         self.speakers = Speakers(state.speakers)
         self.steady: dict[Speaker, object] = {}
         self.plans: dict[Speaker, Plan] = {}
-        # By router, what its origin holds, and by shape (pvdcore/routers/revised.py) where it stands and what is said.
-        self.shapes: dict[Speaker, tuple[tuple[object, ...], dict[tuple[object, ...], tuple[Places, frozenset[int]]]]]
-        self.shapes = {}
+        # By router, what its origin holds, and the plans by shape (pvdcore/routers/revised.py).
+        self.shapes: dict[Speaker, tuple[tuple[object, ...], dict[tuple[object, ...], Plan]]] = {}
         # What the last ACK to a host gave, as (yiaddr, options, held): its renewals say the same.
         self.answers: dict[tuple[LinkId, HostId], tuple[str, tuple[DhcpOption, ...], tuple[Held, ...]]] = {}
         # The marks of each visit, and the DHCPv4 servers among them, to look up.
@@ -317,7 +328,7 @@ class Draft:
     def _renew_plan(self, key: Speaker) -> None:
         """The plan holds on; the slack that was taken with it doesn't."""
         if (plan := self.plans.get(key)) is not None:
-            self.plans[key] = Plan(plan.places)
+            self.plans[key] = Plan(plan.places, Leeway(plan.leeway.queued), plan.carried)
 
     def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""
@@ -347,7 +358,8 @@ class Draft:
         """Ask again when the next of its items ends; nothing of what it says has changed."""
         key = (origin.link, origin.speaker)
         queued = self._queue_origin(origin)
-        self._renew_plan(key)
+        if (plan := self.plans.get(key)) is not None:
+            plan.leeway.queued = queued.queued
         self.speakers.set(key, tuple(queued if one.pvd == origin.pvd else one for one in self.speakers[key]))
 
     def drop_origin(self, origin: Origin, cause: str, because: Seq) -> None:

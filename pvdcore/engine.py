@@ -20,8 +20,8 @@ from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.reduce import Fold
 from pvdcore.routers import revised
-from pvdcore.routers.words import Slack, Speaker, Unread, Words
-from pvdcore.state import EMPTY, Change, State
+from pvdcore.routers.words import Plan, Slack, Speaker, Unread, Words
+from pvdcore.state import EMPTY, Change, Host, State
 
 CHECKPOINT_EVERY: Final = 20_000  # repeats, which fold again in some thirtieth of a second
 CHECKPOINT_LEAST: Final = 5_000  # records of any kind: a snapshot costs as much as some hundreds
@@ -105,6 +105,16 @@ class Engine:
         is the same object as long as the engine is."""
         return self._fold.draft.steady
 
+    @property
+    def plans(self) -> dict[Speaker, Plan]:
+        """The plans that stand, as long as `host` is the same. To look at, likewise."""
+        return self._fold.draft.plans
+
+    @property
+    def host(self) -> Host:
+        """What is this host's own."""
+        return self._fold.draft.host
+
     def words(self, event: RouterAdvertised) -> Words | None:
         """The words of an RA that `hear` was just given, if they may come `again`."""
         speaker = (event.link, event.router)
@@ -123,32 +133,55 @@ class Engine:
         self._seq = draft.seq = seq + len(said)
         draft.at = ats[-1]
         draft.changes = []
-        waiting = draft.speakers.waiting
+        waiting, turn = draft.speakers.waiting, draft.speakers.turn
         for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
             if type(words) is Words:
-                waiting[words.speaker] = (ats[place], seq + 1 + place, words)
+                speaker = words.speaker
+                last = waiting.get(speaker)
+                if last is not None and last[2].plan is not words.plan:
+                    turn(speaker, last, words)
+                waiting[speaker] = (ats[place], seq + 1 + place, words)
         if self._unread:
             self._renewals.fold(draft)
             self._worked(self._unread, self._unread_rows)
             self._unread = self._unread_rows = 0
 
     def allows(self, slack: Slack, soonest_s: int, at: Instant) -> bool:
-        """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed."""
-        draft = self._fold.draft
-        if draft.plans.get(slack.speaker) is not slack.plan or draft.host is not slack.host:
+        """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed. Where its router
+        said other words last (`turns`), nothing may be gathered when this is asked."""
+        draft, plan = self._fold.draft, slack.plan
+        if at + soonest_s * SECOND < plan.leeway.queued or draft.host is not slack.host:
             return False
-        return at + soonest_s * SECOND >= slack.queued
+        present = draft.plans.get(slack.speaker)
+        if present is plan:
+            return True
+        return present is not None and present.leeway is plan.leeway and revised.in_turn(draft, slack, at)
 
-    def recount(self, slack: Slack, seq: Seq, read: Callable[[], RouterAdvertised], octets: int = 0) -> Words:
-        """The words of a frame that says what its router said last, but for lifetimes that `allows` allowed; `read`
-        gives its RA. They stand from now on, and will be record `seq` once what was gathered is said `again`.
+    def turns(self, slack: Slack) -> bool:
+        """Whether a router of an explicit PvD said other words last."""
+        draft = self._fold.draft
+        return draft.plans.get(slack.speaker) is not slack.plan and revised.explicit(draft, slack.speaker)
 
-        octets: of the frame, where it is to weigh until a checkpoint is due: who folds it again has to read it.
+    def recount(
+        self,
+        slack: Slack,
+        seq: Seq,
+        frame: bytes,
+        read: Callable[[bytes], RouterAdvertised],
+        event: RouterAdvertised | None = None,
+    ) -> Words:
+        """The words of a frame that says what its router said before, but for lifetimes that `allows` allowed; `read`
+        makes its RA of it. They stand from now on, and will be record `seq` once what was gathered is said `again`.
+
+        event: its RA, where that had to be read: then it weighs until a checkpoint is due, for who folds it again has
+        to read it, too.
         """
-        if octets:
-            self._unread_one(octets)
-        self.standing[slack.speaker] = read
-        return Words(slack.speaker, seq, read, slack.plan.places, read=read)
+        if event is not None:
+            self._unread_one(len(frame))
+        draft, speaker, plan = self._fold.draft, slack.speaker, slack.plan
+        draft.steady[speaker] = frame
+        draft.plans[speaker] = plan
+        return Words(speaker, seq, frame, plan, event, read)
 
     def renewal(self, question: Dhcp4MessageSeen, asked_at: Instant, answer: Dhcp4MessageSeen) -> Renewal | None:
         """The exchange of a question and its answer, which `hear` was just given, if it may come again unread."""

@@ -31,9 +31,10 @@ from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
+from pvdcore.routers.revised import SHAPES_MAX
 from pvdcore.routers.words import Slack, Unread
 from pvdcore.state import State
-from replay.files.ahead import Ahead
+from replay.files.ahead import Ahead, Entry, Fresh, Known
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
@@ -41,7 +42,7 @@ PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often e
 GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
 ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
 RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
-OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB
+OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB for each set of words
 
 
 class CaptureFacts(msgspec.Struct, frozen=True):
@@ -116,12 +117,10 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     return event
 
 
-def _same(event: RouterAdvertised) -> RouterAdvertised:
-    return event
-
-
+Keep = Callable[[Seq, LinkId, int, bytes, str], None]
+Write = Callable[[Seq, AnyEvent, Frame, str], None]
 Pair = tuple[Capture, Packet | Custom]
-Outlines = dict[tuple[LinkId, int, bytes], tuple[Slack, Outline]]
+Outlines = dict[tuple[LinkId, int, bytes], list[tuple[Slack, Outline]]]
 
 
 class _Memory:
@@ -132,15 +131,37 @@ class _Memory:
     renewals: by what their frames say, beside the transaction, those that may come again, and whether it is the answer.
     """
 
-    def __init__(self, capture: Capture, engine: Engine) -> None:
+    def __init__(self, capture: Capture, engine: Engine, keep: Keep | None, write: Write | None) -> None:
         self.translator = Translator()
         self.source = capture.path.rsplit("/", 1)[-1]
         self.frames = 0
         self.rejected = 0
-        self.ahead = Ahead(engine.standing)
+        self.ahead = Ahead((engine.standing, engine.plans), self._fresh)
+        self._engine, self._keep, self._write = engine, keep, write
         self.outlines: Outlines = {}
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
+
+    def seq(self) -> Seq:
+        """The record that the next packet will be that is gathered."""
+        return self._engine.seq + len(self.ahead.ats) + 1
+
+    def _fresh(self, link: LinkId, linktype: int, known: Known) -> Fresh:
+        engine, keep, write, source = self._engine, self._keep, self._write, self.source
+        read = partial(_read, link, linktype)
+
+        def fresh(slack: Slack, data: bytes) -> Entry:
+            seq, event = engine.seq + len(ahead.ats) + 1, None
+            if keep is not None:
+                keep(seq, link, linktype, data, source)
+            elif write is not None:  # what is written down is read for that
+                event = read(data)
+                write(seq, event, Frame(0, link, linktype, data), source)
+            return ahead.remember(known, data, engine.recount(slack, seq, data, read, event))
+
+        ahead = self.ahead
+
+        return fresh
 
 
 class _Driver:
@@ -148,7 +169,11 @@ class _Driver:
         self.captures = captures
         self.engine = engine
         self.policy = policy
-        self.memories = {id(capture): _Memory(capture, engine) for capture in captures}
+        journal = engine.journal
+        self.keep = journal.keep if isinstance(journal, ScratchJournal) else None
+        self.write = journal.keep if isinstance(journal, SqliteJournal) else None
+        self.memories = {id(capture): _Memory(capture, engine, self.keep, self.write) for capture in captures}
+        self.host = engine.host
         self.links: set[LinkId] = set()
         self.adopting = False
         self.lived = False  # whether it is the export of a live session: its frames are dated by the session's clock
@@ -156,10 +181,6 @@ class _Driver:
         self.reached: Instant = 0
         self.held: tuple[Capture, Packet] | None = None  # a packet whose date its follower has to confirm
         self.started = False
-        journal = engine.journal
-        self.keep = journal.keep if isinstance(journal, ScratchJournal) else None
-        self.write = journal.keep if isinstance(journal, SqliteJournal) else None
-        self.waits = self.keep is not None or self.write is not None
 
     def run(self, progress: Callable[[int, int], None] | None) -> None:
         """Fold all packets: what a router says again is gathered, everything else goes through `_take`."""
@@ -190,6 +211,11 @@ class _Driver:
     def _quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, packets): repeats from `first` on and before `before` may wait, of so many packets."""
         first, before, room = self.engine.quiet()
+        if self.engine.host is not self.host:  # nobody may be watched as he was
+            self.host = self.engine.host
+            for memory in self.memories.values():
+                memory.outlines.clear()
+                memory.ahead.unwatch()
         if self.held is not None or not self.reached or room < 1:
             return 0, 0, 0
         return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, GATHERED_MAX)
@@ -241,24 +267,22 @@ class _Driver:
         """Whether a packet only moves lifetimes, and no deadline with them; then it is gathered, unread."""
         number, at, link, linktype, data, _ = packet
         found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
-        if found is None or not self.waits:
+        if found is None:
             return False
-        slack, outline = found
-        lifetime_s = soonest(outline, data)
+        said = next(((*one, lifetime_s) for one in found if (lifetime_s := soonest(one[1], data))), None)
         weight = self.engine.weight(len(data)) if self.write is not None else 1
-        if not lifetime_s or not self._room(memory, at, weight) or not self.engine.allows(slack, lifetime_s, at):
+        if said is None or not self._room(memory, at, weight):
+            return False
+        slack, outline, lifetime_s = said
+        if self.engine.turns(slack):
+            self._again(memory)
+        if not self.engine.allows(slack, lifetime_s, at):
             return False
         ahead = memory.ahead
-        seq = self.engine.seq + len(ahead.ats) + 1
-        read: Callable[[], RouterAdvertised] = partial(_read, link, linktype, data)
-        if self.keep is not None:
-            self.keep(seq, link, linktype, data, memory.source)
-        else:
-            read = partial(_same, read())
-            self._write(memory, seq, read(), link, linktype, data)
-        known = self.engine.recount(slack, seq, read, len(data) if self.write is not None else 0)
-        ahead.remember(link, linktype, data, known)
-        ahead.gather(known, at, number, weight)
+        ahead.hope()
+        if self.write is None:
+            ahead.watch(link, linktype, slack, outline)
+        ahead.gather(ahead.fresh(link, linktype, slack, data), at, number, weight)
         return True
 
     def _renew(self, memory: _Memory, packet: Packet) -> bool:
@@ -267,10 +291,10 @@ class _Driver:
         octets = exchange(linktype, data, -1)
         found = memory.renewals.get((link, octets)) if octets is not None else None
         weight = self.engine.weight(len(data))
-        if found is None or not self.waits or not self._room(memory, at, weight):
+        if found is None or not self._room(memory, at, weight):
             return False
         known, answers, said = found
-        seq = self.engine.seq + len(memory.ahead.ats) + 1
+        seq = memory.seq()
         if answers:
             if not self.engine.grant_again(known, transaction(data), at, seq, len(data)):
                 return False
@@ -281,15 +305,11 @@ class _Driver:
                 return False
         if self.keep is not None:
             self.keep(seq, link, linktype, data, memory.source)
-        else:
-            self._write(memory, seq, replace(said, xid=transaction(data)), link, linktype, data)
+        elif self.write is not None:
+            event = replace(said, xid=transaction(data))
+            self.write(seq, event, Frame(0, link, linktype, data), memory.source)
         memory.ahead.gather(Unread(seq), at, number, weight)
         return True
-
-    def _write(self, memory: _Memory, seq: Seq, event: AnyEvent, link: LinkId, linktype: int, data: bytes) -> None:
-        """Where what is gathered has to be written down, it is read for that."""
-        assert self.write is not None
-        self.write(seq, event, Frame(0, link, linktype, data), memory.source)
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
         """A packet counts as heard at its own time, unless its neighbours on both sides are more than a day before.
@@ -364,14 +384,23 @@ class _Driver:
             return
         words = self.engine.words(event)
         if words is not None:
-            memory.ahead.remember(frame.link, frame.linktype, frame.data, words)
+            memory.ahead.remember(memory.ahead.known(frame.link, frame.linktype), frame.data, words)
         slack = self.engine.slack(event)
-        if slack is not None:
+        if slack is not None and (self.keep or self.write):
             outline = lifetimes.outline(frame.linktype, frame.data, event.options_at, slack.free)
             if outline is not None:
                 if len(memory.outlines) >= OUTLINES_MAX:
                     memory.outlines.clear()
-                memory.outlines[frame.link, frame.linktype, frame.data[:ICMPV6_AT]] = slack, outline
+                    memory.ahead.unwatch()
+                key = (frame.link, frame.linktype, frame.data[:ICMPV6_AT])
+                turns = [
+                    one
+                    for one in memory.outlines.get(key, ())
+                    if one[0].plan.leeway is slack.plan.leeway and one[0].plan is not slack.plan
+                ]
+                memory.outlines[key] = [(slack, outline), *turns[: SHAPES_MAX - 1]]
+                if self.write is None:
+                    memory.ahead.watch(frame.link, frame.linktype, slack, outline)
 
     def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen, at: Instant) -> None:
         """Whether a DHCPv4 message that was just heard ends an exchange that may come again unread."""
@@ -381,7 +410,7 @@ class _Driver:
                 memory.asked.clear()
             memory.asked[slot] = (frame, event, at)
         elif event.message == "ACK" and (asked := memory.asked.pop(slot, None)) is not None:
-            known = self.engine.renewal(asked[1], asked[2], event)
+            known = self.engine.renewal(asked[1], asked[2], event) if self.keep or self.write else None
             if known is None:
                 return
             for one, said in (asked[:2], (frame, event)):

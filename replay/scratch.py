@@ -159,8 +159,10 @@ class ScratchJournal:
     def keep(self, seq: Seq, link: LinkId, linktype: int, data: bytes, source: str) -> None:
         """Take a whole frame that nobody has read yet, but whose one event is known to be of `link`, for a record to
         come: the next `again` will say that record `seq` is like record `seq`."""
-        body = (SCHEMA, b"", self._named_source(source), link, linktype, -1, "", "", True, data)
-        self._bodies_of[seq] = self._place(body)
+        place = self._source_places.get(source)
+        if place is None:
+            place = self._named_source(source)
+        self._bodies_of[seq] = self._place((SCHEMA, b"", place, link, linktype, -1, "", "", True, data))
 
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, said = record.seq, record.provenance
@@ -209,9 +211,12 @@ class ScratchJournal:
             self._columns = _empty()
 
     def _place(self, body: Body | tuple[object, ...]) -> int:
-        octets = _encode(body)
-        self._places.append(self._write(octets))
+        octets, piece = _encode(body), self._piece
+        self._places.append(self._base + len(piece))
         self._sizes.append(len(octets))
+        piece += octets
+        if len(piece) >= PIECE:
+            self._flush()
         return len(self._sizes)
 
     def _named_source(self, name: str) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from events.ids import LinkId, deadline
+from events.ids import Instant, LinkId, deadline
 from events.router import (
     Dnssl,
     MifContainer,
@@ -28,7 +28,7 @@ from pvdcore import deadlines
 from pvdcore.checks.remarks import SPLIT_NS
 from pvdcore.domains.contents import LIFE
 from pvdcore.draft import Draft
-from pvdcore.routers.words import Plan, Slack, Speaker, recounted
+from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, retold
 from pvdcore.state import FOLLOWS, Held, Origin
 
 SHAPES_MAX: Final = 8  # of one router: sets of prefixes that it announces in turn
@@ -46,9 +46,8 @@ def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
     carried = {(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS}
     if len(set(slots)) != len(slots) or set(slots) != carried or (LIFE, LIFE) in places:
         return
-    found = Plan(tuple([_places(event, option, places) for option in event.options]))
-    draft.plans[key] = found
-    _keep_shape(draft, key, event, origins[0], found)
+    found = tuple([_places(event, option, places) for option in event.options])
+    draft.plans[key] = _keep_shape(draft, key, event, origins[0], Plan(found, Leeway(origins[0].queued)))
 
 
 def _alone(draft: Draft, origin: Origin) -> bool:
@@ -128,7 +127,8 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
     if queued != origin.queued:
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
         origin = replace(origin, queued=queued)
-    draft.speakers.set(key, (recounted(origin, event, known.places, at, draft.seq),))
+        known.leeway.queued = queued
+    draft.speakers.set(key, (retold(origin, event, known, at, draft.seq),))
     draft.steady[key] = event
     return True
 
@@ -157,8 +157,9 @@ def _shape(event: RouterAdvertised) -> Shape | None:
     return tuple(found)
 
 
-def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> None:
-    """Remember a plain RA by its shape, as long as its origin holds the same items in the same places."""
+def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> Plan:
+    """Remember a plain RA by its shape, as long as its origin holds the same items in the same places. The plan, which
+    says whether it may be said in turn with others."""
     shape = _shape(event)
     slots = tuple([(held.kind, held.key, held.value) for held in origin.held])
     kept = draft.shapes.get(key)
@@ -170,22 +171,25 @@ def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Ori
     if shape is not None and all(held.fixed or held.kind == "router" for held in others):
         if len(kept[1]) >= SHAPES_MAX:
             kept[1].clear()
-        kept[1][shape] = (known.places, carried)
+        known = kept[1][shape] = Plan(known.places, known.leeway, carried)
+    return known
 
 
 def swap(draft: Draft, event: RouterAdvertised) -> bool:
     """Whether an RA says what its router said in an earlier one and still holds, lifetimes aside; then it counts as
     said now, and what its last one said as said then. False: nothing was done."""
     key = (event.link, event.router)
-    kept = draft.shapes.get(key)
-    if kept is None or key not in draft.plans or draft.host.identifiers or event.link in draft.host.off:
+    kept, present = draft.shapes.get(key), draft.plans.get(key)
+    if kept is None or present is None or draft.host.identifiers or event.link in draft.host.off:
         return False
     shape = _shape(event)
     found = kept[1].get(shape) if shape is not None else None
     if found is None:
         return False
     (origin,) = draft.speakers.get(key)
-    places, carried = found
+    if found.leeway is not present.leeway:
+        assert shape is not None
+        found = kept[1][shape] = Plan(found.places, present.leeway, found.carried)
     last, link = origin.event, draft.links[event.link]
     if event.header != last.header or event.mac != last.mac or event.notes != last.notes:
         return False
@@ -196,43 +200,60 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
         != [one for one in last.options if type(one) not in LASTING]
     ):
         return False
-    if origin.pvd.startswith("fqdn:") and draft.at - origin.heard_at <= SPLIT_NS:
-        return False  # one set of words over several RAs (remarks.py)
     if tuple([(held.kind, held.key, held.value) for held in origin.held]) != kept[0]:
         return False
-    held = list(origin.held)
-    for place, one in enumerate(held):
-        if place in carried:
-            if one.heard_at != FOLLOWS:
-                held[place] = replace(one, heard_at=FOLLOWS, because=0)
-        elif one.heard_at == FOLLOWS:
-            if one.key == f"::/0 via {event.router}":
-                return False  # each RA writes the default route anew (RFC 4191 §3.1)
-            held[place] = replace(one, heard_at=origin.heard_at, because=origin.because)
+    carried = frozenset([place for place, held in enumerate(origin.held) if held.heard_at == FOLLOWS])
+    if not _in_turn(origin, carried, found, draft.at - origin.heard_at):
+        return False
     at, queued = draft.at, origin.queued
     for number, said in enumerate(event.options):
         if type(said) is PrefixInformation:
             if said.valid_s == 0 or _elsewhere(draft, event.link, said.prefix, event.router):
                 return False
-            lifetime, preferred = said.valid_s, said.preferred_s
+            lifetime = said.valid_s
         elif type(said) is RouteInformation or type(said) is Rdnss or type(said) is Dnssl:
-            lifetime, preferred = said.lifetime_s, None
+            lifetime = said.lifetime_s
         else:
             continue
-        if lifetime == 0 or not places[number]:
+        if lifetime == 0 or not found.places[number]:
             return False
-        for place in places[number]:
-            held[place] = replace(held[place], lifetime_s=lifetime, preferred_s=preferred)
         queued = min(queued, deadline(at, lifetime))
     if origin.header.lifetime_s:
         queued = min(queued, deadline(at, origin.header.lifetime_s))
     if queued != origin.queued:
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
-    again = replace(origin, event=event, heard_at=at, because=draft.seq, held=tuple(held), queued=queued)
-    draft.speakers.set(key, (again,))
+        origin = replace(origin, queued=queued)
+        present.leeway.queued = queued
+    draft.speakers.set(key, (retold(origin, event, found, at, draft.seq),))
     draft.steady[key] = event
-    draft.plans[key] = Plan(places)
+    draft.plans[key] = found
     return True
+
+
+def _in_turn(origin: Origin, carried: frozenset[int], found: Plan, silence: int) -> bool:
+    """Whether words of another plan may follow, so many nanoseconds later, those that carry these items."""
+    if found.carried is None:
+        return False
+    if origin.pvd.startswith("fqdn:") and silence <= SPLIT_NS:
+        return False  # one set of words over several RAs (remarks.py)
+    default = f"::/0 via {origin.speaker}"  # each RA writes it anew (RFC 4191 §3.1)
+    return all(origin.held[place].key != default for place in carried - found.carried)
+
+
+def explicit(draft: Draft, key: Speaker) -> bool:
+    """Whether a router that has a plan speaks of an explicit PvD: then it matters when it spoke last."""
+    return any(one.pvd.startswith("fqdn:") for one in draft.speakers.unrefreshed(key))
+
+
+def in_turn(draft: Draft, slack: Slack, at: Instant) -> bool:
+    """Whether the router of a slack may say its words now, after others of the same leeway: see `swap`."""
+    present = draft.plans.get(slack.speaker)
+    if present is None or present.carried is None or not slack.turns:
+        return False
+    (origin,) = draft.speakers.unrefreshed(slack.speaker)
+    waiting = draft.speakers.waiting.get(slack.speaker)
+    heard_at = origin.heard_at if waiting is None else waiting[0]
+    return _in_turn(origin, present.carried, slack.plan, at - heard_at)
 
 
 def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
@@ -252,7 +273,10 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
             for places, one in zip(known.places, event.options, strict=True)
         ]
     )
-    return Slack(key, known, draft.host, origin.queued, free)
+    turns = known.carried is not None and all(
+        may or type(one) not in LASTING for may, one in zip(free, event.options, strict=True)
+    )
+    return Slack(key, known, draft.host, free, turns)
 
 
 def _watched(draft: Draft, event: RouterAdvertised, one: PrefixInformation) -> bool:

@@ -12,39 +12,51 @@ from msgspec.structs import replace
 
 from events.ids import Instant, LinkId, Seq
 from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
-from pvdcore.state import Host, Origin
+from pvdcore.state import FOLLOWS, Host, Origin
 
 Speaker = tuple[LinkId, str]
 Places = tuple[tuple[int, ...], ...]
 """Where the items of each option of a router's last RA stand in what its origin holds; () where nothing lasts."""
 
 
+class Leeway(msgspec.Struct, eq=False, gc=False):
+    """What all plans have in common that a router may follow in turn. queued: as of its origin."""
+
+    queued: Instant
+
+
 class Plan(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """How to take a router's next words (pvdcore/routers/revised.py), as long as this very object stands for it."""
+    """How to take a router's next words (pvdcore/routers/revised.py), as long as this very object stands for it.
+
+    carried: which items of the origin follow these words; `None` where other words may not take turns with them.
+    """
 
     places: Places
+    leeway: Leeway
+    carried: frozenset[int] | None = None
 
 
 class Words(msgspec.Struct, eq=False, gc=False):
-    """A frame of a router, and the record that first carried it. read: how its RA is read, `None` once it is.
+    """A frame of a router, and the record that first carried it.
 
-    standing: what stands for it while its router says nothing else: its RA, or whatever it is read by.
+    standing: what stands for it while its router says nothing else: its RA, or its octets, of which `read` makes the
+    RA. plan: of what has lifetimes of its own.
     """
 
     speaker: Speaker
     seq: Seq
     standing: object
-    places: Places = ()
+    plan: Plan | None = None
     event: RouterAdvertised | None = None
-    read: Callable[[], RouterAdvertised] | None = None
+    read: Callable[[bytes], RouterAdvertised] | None = None
 
     def said(self) -> RouterAdvertised:
         """The RA."""
         event = self.event
         if event is None:
             assert self.read is not None
-            event = self.event = self.read()
-            self.read = None
+            assert isinstance(self.standing, bytes)
+            event = self.event = self.read(self.standing)
         return event
 
 
@@ -57,27 +69,32 @@ class Unread(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Which lifetimes a router may change without being looked at: of the options that are `free`, from 1 s on.
 
-    It holds while `plan` stands for the router and `host` for the host, and until something would end before `queued`.
+    It holds while `plan` stands for the router and `host` for the host, and until something would end before the
+    origin is looked at. turns: whether the router may also say this after other words of its own, of the same leeway.
     """
 
     speaker: Speaker
     plan: Plan
     host: Host
-    queued: Instant
     free: tuple[bool, ...]
+    turns: bool
 
 
-def recounted(origin: Origin, event: RouterAdvertised, places: Places, at: Instant, seq: Seq) -> Origin:
-    """An origin whose router said at `at` what it said last, but for lifetimes."""
+def retold(origin: Origin, event: RouterAdvertised, plan: Plan, at: Instant, seq: Seq) -> Origin:
+    """An origin whose router said at `at` what it said last or in turn with it, but for lifetimes."""
     held = list(origin.held)
-    last = origin.event.options
-    for number, one in enumerate(event.options):
-        if one is last[number]:
-            continue
-        if type(one) is PrefixInformation:
-            for place in places[number]:
-                held[place] = replace(held[place], lifetime_s=one.valid_s, preferred_s=one.preferred_s)
-        elif isinstance(one, (RouteInformation, Rdnss, Dnssl)):
-            for place in places[number]:
-                held[place] = replace(held[place], lifetime_s=one.lifetime_s)
+    if plan.carried is not None:
+        for place, one in enumerate(held):
+            if place in plan.carried:
+                if one.heard_at != FOLLOWS:
+                    held[place] = replace(one, heard_at=FOLLOWS, because=0)
+            elif one.heard_at == FOLLOWS:
+                held[place] = replace(one, heard_at=origin.heard_at, because=origin.because)
+    for places, option in zip(plan.places, event.options, strict=True):
+        if type(option) is PrefixInformation:
+            for place in places:
+                held[place] = replace(held[place], lifetime_s=option.valid_s, preferred_s=option.preferred_s)
+        elif isinstance(option, (RouteInformation, Rdnss, Dnssl)):
+            for place in places:
+                held[place] = replace(held[place], lifetime_s=option.lifetime_s)
     return replace(origin, event=event, heard_at=at, because=seq, held=tuple(held))

@@ -4,20 +4,39 @@ Law: a reader that asks `take` first gives the driver the same packets in the sa
 that were taken wait here, and the driver folds them before anything else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
+from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline
 from events.ids import NEVER, Instant, LinkId
-from pvdcore.routers.words import Speaker, Unread, Words
+from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Unread, Words
 from replay.files.repeats import take
 
-Known = dict[bytes, tuple[Words, Speaker, object]]
-"""Of one link: octets of a frame -> the words they are, whose, and what has to stand for them."""
+Entry = tuple[Words, Speaker, object]
+"""The words that a frame is, whose, and what has to stand for them."""
 
-Tables = list[tuple[Known, int, int] | None]
-"""By interface: what is known there, nanoseconds of one unit of its clock, and of its offset. `None`: nothing."""
+Known = dict[bytes, Entry]
+"""Of one link: by octets of a frame."""
+
+
+Watched = tuple[Slack, Speaker, Plan, Leeway, Outline, bytes, bytes, int, bytes]
+"""What a router may say without being read: its slack, what of that is looked at each time, and its outline, for the
+twin in C also by its parts: mask and rest as octets, sum, places."""
+
+Outlines = dict[bytes, Watched]
+"""Of one link: by the octets of a frame before its ICMPv6 message, what its router said last."""
+
+Fresh = Callable[[Slack, bytes], Entry]
+"""A frame says what the slack lets it say: the words, which stand from now on."""
+
+Tables = list[tuple[Known, int, int, Outlines, Fresh] | None]
+"""By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, what is watched, and what
+to do with that. `None`: nothing."""
+
+Standing = tuple[dict[Speaker, object], dict[Speaker, Plan]]
+"""What stands for the last words of each router (`Engine.standing`, `Engine.plans`)."""
 
 Gathered = tuple[list[Words | Unread], list[Instant], list[int]]
 """Of packets that were taken: the words, the instants, the numbers."""
@@ -39,11 +58,11 @@ class Ahead:
     """The words that may come again in one capture, and those that have.
 
     said, ats, packets: what was taken. span: which instants, from the first to before the second, and how many packets
-    may be taken (`Engine.quiet`). standing: of the engine. hopeful: whether asking `take` is worth it; where nothing is
-    ever the same it is not, until somebody says `hope` again.
+    may be taken (`Engine.quiet`). fresh(link, linktype, known): what is done with what is watched there. hopeful:
+    whether asking `take` is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
     """
 
-    def __init__(self, standing: dict[Speaker, object]) -> None:
+    def __init__(self, standing: Standing, fresh: Callable[[LinkId, int, Known], Fresh]) -> None:
         self.said: list[Words | Unread] = []
         self.ats: list[Instant] = []
         self.packets: list[int] = []
@@ -51,34 +70,57 @@ class Ahead:
         self.hopeful = True
         self._failures = 0
         self._standing = standing
-        self._known: dict[tuple[LinkId, int], Known] = {}
+        self._fresh = fresh
+        self._links: dict[tuple[LinkId, int], tuple[Known, Outlines, Fresh]] = {}
         self._count = 0
         self._order, self._head = "<", 0
         self._tables: Tables = []
 
-    def remember(self, link: LinkId, linktype: int, data: bytes, words: Words) -> None:
-        """A whole frame says these words."""
+    def known(self, link: LinkId, linktype: int) -> Known:
+        """What is known of a link."""
+        return self._link(link, linktype)[0]
+
+    def remember(self, known: Known, data: bytes, words: Words) -> Entry:
+        """A whole frame of a link says these words."""
         if self._count >= WORDS_MAX:
-            for table in self._known.values():
-                table.clear()
+            for one, _, _ in self._links.values():
+                one.clear()
             self._count = 0
         self._count += 1
-        self._table(link, linktype)[data] = (words, words.speaker, words.standing)
+        entry = known[data] = (words, words.speaker, words.standing)
+        return entry
 
     def words(self, link: LinkId, linktype: int, data: bytes) -> Words | None:
         """The words of a whole frame, if they are known and stand."""
-        found = self._known.get((link, linktype), {}).get(data)
-        return found[0] if found is not None and self._standing.get(found[1]) is found[2] else None
+        found = self._link(link, linktype)[0].get(data)
+        return found[0] if found is not None and self._standing[0].get(found[1]) is found[2] else None
+
+    def watch(self, link: LinkId, linktype: int, slack: Slack, outline: Outline) -> None:
+        """What a router says from now on, but for lifetimes."""
+        mask, rest = outline.mask.to_bytes(outline.size, "big"), outline.rest.to_bytes(outline.size, "big")
+        octets = (mask, rest, outline.sum, outline.places)
+        watched = (slack, slack.speaker, slack.plan, slack.plan.leeway, outline, *octets)
+        self._link(link, linktype)[1][rest[:ICMPV6_AT]] = watched
+
+    def unwatch(self) -> None:
+        """Nothing is watched any more."""
+        for _, outlines, _ in self._links.values():
+            outlines.clear()
+
+    def fresh(self, link: LinkId, linktype: int, slack: Slack, data: bytes) -> Words:
+        """The words of a frame that says what the slack lets it say."""
+        return self._link(link, linktype)[2](slack, data)[0]
 
     def section(self, order: str, head: int, clocks: Sequence[Clock | None]) -> None:
         """What the next packets look like: byte order, octets of a pcap's record header (0: a pcapng), interfaces."""
         self._order, self._head = order, head
-        self._tables = [
-            None
-            if one is None or abs(one.offset) >= NEVER
-            else (self._table(one.link, one.linktype), one.unit, one.offset)
-            for one in clocks
-        ]
+        self._tables = []
+        for one in clocks:
+            if one is None or abs(one.offset) >= NEVER:
+                self._tables.append(None)
+                continue
+            known, outlines, fresh = self._link(one.link, one.linktype)
+            self._tables.append((known, one.unit, one.offset, outlines, fresh))
 
     def take(self, window: bytes, at: int, number: int) -> tuple[int, int]:
         """Take what may be taken: see replay/files/repeats.py."""
@@ -106,5 +148,9 @@ class Ahead:
         """A frame came again."""
         self._failures, self.hopeful = 0, True
 
-    def _table(self, link: LinkId, linktype: int) -> Known:
-        return self._known.setdefault((link, linktype), {})
+    def _link(self, link: LinkId, linktype: int) -> tuple[Known, Outlines, Fresh]:
+        found = self._links.get((link, linktype))
+        if found is None:
+            known: Known = {}
+            found = self._links[link, linktype] = (known, {}, self._fresh(link, linktype, known))
+        return found

@@ -8,7 +8,12 @@
 #include <Python.h>
 #include <stdint.h>
 
-enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28 };
+enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54 };
+
+/* The places of replay.files.ahead.Watched. */
+enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, REST, SUM, PLACES };
+
+static PyObject *name_queued;
 
 static uint32_t
 word(const uint8_t *at, int big)
@@ -29,17 +34,79 @@ instant_of(uint64_t ticks, int64_t unit, int64_t more)
 
 /* The entry of a frame's octets that still stands, borrowed; NULL, perhaps with an exception, if there is none. */
 static PyObject *
-standing_words(PyObject *known, PyObject *standing, const uint8_t *octets, Py_ssize_t size)
+standing_words(PyObject *known, PyObject *standing, PyObject *frame)
 {
-    PyObject *frame = PyBytes_FromStringAndSize((const char *)octets, size);
-    if (frame == NULL)
-        return NULL;
     PyObject *found = PyDict_GetItemWithError(known, frame);
-    Py_DECREF(frame);
     if (found == NULL)
         return NULL;
     PyObject *stands = PyDict_GetItemWithError(standing, PyTuple_GET_ITEM(found, 1));
     return stands == PyTuple_GET_ITEM(found, 2) ? found : NULL;
+}
+
+/* Octets as one big-endian number, modulo 65535 (lifetimes.py: its checksum is right). */
+static uint32_t
+modulo(const uint8_t *octets, Py_ssize_t size)
+{
+    uint64_t sum = size % 2 ? octets[0] : 0;
+    for (Py_ssize_t at = size % 2; at < size; at += 2)
+        sum += (uint32_t)octets[at] << 8 | octets[at + 1];
+    return (uint32_t)(sum % 65535);
+}
+
+/* The shortest lifetime of a frame of that outline: `soonest` of lifetimes.py. */
+static uint32_t
+soonest(PyObject *watched, const uint8_t *octets, Py_ssize_t size)
+{
+    PyObject *mask = PyTuple_GET_ITEM(watched, MASK), *places = PyTuple_GET_ITEM(watched, PLACES);
+    const uint8_t *fixed = (const uint8_t *)PyBytes_AS_STRING(mask);
+    const uint8_t *rest = (const uint8_t *)PyBytes_AS_STRING(PyTuple_GET_ITEM(watched, REST));
+    const uint8_t *place = (const uint8_t *)PyBytes_AS_STRING(places), *end = place + PyBytes_GET_SIZE(places);
+    uint32_t least = UINT32_MAX, differ = 0;
+    if (size != PyBytes_GET_SIZE(mask))
+        return 0;
+    for (Py_ssize_t at = 0; at < size; at++)
+        differ |= (octets[at] & fixed[at]) ^ rest[at];
+    if (differ || modulo(octets, size) != PyLong_AsUnsignedLong(PyTuple_GET_ITEM(watched, SUM)))
+        return 0;
+    for (; place < end; place += 4) {
+        const uint8_t *lifetime = octets + (place[0] << 8 | place[1]);
+        uint32_t lasting = word(lifetime, 1);
+        if ((place[2] || place[3]) && word(lifetime + 4, 1) > lasting)
+            return 0;
+        least = lasting < least ? lasting : least;
+    }
+    return least;
+}
+
+/* The words of a frame that its router's last ones allow, as repeats.py has it; NULL, perhaps with an exception. */
+static PyObject *
+recounted(PyObject *frame, int64_t instant, PyObject *outlines, PyObject *plans, PyObject *fresh)
+{
+    Py_ssize_t size = PyBytes_GET_SIZE(frame);
+    const uint8_t *octets = (const uint8_t *)PyBytes_AS_STRING(frame);
+    PyObject *head = PyBytes_FromStringAndSize((const char *)octets, size < ICMPV6_AT ? size : ICMPV6_AT);
+    if (head == NULL)
+        return NULL;
+    PyObject *watched = PyDict_GetItemWithError(outlines, head);
+    Py_DECREF(head);
+    if (watched == NULL)
+        return NULL;
+    PyObject *plan = PyDict_GetItemWithError(plans, PyTuple_GET_ITEM(watched, SPEAKER));
+    if (plan == NULL || plan != PyTuple_GET_ITEM(watched, PLAN))
+        return NULL;
+    uint32_t lifetime_s = soonest(watched, octets, size);
+    if (lifetime_s == 0)
+        return NULL;
+    PyObject *queued = PyObject_GetAttr(PyTuple_GET_ITEM(watched, LEEWAY), name_queued);
+    int64_t limit = queued == NULL ? -1 : PyLong_AsLongLong(queued), ends;
+    Py_XDECREF(queued);
+    if (PyErr_Occurred())
+        return NULL;
+    if (__builtin_add_overflow(instant, lifetime_s * INT64_C(1000000000), &ends))
+        ends = INT64_MAX;
+    if (ends < limit)
+        return NULL;
+    return PyObject_CallFunctionObjArgs(fresh, PyTuple_GET_ITEM(watched, SLACK), frame, NULL);
 }
 
 static int
@@ -58,12 +125,12 @@ take(PyObject *module, PyObject *args)
     Py_buffer window;
     const char *order;
     Py_ssize_t at, head, number, room, last = -1;
-    PyObject *tables, *standing, *said, *ats, *packets;
+    PyObject *tables, *standing, *plans, *said, *ats, *packets;
     long long first, before;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*nsnnO!O!(LLn)(O!O!O!)", &window, &at, &order, &head, &number, &PyList_Type, &tables,
-                          &PyDict_Type, &standing, &first, &before, &room, &PyList_Type, &said, &PyList_Type, &ats,
-                          &PyList_Type, &packets))
+    if (!PyArg_ParseTuple(args, "y*nsnnO!(O!O!)(LLn)(O!O!O!)", &window, &at, &order, &head, &number, &PyList_Type, &tables,
+                          &PyDict_Type, &standing, &PyDict_Type, &plans, &first, &before, &room, &PyList_Type, &said,
+                          &PyList_Type, &ats, &PyList_Type, &packets))
         return NULL;
     const uint8_t *octets = window.buf;
     const Py_ssize_t size = window.len;
@@ -92,9 +159,6 @@ take(PyObject *module, PyObject *args)
         PyObject *table = PyList_GET_ITEM(tables, (Py_ssize_t)index);
         if (table == Py_None)
             break;
-        PyObject *found = standing_words(PyTuple_GET_ITEM(table, 0), standing, here + start, (Py_ssize_t)caplen);
-        if (found == NULL)
-            break;
         int64_t unit = PyLong_AsLongLong(PyTuple_GET_ITEM(table, 1));
         int64_t offset = PyLong_AsLongLong(PyTuple_GET_ITEM(table, 2)), instant;
         if (PyErr_Occurred())
@@ -105,8 +169,20 @@ take(PyObject *module, PyObject *args)
             instant = instant_of((uint64_t)word(here + 12, big) << 32 | word(here + 16, big), unit, offset);
         if (instant < first || instant >= before)
             break;
-        if (append(said, Py_NewRef(PyTuple_GET_ITEM(found, 0))) || append(ats, PyLong_FromLongLong(instant))
-            || append(packets, PyLong_FromSsize_t(number + 1)))
+        PyObject *frame = PyBytes_FromStringAndSize((const char *)here + start, (Py_ssize_t)caplen);
+        if (frame == NULL)
+            break;
+        PyObject *found = standing_words(PyTuple_GET_ITEM(table, 0), standing, frame);
+        Py_XINCREF(found);
+        if (found == NULL && !PyErr_Occurred())
+            found = recounted(frame, instant, PyTuple_GET_ITEM(table, 3), plans, PyTuple_GET_ITEM(table, 4));
+        Py_DECREF(frame);
+        if (found == NULL)
+            break;
+        int failed = append(said, Py_NewRef(PyTuple_GET_ITEM(found, 0))) || append(ats, PyLong_FromLongLong(instant))
+                     || append(packets, PyLong_FromSsize_t(number + 1));
+        Py_DECREF(found);
+        if (failed)
             break;
         first = instant;
         last = at;
@@ -123,6 +199,9 @@ static PyMethodDef methods[] = {{"take", take, METH_VARARGS, take_doc}, {NULL, N
 static int
 fill(PyObject *module)
 {
+    name_queued = PyUnicode_InternFromString("queued");
+    if (name_queued == NULL)
+        return -1;
     return PyModule_AddIntConstant(module, "COMPILED", 1);
 }
 

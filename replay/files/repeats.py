@@ -1,4 +1,4 @@
-"""What routers say again, taken straight from a capture's window: no packet is cut out that is known octet for octet.
+"""What routers say again, taken straight from a capture's window: octet for octet, or but for lifetimes.
 
 Law: `take` decides nothing. It takes packets as long as each is one that `tables` knows, that still stands, and that
 comes in its time; the first other one, and all that is odd, is left to the readers of pcap and pcapng.
@@ -12,16 +12,16 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from events.ids import Instant
-from pvdcore.routers.words import Speaker
+from adapters.wire.neighbor.lifetimes import ICMPV6_AT, soonest
+from events.ids import SECOND, Instant
+from pvdcore.routers.words import Plan, Speaker
 
 if TYPE_CHECKING:
-    from replay.files.ahead import Gathered, Tables
+    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Standing, Tables
 
 COMPILED: Final = False
 
 ENHANCED: Final = 6
-SECOND: Final = 1_000_000_000
 _BLOCK: Final = {order: Struct(order + "IIIIIII").unpack_from for order in "<>"}
 _WORD: Final = {order: Struct(order + "I").unpack_from for order in "<>"}
 _RECORD: Final = {order: Struct(order + "IIII").unpack_from for order in "<>"}
@@ -34,7 +34,7 @@ def take(
     head: int,
     number: int,
     tables: Tables,
-    standing: dict[Speaker, object],
+    standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int]:
@@ -49,21 +49,25 @@ def take(
     size, last = len(window), -1
     if head:
         return _records(window, at, order, head, number, tables, standing, span, gathered)
-    block, word, known = _BLOCK[order], _WORD[order], len(tables)
+    stands, plans = standing
+    block, word, interfaces = _BLOCK[order], _WORD[order], len(tables)
     while room > 0 and at + 32 <= size:
         kind, length, index, high, low, caplen, original = block(window, at)
         after = at + length
         if kind != ENHANCED or after > size or length % 4 or caplen > length - 32 or original > caplen:
             break
-        if index >= known or (table := tables[index]) is None or word(window, after - 4)[0] != length:
+        if index >= interfaces or (table := tables[index]) is None or word(window, after - 4)[0] != length:
             break
-        words, unit, offset = table
-        found = words.get(window[at + 28 : at + 28 + caplen])
-        if found is None or standing.get(found[1]) is not found[2]:
-            break
+        known, unit, offset, outlines, fresh = table
         instant = (high << 32 | low) * unit + offset
         if not first <= instant < before:
             break
+        data = window[at + 28 : at + 28 + caplen]
+        found = known.get(data)
+        if found is None or stands.get(found[1]) is not found[2]:
+            found = _recounted(data, instant, outlines, plans, fresh)
+            if found is None:
+                break
         first, last, at = instant, at, after
         number += 1
         room -= 1
@@ -80,7 +84,7 @@ def _records(
     head: int,
     number: int,
     tables: Tables,
-    standing: dict[Speaker, object],
+    standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int]:
@@ -89,18 +93,22 @@ def _records(
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
         return at, last
-    words, unit, _ = table
+    stands, plans = standing
+    known, unit, _, outlines, fresh = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
         after = at + head + caplen
         if after > size or original > caplen:
             break
-        found = words.get(window[at + head : after])
-        if found is None or standing.get(found[1]) is not found[2]:
-            break
         instant = seconds * SECOND + fraction * unit
         if not first <= instant < before:
             break
+        data = window[at + head : after]
+        found = known.get(data)
+        if found is None or stands.get(found[1]) is not found[2]:
+            found = _recounted(data, instant, outlines, plans, fresh)
+            if found is None:
+                break
         first, last, at = instant, at, after
         number += 1
         room -= 1
@@ -108,3 +116,19 @@ def _records(
         ats.append(instant)
         packets.append(number)
     return at, last
+
+
+def _recounted(
+    data: bytes, instant: Instant, outlines: Outlines, plans: dict[Speaker, Plan], fresh: Fresh
+) -> Entry | None:
+    """The words of a frame that its router's last ones allow: its lifetimes are others, and none ends too soon."""
+    watched = outlines.get(data[:ICMPV6_AT])
+    if watched is None:
+        return None
+    slack, speaker, plan, leeway, outline, _, _, _, _ = watched
+    if plans.get(speaker) is not plan:
+        return None
+    lifetime_s = soonest(outline, data)
+    if not lifetime_s or instant + lifetime_s * SECOND < leeway.queued:
+        return None
+    return fresh(slack, data)

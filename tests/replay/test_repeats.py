@@ -22,14 +22,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.ingest import translate
 from adapters.sqlite import SqliteJournal
+from adapters.wire.neighbor import lifetimes
+from events.frames import ETHERNET, Frame
 from events.ids import NEVER, SECOND
+from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest
+from pvdcore.routers.words import Leeway, Plan, Slack
+from pvdcore.state import Host
 from replay.files import ahead, captures, repeats
 from replay.files.build import build
 from replay.rerun import Run, _Driver, rerun
-from tests.bench.inputs import LINKS, dhcp, different, repeating, router_advertisement, write
+from tests.bench.inputs import LINKS, checksum, dhcp, different, repeating, router_advertisement, write
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = sorted(ROOT.glob("tests/captures/*.pcap*"))
@@ -68,14 +74,54 @@ def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 ROUTER = ("e0", "fe80::1")
 OTHER = ("e0", "fe80::2")
 FRAMES = [bytes([number]) * (60 + number) for number in range(4)]
-STANDING = {ROUTER: "an RA", OTHER: "another"}
+STANDING: dict[tuple[str, str], object] = {ROUTER: "an RA", OTHER: "another"}
+PLANS = {ROUTER: Plan((), Leeway(20 * SECOND)), OTHER: Plan((), Leeway(0))}
+
+
+def lived(valid: int, preferred: int) -> bytes:
+    """An RA of a router with these lifetimes of its prefix."""
+    frame = router_advertisement(7, 0)
+    at = frame.index(b"\3\4\x40\xc0") + 4
+    message = frame[54:56] + b"\0\0" + frame[58:at] + struct.pack("!II", valid, preferred) + frame[at + 8 :]
+    pseudo = frame[22:54] + struct.pack("!II", len(message), 58)
+    return frame[:54] + message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
+
+
+SAID = router_advertisement(7, 0)
+ALLOWED = [SAID, router_advertisement(7, 3), lived(20, 20), lived(0xFFFFFFFF, 0)]
+OTHERS = {
+    "another prefix": router_advertisement(7, 16),
+    "another router": router_advertisement(8, 0),
+    "another hop limit": SAID[:58] + b"\7" + SAID[59:],
+    "a checksum that is wrong": SAID[:56] + b"\7" + SAID[57:],
+    "less": SAID[:-1],
+    "headers alone": SAID[:54],
+    "a prefix that ends": lived(0, 0),
+    "one that is preferred for longer than it is valid": lived(100, 101),
+    "one that ends before anybody looks": lived(19, 19),
+}
 
 
 def tables() -> ahead.Tables:
-    """The first two frames stand on interface 0, the third does no longer; nothing is known on 1; 2 counts in µs."""
+    """The first two frames stand on interface 0, the third does no longer; nothing is known on 1; 2 counts in µs. On 0
+    and 2 the RA is watched; on 2 its router says other words by now."""
     stands = {FRAMES[0]: ("words 0", ROUTER, STANDING[ROUTER]), FRAMES[1]: ("words 1", OTHER, STANDING[OTHER])}
     known = {**stands, FRAMES[2]: ("words 2", ROUTER, "what it said before")}
-    return [(known, 1, 0), None, (known, 1000, 5)]  # type: ignore[list-item]
+    (event,) = translate(Frame(0, "e0", ETHERNET, SAID))
+    assert isinstance(event, RouterAdvertised)
+    free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
+    outline = lifetimes.outline(ETHERNET, SAID, event.options_at, free)
+    assert outline is not None
+    made = ahead.Ahead((STANDING, PLANS), lambda *_: fresh)
+    for link, plan in (("e0", PLANS[ROUTER]), ("e2", Plan((), Leeway(0)))):
+        made.watch(link, ETHERNET, Slack(ROUTER, plan, Host(), (), False), outline)
+    watched, before = made._link("e0", ETHERNET)[1], made._link("e2", ETHERNET)[1]
+    return [(known, 1, 0, watched, fresh), None, (known, 1000, 5, before, fresh)]  # type: ignore[list-item]
+
+
+def fresh(slack: Slack, data: bytes) -> ahead.Entry:
+    assert slack.speaker == ROUTER
+    return (data, ROUTER, data)  # type: ignore[return-value]
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -96,7 +142,7 @@ Answer = tuple[tuple[int, int], tuple[list[object], list[int], list[int]]]
 
 def asked(twin: ModuleType, window: bytes, at: int, order: str, head: int, span: tuple[int, int, int]) -> Answer:
     gathered: tuple[list[object], list[int], list[int]] = ([], [], [])
-    return twin.take(window, at, order, head, 7, tables(), STANDING, span, gathered), gathered
+    return twin.take(window, at, order, head, 7, tables(), (STANDING, PLANS), span, gathered), gathered
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -147,6 +193,27 @@ def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
         assert asked(twin, block("<", FRAMES[0], 2, 3), 0, "<", 0, (1, NEVER, 9))[1][1] == [3005]
 
 
+def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> None:
+    span = (1, NEVER, 99)
+    for twin in (repeats, in_c):
+        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(ALLOWED, 1))
+        (after, _), gathered = asked(twin, window, 0, "<", 0, span)
+        assert (after, gathered) == (len(window), (ALLOWED, [1, 2, 3, 4], [8, 9, 10, 11]))
+        for what, frame in OTHERS.items():
+            assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span) == ((0, -1), ([], [], [])), what
+        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span) == ((0, -1), ([], [], []))  # its plan fell
+
+
+def test_what_goes_wrong_in_between_is_told(in_c: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(slack: Slack, data: bytes) -> ahead.Entry:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(sys.modules[__name__], "fresh", broken)
+    for twin in (repeats, in_c):
+        with pytest.raises(OSError, match="no space left"):
+            asked(twin, block("<", SAID, 0, 1), 0, "<", 0, (1, NEVER, 99))
+
+
 @given(data=st.data())
 def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: ModuleType) -> None:
     draw = random.Random(data.draw(st.integers(0, 2**32)))
@@ -154,7 +221,7 @@ def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: Module
     at, made = 0, bytearray()
     for _ in range(draw.randrange(6)):
         at += draw.randrange(200)
-        frame = draw.choice(FRAMES)
+        frame = draw.choice((*FRAMES, *FRAMES, *ALLOWED, *OTHERS.values()))
         made += record(order, head, frame, at) if head else block(order, frame, draw.choice((0, 0, 0, 1, 2, 3)), at)
     for _ in range(draw.choice((0, 0, 1, 3))):
         if made:

@@ -14,6 +14,7 @@ The checksum of the other is right if both frames' octets, as one big number, ag
 """
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from struct import Struct
 from typing import Final
 
@@ -28,9 +29,10 @@ _FREE: Final = {PREFIX: 12, ROUTE: 8, RDNSS: 8, DNSSL: 8}  # the octet of an opt
 
 
 class Outline(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What frames of one RA have in common. free: ones where they may differ; rest: the octets, zero there.
+    """What frames of one RA have in common. mask: ones but where they may differ; rest: the octets, zero there.
 
-    fields(octets): all lifetimes. pairs: where valid and preferred ones stand among them; lasting: all but preferred.
+    fields(octets): all lifetimes. pairs: where valid and preferred ones stand among them; lasting(fields): all but
+    preferred. places: of each lasting one, its octet and whether a preferred one follows it, in 2 octets each.
     """
 
     size: int
@@ -39,7 +41,8 @@ class Outline(msgspec.Struct, frozen=True, eq=False, gc=False):
     sum: int
     fields: Callable[[bytes], tuple[int, ...]]
     pairs: tuple[tuple[int, int], ...]
-    lasting: tuple[int, ...]
+    lasting: Callable[[tuple[int, ...]], tuple[int, ...]]
+    places: bytes
 
 
 def outline(linktype: int, data: bytes, options_at: int, free: Sequence[bool]) -> Outline | None:
@@ -54,6 +57,7 @@ def outline(linktype: int, data: bytes, options_at: int, free: Sequence[bool]) -
     form, end = ["!"], 0
     pairs: list[tuple[int, int]] = []
     lasting: list[int] = []
+    places = bytearray()
     at, count = options_at, 0
     for may in free:
         if may:
@@ -61,6 +65,7 @@ def outline(linktype: int, data: bytes, options_at: int, free: Sequence[bool]) -
             form.append(f"{at + 4 - end}x{(stop - at - 4) // 4}I")
             mask[at + 4 : stop] = bytes(stop - at - 4)
             lasting.append(count)
+            places += (at + 4).to_bytes(2, "big") + (data[at] == PREFIX).to_bytes(2, "big")
             if data[at] == PREFIX:
                 pairs.append((count, count + 1))
                 count += 1
@@ -71,7 +76,9 @@ def outline(linktype: int, data: bytes, options_at: int, free: Sequence[bool]) -
         return None
     octets, ones = int.from_bytes(data, "big"), int.from_bytes(mask, "big")
     fields = Struct("".join(form)).unpack_from
-    return Outline(len(data), ones, octets & ones, octets % 65535, fields, tuple(pairs), tuple(lasting))
+    rest, total = octets & ones, octets % 65535
+    chosen = itemgetter(lasting[0], *lasting)  # of one alone it would give no tuple
+    return Outline(len(data), ones, rest, total, fields, tuple(pairs), chosen, bytes(places))
 
 
 def soonest(known: Outline, data: bytes) -> int:
@@ -88,4 +95,4 @@ def soonest(known: Outline, data: bytes) -> int:
     for valid, preferred in known.pairs:
         if said[preferred] > said[valid]:
             return 0
-    return min([said[place] for place in known.lasting])
+    return min(known.lasting(said))
