@@ -570,13 +570,15 @@ def _names(record: Record, pvd: PvdId) -> bool:
 
 
 def verify(args: argparse.Namespace) -> int:
+    from replay.verified import verify as verified
+
     with open_source(args) as source:
         journal, head, records = source.journal, "", 0
         redecoded: int | None = None
         misread: list[report.MisreadRow] = []
         try:
             records = journal.last_seq()
-            problems = audit.verify(journal, args.head)
+            problems = verified(journal, args.head)
             head = journal.head()
             if args.redecode and not problems:  # what can't be trusted is not read again
                 from replay.redecode import redecode
