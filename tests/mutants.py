@@ -9,7 +9,7 @@ coverage and tells for each line the tests that pass there (again only for test 
 collected once, and each mutant is a fork of that process, which runs the tests of its line until one fails: first those
 that noticed others of its function, then the fastest. A test has its own CPU time, trebled, and two seconds; one that
 takes longer has noticed. Verdicts are kept in .mutants/: an unchanged function is not asked again, and who survived
-meets only test files that changed since.
+meets only test files that changed since, or none if it is argued.
 
     make mutants                                     all of pvdcore and adapters/wire
     make mutants ONLY='pvdcore.leases.membership*'   one module, or one function, by dotted pattern
@@ -55,7 +55,7 @@ KEPT = ROOT / ".mutants"  # a dot-file: the tree of the project stays as it is
 KNOWN = ROOT / "docs" / "mutants.md"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
 LATE = "too late: "
-CHANGES = b"2"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
+CHANGES = b"3"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
 PATIENCE_S = 2.0  # CPU time a test may take beyond three times its own
 MEMORY_MAX = 3 << 30  # octets of address space: a mutant may ask for all there is
 FUTURE = annotations.compiler_flag  # annotations stay words
@@ -148,8 +148,10 @@ def _methods(node: libcst.ClassDef) -> list[libcst.FunctionDef]:
 
 
 def _offset(was: str, now: str) -> int:
-    pairs = zip(was.splitlines(), now.splitlines(), strict=False)
-    return next((at for at, (one, other) in enumerate(pairs) if one != other), 0)
+    """The first line of a function that its mutant has otherwise, or not at all."""
+    before, after = was.splitlines(), now.splitlines()
+    pairs = zip(before, after, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(before) - 1, len(after)))
 
 
 class _Plain(ast.NodeTransformer):
@@ -393,8 +395,11 @@ class Few:
 class Trial:
     """In a process that has collected all tests: a child a mutant, so many at a time."""
 
-    def __init__(self, every: list[Mutant], verdicts: Verdicts, passages: Passages, args: argparse.Namespace) -> None:
-        self.every = [one for one in every if one.key not in verdicts.dead]
+    def __init__(
+        self, every: list[Mutant], verdicts: Verdicts, passages: Passages, known: Known, args: argparse.Namespace
+    ) -> None:
+        settled = {one.key for one in every if one.key in verdicts.living and known.has(one)}
+        self.every = [one for one in every if one.key not in verdicts.dead and one.key not in settled]
         self.verdicts, self.passages, self.args = verdicts, passages, args
         self.noticed: dict[str, Counter[str]] = {}  # by module and by function: tests and their files
         for one in every:
@@ -526,7 +531,7 @@ class Verdicts:
 
 class Known:
     """docs/mutants.md: under a heading with a module, - `function` `changed line` for each change that was argued;
-    … stands for any part of a line."""
+    … stands for any part of a line, and under "everywhere" for any function."""
 
     LINE = re.compile(r"^- `([^`]+)` (without )?`(.*)`$")
 
@@ -543,7 +548,8 @@ class Known:
         gone, come = mutant.difference
         line = come or f"without {gone}"
         for entry in self.entries:
-            if entry[:2] == (mutant.module, mutant.function) and self._says(entry[2], line):
+            where = entry[:2] == (mutant.module, mutant.function) or entry[:2] == ("everywhere", "…")
+            if where and self._says(entry[2], line):
                 self.entries[entry] = True
                 return True
         return False
@@ -586,7 +592,7 @@ def main() -> int:
     verdicts, known = Verdicts(), Known()
     if not args.list:
         passages = Passages().refreshed()
-        trial = Trial(every, verdicts, passages, args)
+        trial = Trial(every, verdicts, passages, known, args)
         print(f"{len(every)} mutants, {len(trial.every)} to try", flush=True)
         suite(passages.files_of({one.module for one in every}), trial)
     return report(every, verdicts, known)

@@ -219,16 +219,19 @@ def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:
 
 @pytest.mark.parametrize(
     ("ipv4", "ipv6", "left"),
-    [("auto", "disabled", ["dhcp4"]), ("disabled", "auto", ["dhcp6-address"]), ("manual", "manual", [])],
+    [("auto", "disabled", ["dhcp4"]), ("disabled", "auto", ["dhcp6-address", "dhcp6-info"]), ("manual", "manual", [])],
 )
 def test_what_a_profile_no_longer_asks_for_is_given_up_family_by_family(ipv4: str, ipv6: str, left: list[str]) -> None:
     said = told().hear(ra(R1, pio("2001:db8:1::/64"), m=True)).leases4(mac=MAC)
-    question, reply = dhcp6("REQUEST"), dhcp6("REPLY", ia_na(ia_address("2001:db8:1::1")))
+    question, reply = (
+        dhcp6("REQUEST"),
+        dhcp6("REPLY", ia_na(ia_address("2001:db8:1::1")), addresses(23, "2001:db8::53")),
+    )
     said.hear(replace(question, mac=MAC), replace(reply, mac=MAC))
-    assert sorted(one.rule for one in said.state.grants.values()) == ["dhcp4", "dhcp6-address"]
+    assert sorted(one.rule for one in said.state.grants.values()) == ["dhcp4", "dhcp6-address", "dhcp6-info"]
     values = {"connection.interface-name": "e0", "ipv4.method": ipv4, "ipv6.method": ipv6}
     said.hear(SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
-    assert [one.rule for one in said.state.grants.values()] == left
+    assert sorted(one.rule for one in said.state.grants.values()) == left
     last = said.history(I1)[-1]
     assert (last.cause, last.because) == ("closed", said.state.seq)
 

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.dhcp import Dhcp6MessageSeen, DhcpOption, IaPrefix, Relay
+from pvdcore.domains.view import items
 from pvdcore.projections.desired import desired
 from tests.sim.build import (
     DUID,
@@ -76,6 +77,12 @@ def test_an_association_with_crossed_timers_alone_is_ignored(t1: int, t2: int, k
 
 @pytest.mark.covers("rfc:W07")
 def test_valid_zero_ends_an_address_at_once() -> None:
+    (held,) = (
+        one
+        for _, one in items(Story().asks6("REQUEST", ia_na(ia_address(A, 7200, 1200))).state, HOME, ("e0", 1, DUID))
+        if one.kind == "address"
+    )
+    assert (held.lifetime_s, held.preferred_s) == (7200, 1200)
     told = Story().asks6("REQUEST", ia_na(ia_address(A), ia_address(B))).at(100)
     told.asks6("RENEW", ia_na(ia_address(A, 0, 0), ia_address(B)))
     assert told.keys(HOME, "address") == [f"{B}/128"]
@@ -169,6 +176,9 @@ def test_a_release_ends_at_once_whatever_the_answer() -> None:
     assert told.alive() == []
     assert told.history(HOME)[-1].cause == "released"
     assert told.hear(dhcp6("REPLY", ia_na(ia_address(A)), xid=50)).alive() == []
+    late = Story().asks6("REQUEST", ia_na(ia_address(A))).at(1800).hear(dhcp6("RENEW", xid=60))
+    late.hear(dhcp6("RELEASE", ia_na(ia_address(A)), xid=61), dhcp6("REPLY", ia_na(ia_address(A)), xid=60))
+    assert late.alive() == [], "what was asked before is done with"
 
 
 @pytest.mark.covers("rfc:W23")

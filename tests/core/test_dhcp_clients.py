@@ -308,6 +308,8 @@ def test_a_reconfigure_counts_for_who_agreed_and_gives_up_nothing() -> None:
     again = dhcp6("RECONFIGURE", number(19, 6), authentication(), server="00030001020000000001")
     assert of(told.hear(again)).reconfiguring == 5
     assert of(told.hear(dhcp6("RENEW", flag(20), xid=2))).reconfiguring == 0
+    informed = Story().hear(dhcp6(INFORM, flag(20), xid=1), dhcp6("REPLY", DNS6, xid=1)).hear(reconfigure)
+    assert of(informed).reconfiguring == 5
     for question, message in ((dhcp6("REQUEST"), reconfigure), (dhcp6("REQUEST", flag(20)), bare)):
         refused = Story().hear(question, dhcp6("REPLY", ia_na(ia_address(A)))).hear(message)
         assert of(refused).reconfiguring == 0 and "dhcp6-reconfigure-refused" in refused.findings()

@@ -326,6 +326,12 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
     assert code not in does_not().findings()
 
 
+def test_a_question_of_another_kind_is_not_the_one_before_repeated() -> None:
+    told = Story().hear(ra(R1, o=True), dhcp6("SOLICIT", xid=7)).at(30).hear(dhcp6("INFORMATION-REQUEST", xid=7))
+    assert "dhcp6-unanswered" not in told.at(31).hear(dhcp6("INFORMATION-REQUEST", xid=7)).findings()
+    assert "dhcp6-unanswered" in told.at(35).hear(dhcp6("INFORMATION-REQUEST", xid=7)).findings()
+
+
 def test_the_rows_here_are_those_of_the_catalogue() -> None:
     assert set(EARNED) == set(BY_CODE)
 

@@ -282,6 +282,8 @@ def test_containers_count_as_pvds_and_a_link_may_have_one_whatever_others_have()
     told = Story(pvds_per_link_max=1).hear(ra(R1, container(A_UUID, mtu(1400)), container(B_UUID, mtu(1400))))
     assert told.alive() == [I1, f"uuid:{A_UUID}"] and "too-many-pvds" in told.findings()
     assert told.hear(ra(R2, container(A_UUID, mtu(1400)))).alive() == [I1, I2, f"uuid:{A_UUID}"]
+    behind = ra(R1, container(B_UUID, mtu(1400)), container(A_UUID, dns("2001:db8::53")))
+    assert told.hear(behind).keys(f"uuid:{A_UUID}", "dns") == ["2001:db8::53"], "what is refused hides nothing"
     full = Story(pvds_max=2).hear(ra(R1, container(A_UUID, mtu(1400))), ra(R1, pvd("x.example."), link="e1"))
     assert Y not in full.hear(ra(R1, pvd("y.example."), link="e1")).alive()
     first = Story(pvds_max=1).hear(ra(R1, pvd("x.example.")), ra(R1, pvd("y.example."), link="e1"))
