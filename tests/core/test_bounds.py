@@ -56,6 +56,10 @@ def test_the_bound_is_the_instances_and_not_each_routers() -> None:
     assert "too-many-items" in told.findings()
     other = Story(prefixes_max=2).hear(ra(R1, pvd("x.example.", pio(P), pio(Q))), ra(R1, pio("2001:db8:3::/64")))
     assert "too-many-items" not in other.findings(), "another PvD has its own bound"
+    kinds = Story(rdnss_max=2).hear(
+        ra(R2, pvd("x.example.", pio(P), pio(Q))), ra(R1, pvd("x.example.", dns("::a", "::b")))
+    )
+    assert "too-many-items" not in kinds.findings(), "and so has another kind"
 
 
 @pytest.mark.covers("rfc:D04", "feat:R3")

@@ -326,6 +326,12 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
     assert code not in does_not().findings()
 
 
+def test_of_two_pvds_the_prefix_is_named_that_both_announce() -> None:
+    told = Story().hear(ra(R2, pvd("x.example.", pio(Q), pio(P))), ra(R1, pio(P)))
+    text = told.findings()["prefix-in-two-pvds"].text
+    assert P in text and Q not in text
+
+
 def test_a_question_of_another_kind_is_not_the_one_before_repeated() -> None:
     told = Story().hear(ra(R1, o=True), dhcp6("SOLICIT", xid=7)).at(30).hear(dhcp6("INFORMATION-REQUEST", xid=7))
     assert "dhcp6-unanswered" not in told.at(31).hear(dhcp6("INFORMATION-REQUEST", xid=7)).findings()

@@ -178,6 +178,8 @@ def test_an_na_that_says_less_ends_nothing(heard: object) -> None:
     told.at(5).hear(heard)  # type: ignore[arg-type]
     assert told.keys(I1, "router") == [R1]
     assert len(told.history()) == 1
+    told = Story().hear(ra(R1, mac=M1), ra(R1, hop=64)).hear(heard)  # type: ignore[arg-type]
+    assert told.keys(I1, "router") == [R1], "an RA that does not say whose it is takes nothing back"
 
 
 def test_one_thing_that_changes_alone_makes_a_version() -> None:

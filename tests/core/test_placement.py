@@ -79,6 +79,17 @@ def test_of_several_owners_the_one_with_the_oldest_router_has_it() -> None:
     told = Story().hear(ra(R2)).at(1).hear(ra(R1)).leases4()
     assert told.owners("dhcp4") == [I1, I2]
     assert placed(told) == [I2]
+    assert placed(Story().hear(ra(R2)).at(1).hear(ra(R1), ra(R2, hop=64)).leases4()) == [I2]  # whatever it says since
+
+
+@pytest.mark.covers("rfc:P53")
+def test_when_its_holder_withdraws_all_it_said_a_lease_goes_to_an_owner() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", legacy=True)), ra(R2)).leases4()
+    assert told.owners("dhcp4") == [X]
+    told.at(5).hear(ra(R1, pvd("x.example.", legacy=True), life=0))
+    assert (told.owners("dhcp4"), placed(told)) == ([I2], [I2])
+    last = [one for one in told.history(I2) if one.host][-1]
+    assert (last.cause, last.because) == ("moved", told.state.seq)
 
 
 @pytest.mark.covers("rfc:P49")

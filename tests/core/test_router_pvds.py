@@ -185,6 +185,9 @@ def test_a_nested_option_set_aside_costs_only_itself() -> None:
 
 @pytest.mark.covers("rfc:P26")
 def test_without_h_sequence_and_delay_mean_nothing() -> None:
+    kept = Story().hear(ra(R1), ra(R1, pvd("x.example.", seq=1))).at(1).hear(ra(R1, pvd("x.example.", seq=2)))
+    assert (kept.pvd(X).sequence, len(kept.history(X))) == (2, 1), "noted all the same"
+    assert (kept.pvd(I1).sequence, kept.pvd(I1).delay) == (None, 0)
     told = Story().hear(ra(R1, pvd("x.example.", pio(P), seq=1)))
     told.at(10).hear(ra(R1, pvd("x.example.", pio(P), seq=2, delay=15)))
     assert len(told.history(X)) == 1
@@ -229,8 +232,12 @@ def test_an_ra_with_nothing_that_ends_lives_for_the_soft_lifetime() -> None:
 
 @pytest.mark.covers("rfc:A11")
 def test_what_talks_and_says_nothing_that_ends_goes_on_as_long_as_it_is_said() -> None:
-    for said in (ra(R1, life=0, m=True), ra(R1, life=0, o=True), ra(R1, pvd("x.example.", mtu(1400)), life=0)):
-        told = Story().hear(said).at(1000).hear(said).at(2000)
+    for said, again in (
+        (ra(R1, life=0, m=True), ra(R1, life=0, m=True, hop=64)),
+        (ra(R1, life=0, o=True), ra(R1, life=0, o=True, hop=64)),
+        (ra(R1, pvd("x.example.", mtu(1400)), life=0), ra(R1, pvd("x.example.", mtu(1300)), life=0)),
+    ):
+        told = Story().hear(said).at(1000).hear(again).at(2000)
         assert len(told.alive()) == 1 and told.at(2800).alive() == []
     assert Story().hear(ra(R1, life=0)).alive() == []
     assert Story().hear(ra(R1, pvd("x.example.", pio(P, 0, 0)), life=0)).alive() == [], "to withdraw is not to talk"
