@@ -329,6 +329,18 @@ def test_the_newest_value_counts_in_each_pvd_that_a_repeated_ra_speaks_of() -> N
         assert told.history(f"uuid:{uuid}")[-1].changed == ((("mtu", "mtu", (1300,)), ("mtu", "mtu", (1400,))),)
 
 
+@pytest.mark.covers("rfc:N14", "rfc:F07")
+def test_in_what_order_stands_what_several_messages_said() -> None:
+    a, b, c = "2001:db8::a", "2001:db8::b", "2001:db8::c"
+    told = Story().hear(ra(R1, pvd("x.example.", dns(a, b)))).at(1).hear(ra(R2, pvd("x.example.", dns(b, a))))
+    assert told.keys(X, "dns") == [a, b], "where the first to say them put them"
+    assert told.at(2).hear(ra(R2, pvd("x.example.", dns(c)))).keys(X, "dns") == [c, a, b], "what is new comes first"
+    nat = Story().hear(ra(R1, pref64("2001:db8:b::/96"))).at(1).hear(ra(R1, pref64("2001:db8:a::/96")))
+    assert nat.keys(I1, "pref64") == ["2001:db8:b::/96", "2001:db8:a::/96"], "as received"
+    same = Story().hear(ra(R2, pvd("x.example.", mtu(1300))), ra(R1, pvd("x.example.", mtu(1400))))
+    assert same.holdings(X, "mtu") == {"mtu": (1400,)}, "at one instant the lower address counts"
+
+
 @pytest.mark.covers("rfc:P21")
 def test_a_pvd_that_the_operator_does_not_use_is_tracked_and_written_nowhere() -> None:
     said = (
