@@ -9,8 +9,8 @@ difference.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from immutables import Map
@@ -21,7 +21,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
+from pvdcore.routers.words import Leeway, Plan, Speaker, Unread, Words, retold
 from pvdcore.state import (
     Cell,
     Connection,
@@ -40,6 +40,7 @@ from pvdcore.state import (
 )
 
 GrantKey = tuple[LinkId, HostId, str, str]
+LATER_MAX: Final = 8192  # refreshes that wait in the order in which they came: each of a hundred links' eighty routers
 
 
 def _pvd(origin: Origin) -> PvdId:
@@ -63,24 +64,28 @@ Waiting = tuple[Instant, Seq, Words]
 class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     """What routers say, by (link, router). before: as it was at the beginning of the step.
 
-    waiting: refreshes not yet written into the origins: the instant, the record and the words. former: before them,
-    the latest words of each other plan that the router followed meanwhile. Each reading of an entry writes it.
+    Refreshes wait until somebody reads an entry, which writes those of its router: first in the order in which they
+    came (`later`), then sorted, as the instant, the record and the words: of each router the last (`waiting`), and what
+    it said before, the latest of each other plan that it followed meanwhile (`former`).
     """
 
-    __slots__ = ("_now", "before", "former", "waiting")
+    __slots__ = ("_ats", "_former", "_now", "_said", "_seqs", "_waiting", "before")
 
     def __init__(self, origins: Map[Speaker, tuple[Origin, ...]]) -> None:
         self._now = self.before = origins
-        self.waiting: dict[Speaker, Waiting] = {}
-        self.former: dict[Speaker, tuple[Waiting, ...]] = {}
+        self._said: list[Words | Unread] = []
+        self._ats: list[Instant] = []
+        self._seqs: list[Seq] = []
+        self._waiting: dict[Speaker, Waiting] = {}
+        self._former: dict[Speaker, tuple[Waiting, ...]] = {}
 
     def get(self, key: Speaker, default: Any = ()) -> Any:
-        if key in self.waiting:
+        if key in self.waiting():
             self._write(key)
         return self._now.get(key, default)
 
     def __getitem__(self, key: Speaker) -> tuple[Origin, ...]:
-        if key in self.waiting:
+        if key in self.waiting():
             self._write(key)
         return self._now[key]
 
@@ -105,36 +110,57 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         """A router says nothing any more."""
         self._now = self._now.delete(key)
 
-    def turn(self, key: Speaker, last: Waiting, words: Words) -> None:
-        """A router goes on from the words that wait to others, of another plan."""
-        said = (last[2].plan, words.plan)
-        others = [one for one in self.former.get(key, ()) if not any(one[2].plan is again for again in said)]
-        self.former[key] = (*others, last)
+    def later(self, said: Sequence[Words | Unread], ats: Sequence[Instant], first: Seq) -> None:
+        """Refreshes, one a record from `first` on, beside records that are nothing of the kind."""
+        self._said += said
+        self._ats += ats
+        self._seqs += range(first, first + len(said))
+        if len(self._said) > LATER_MAX:
+            self.waiting()
+
+    def waiting(self) -> dict[Speaker, Waiting]:
+        """The last refresh of each router that has some; nobody but the fold puts in others."""
+        said, waiting = self._said, self._waiting
+        if said:
+            ats, seqs = self._ats, self._seqs
+            for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
+                if type(words) is Words:
+                    key, plan = words.speaker, words.plan
+                    last = waiting.get(key)
+                    if last is not None and last[2].plan is not plan:
+                        both = (last[2].plan, plan)
+                        others = [one for one in self._former.get(key, ()) if not any(one[2].plan is it for it in both)]
+                        self._former[key] = (*others, last)
+                    waiting[key] = (ats[place], seqs[place], words)
+            for gathered in (said, ats, seqs):
+                gathered.clear()
+        return waiting
 
     def _write(self, key: Speaker) -> None:
-        again = self._again(key, self.waiting.pop(key))
+        again = self._again(key, self._waiting.pop(key))
         unchanged = self.before is self._now  # a refresh belongs to an earlier step
         self._now = self._now.set(key, again)
         self.before = self._now if unchanged else self.before.set(key, again)
 
     def _again(self, key: Speaker, last: Waiting) -> tuple[Origin, ...]:
         origins = self._now[key]
-        if self.former:
-            for one in self.former.pop(key, ()):
+        if self._former:
+            for one in self._former.pop(key, ()):
                 origins = _refreshed(origins, one)
         return _refreshed(origins, last)
 
     def all(self) -> Map[Speaker, tuple[Origin, ...]]:
         """Everything, for a State."""
-        if self.waiting and self.before is not self._now:
-            for key in list(self.waiting):
+        waiting = self.waiting()
+        if waiting and self.before is not self._now:
+            for key in list(waiting):
                 self._write(key)
-        elif self.waiting:
+        elif waiting:
             with self._now.mutate() as origins:
-                for key, refresh in self.waiting.items():
+                for key, refresh in waiting.items():
                     origins[key] = self._again(key, refresh)
                 self._now = self.before = origins.finish()
-            self.waiting.clear()
+            waiting.clear()
         return self._now
 
 

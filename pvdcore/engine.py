@@ -5,6 +5,7 @@ State. Live daemon, replay and audit differ in who calls this and with what; not
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
@@ -31,6 +32,8 @@ SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take a
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
+
+_SEQ: Final = attrgetter("seq")
 
 
 class Engine:
@@ -129,18 +132,11 @@ class Engine:
         if not said:
             return
         draft, seq = self._fold.draft, self._seq
-        self.journal.again([one.seq for one in said], ats, packets)
+        self.journal.again(list(map(_SEQ, said)), ats, packets)
         self._seq = draft.seq = seq + len(said)
         draft.at = ats[-1]
         draft.changes = []
-        waiting, turn = draft.speakers.waiting, draft.speakers.turn
-        for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
-            if type(words) is Words:
-                speaker = words.speaker
-                last = waiting.get(speaker)
-                if last is not None and last[2].plan is not words.plan:
-                    turn(speaker, last, words)
-                waiting[speaker] = (ats[place], seq + 1 + place, words)
+        draft.speakers.later(said, ats, seq + 1)
         if self._unread:
             self._renewals.fold(draft)
             self._worked(self._unread, self._unread_rows)

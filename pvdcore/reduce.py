@@ -136,7 +136,7 @@ class Fold:
         """Fold many records. Of routers that only repeat their last words the newest refresh waits, as in the engine
         (`Engine.again`), until somebody looks."""
         draft = self.draft
-        waiting = draft.speakers.waiting
+        waiting = draft.speakers.waiting()
         for seq, at, event, captured_at in steps:
             if type(event) is RouterAdvertised:
                 speaker = (event.link, event.router)

@@ -34,7 +34,7 @@ from pvdcore.reduce import AHEAD_MAX
 from pvdcore.routers.revised import SHAPES_MAX
 from pvdcore.routers.words import Slack, Unread
 from pvdcore.state import State
-from replay.files.ahead import Ahead, Entry, Fresh, Known
+from replay.files.ahead import Ahead, Entry, Fresh, Known, Turned
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
@@ -136,7 +136,7 @@ class _Memory:
         self.source = capture.path.rsplit("/", 1)[-1]
         self.frames = 0
         self.rejected = 0
-        self.ahead = Ahead((engine.standing, engine.plans), self._fresh)
+        self.ahead = Ahead((engine.standing, engine.plans), self._ways)
         self._engine, self._keep, self._write = engine, keep, write
         self.outlines: Outlines = {}
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
@@ -146,7 +146,8 @@ class _Memory:
         """The record that the next packet will be that is gathered."""
         return self._engine.seq + len(self.ahead.ats) + 1
 
-    def _fresh(self, link: LinkId, linktype: int, known: Known) -> Fresh:
+    def _ways(self, link: LinkId, linktype: int, known: Known) -> tuple[Fresh, Turned]:
+        """What is done with a frame that is watched: see replay/files/ahead.py."""
         engine, keep, write, source = self._engine, self._keep, self._write, self.source
         read = partial(_read, link, linktype)
 
@@ -159,9 +160,19 @@ class _Memory:
                 write(seq, event, Frame(0, link, linktype, data), source)
             return ahead.remember(known, data, engine.recount(slack, seq, data, read, event))
 
-        ahead = self.ahead
+        def turned(data: bytes, at: Instant) -> Entry | None:
+            for slack, outline in self.outlines.get((link, linktype, data[:ICMPV6_AT]), ()):
+                lifetime_s = soonest(outline, data)
+                if lifetime_s:
+                    if (ahead.said and engine.turns(slack)) or not engine.allows(slack, lifetime_s, at):
+                        return None
+                    if write is None:
+                        ahead.watch(link, linktype, slack, outline)
+                    return fresh(slack, data)
+            return None
 
-        return fresh
+        ahead = self.ahead
+        return fresh, turned
 
 
 class _Driver:
@@ -269,20 +280,18 @@ class _Driver:
         found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
         if found is None:
             return False
-        said = next(((*one, lifetime_s) for one in found if (lifetime_s := soonest(one[1], data))), None)
+        slack = next((slack for slack, outline in found if soonest(outline, data)), None)
         weight = self.engine.weight(len(data)) if self.write is not None else 1
-        if said is None or not self._room(memory, at, weight):
+        if slack is None or not self._room(memory, at, weight):
             return False
-        slack, outline, lifetime_s = said
         if self.engine.turns(slack):
             self._again(memory)
-        if not self.engine.allows(slack, lifetime_s, at):
-            return False
         ahead = memory.ahead
+        words = ahead.turned(link, linktype, data, at)
+        if words is None:
+            return False
         ahead.hope()
-        if self.write is None:
-            ahead.watch(link, linktype, slack, outline)
-        ahead.gather(ahead.fresh(link, linktype, slack, data), at, number, weight)
+        ahead.gather(words, at, number, weight)
         return True
 
     def _renew(self, memory: _Memory, packet: Packet) -> bool:

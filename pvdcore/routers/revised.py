@@ -251,8 +251,9 @@ def in_turn(draft: Draft, slack: Slack, at: Instant) -> bool:
     if present is None or present.carried is None or not slack.turns:
         return False
     (origin,) = draft.speakers.unrefreshed(slack.speaker)
-    waiting = draft.speakers.waiting.get(slack.speaker)
-    heard_at = origin.heard_at if waiting is None else waiting[0]
+    heard_at = origin.heard_at
+    if explicit(draft, slack.speaker) and (last := draft.speakers.waiting().get(slack.speaker)) is not None:
+        heard_at = last[0]
     return _in_turn(origin, present.carried, slack.plan, at - heard_at)
 
 

@@ -31,7 +31,10 @@ Outlines = dict[bytes, Watched]
 Fresh = Callable[[Slack, bytes], Entry]
 """A frame says what the slack lets it say: the words, which stand from now on."""
 
-Tables = list[tuple[Known, int, int, Outlines, Fresh] | None]
+Turned = Callable[[bytes, Instant], Entry | None]
+"""A frame of a router that is watched, but says something else: the words, if nobody has to read them either."""
+
+Tables = list[tuple[Known, int, int, Outlines, Fresh, Turned] | None]
 """By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, what is watched, and what
 to do with that. `None`: nothing."""
 
@@ -58,11 +61,11 @@ class Ahead:
     """The words that may come again in one capture, and those that have.
 
     said, ats, packets: what was taken. span: which instants, from the first to before the second, and how many packets
-    may be taken (`Engine.quiet`). fresh(link, linktype, known): what is done with what is watched there. hopeful:
+    may be taken (`Engine.quiet`). ways(link, linktype, known): what is done with what is watched there. hopeful:
     whether asking `take` is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
     """
 
-    def __init__(self, standing: Standing, fresh: Callable[[LinkId, int, Known], Fresh]) -> None:
+    def __init__(self, standing: Standing, ways: Callable[[LinkId, int, Known], tuple[Fresh, Turned]]) -> None:
         self.said: list[Words | Unread] = []
         self.ats: list[Instant] = []
         self.packets: list[int] = []
@@ -70,8 +73,8 @@ class Ahead:
         self.hopeful = True
         self._failures = 0
         self._standing = standing
-        self._fresh = fresh
-        self._links: dict[tuple[LinkId, int], tuple[Known, Outlines, Fresh]] = {}
+        self._ways = ways
+        self._links: dict[tuple[LinkId, int], tuple[Known, Outlines, Fresh, Turned]] = {}
         self._count = 0
         self._order, self._head = "<", 0
         self._tables: Tables = []
@@ -83,7 +86,7 @@ class Ahead:
     def remember(self, known: Known, data: bytes, words: Words) -> Entry:
         """A whole frame of a link says these words."""
         if self._count >= WORDS_MAX:
-            for one, _, _ in self._links.values():
+            for one, *_ in self._links.values():
                 one.clear()
             self._count = 0
         self._count += 1
@@ -104,12 +107,13 @@ class Ahead:
 
     def unwatch(self) -> None:
         """Nothing is watched any more."""
-        for _, outlines, _ in self._links.values():
+        for _, outlines, *_ in self._links.values():
             outlines.clear()
 
-    def fresh(self, link: LinkId, linktype: int, slack: Slack, data: bytes) -> Words:
-        """The words of a frame that says what the slack lets it say."""
-        return self._link(link, linktype)[2](slack, data)[0]
+    def turned(self, link: LinkId, linktype: int, data: bytes, at: Instant) -> Words | None:
+        """The words of a frame that nobody has to read."""
+        entry = self._link(link, linktype)[3](data, at)
+        return entry[0] if entry is not None else None
 
     def section(self, order: str, head: int, clocks: Sequence[Clock | None]) -> None:
         """What the next packets look like: byte order, octets of a pcap's record header (0: a pcapng), interfaces."""
@@ -119,8 +123,8 @@ class Ahead:
             if one is None or abs(one.offset) >= NEVER:
                 self._tables.append(None)
                 continue
-            known, outlines, fresh = self._link(one.link, one.linktype)
-            self._tables.append((known, one.unit, one.offset, outlines, fresh))
+            known, outlines, fresh, turned = self._link(one.link, one.linktype)
+            self._tables.append((known, one.unit, one.offset, outlines, fresh, turned))
 
     def take(self, window: bytes, at: int, number: int) -> tuple[int, int]:
         """Take what may be taken: see replay/files/repeats.py."""
@@ -148,9 +152,9 @@ class Ahead:
         """A frame came again."""
         self._failures, self.hopeful = 0, True
 
-    def _link(self, link: LinkId, linktype: int) -> tuple[Known, Outlines, Fresh]:
+    def _link(self, link: LinkId, linktype: int) -> tuple[Known, Outlines, Fresh, Turned]:
         found = self._links.get((link, linktype))
         if found is None:
             known: Known = {}
-            found = self._links[link, linktype] = (known, {}, self._fresh(link, linktype, known))
+            found = self._links[link, linktype] = (known, {}, *self._ways(link, linktype, known))
         return found

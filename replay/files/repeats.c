@@ -10,7 +10,8 @@
 
 enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54 };
 
-/* The places of replay.files.ahead.Watched. */
+/* The places of an interface's entry in replay.files.ahead.Tables, and of Watched there. */
+enum { KNOWN, UNIT, OFFSET, OUTLINES, FRESH, TURNED };
 enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, REST, SUM, PLACES };
 
 static PyObject *name_queued;
@@ -80,14 +81,14 @@ soonest(PyObject *watched, const uint8_t *octets, Py_ssize_t size)
 
 /* The words of a frame that its router's last ones allow, as repeats.py has it; NULL, perhaps with an exception. */
 static PyObject *
-recounted(PyObject *frame, int64_t instant, PyObject *outlines, PyObject *plans, PyObject *fresh)
+recounted(PyObject *frame, int64_t instant, PyObject *table, PyObject *plans)
 {
     Py_ssize_t size = PyBytes_GET_SIZE(frame);
     const uint8_t *octets = (const uint8_t *)PyBytes_AS_STRING(frame);
     PyObject *head = PyBytes_FromStringAndSize((const char *)octets, size < ICMPV6_AT ? size : ICMPV6_AT);
     if (head == NULL)
         return NULL;
-    PyObject *watched = PyDict_GetItemWithError(outlines, head);
+    PyObject *watched = PyDict_GetItemWithError(PyTuple_GET_ITEM(table, OUTLINES), head);
     Py_DECREF(head);
     if (watched == NULL)
         return NULL;
@@ -95,8 +96,14 @@ recounted(PyObject *frame, int64_t instant, PyObject *outlines, PyObject *plans,
     if (plan == NULL || plan != PyTuple_GET_ITEM(watched, PLAN))
         return NULL;
     uint32_t lifetime_s = soonest(watched, octets, size);
-    if (lifetime_s == 0)
-        return NULL;
+    if (lifetime_s == 0) {
+        PyObject *at = PyLong_FromLongLong(instant);
+        PyObject *found = at == NULL ? NULL : PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(table, TURNED), frame, at, NULL);
+        Py_XDECREF(at);
+        if (found == Py_None)
+            Py_CLEAR(found);
+        return found;
+    }
     PyObject *queued = PyObject_GetAttr(PyTuple_GET_ITEM(watched, LEEWAY), name_queued);
     int64_t limit = queued == NULL ? -1 : PyLong_AsLongLong(queued), ends;
     Py_XDECREF(queued);
@@ -106,7 +113,7 @@ recounted(PyObject *frame, int64_t instant, PyObject *outlines, PyObject *plans,
         ends = INT64_MAX;
     if (ends < limit)
         return NULL;
-    return PyObject_CallFunctionObjArgs(fresh, PyTuple_GET_ITEM(watched, SLACK), frame, NULL);
+    return PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(table, FRESH), PyTuple_GET_ITEM(watched, SLACK), frame, NULL);
 }
 
 static int
@@ -159,8 +166,8 @@ take(PyObject *module, PyObject *args)
         PyObject *table = PyList_GET_ITEM(tables, (Py_ssize_t)index);
         if (table == Py_None)
             break;
-        int64_t unit = PyLong_AsLongLong(PyTuple_GET_ITEM(table, 1));
-        int64_t offset = PyLong_AsLongLong(PyTuple_GET_ITEM(table, 2)), instant;
+        int64_t unit = PyLong_AsLongLong(PyTuple_GET_ITEM(table, UNIT));
+        int64_t offset = PyLong_AsLongLong(PyTuple_GET_ITEM(table, OFFSET)), instant;
         if (PyErr_Occurred())
             break;
         if (head)
@@ -172,10 +179,10 @@ take(PyObject *module, PyObject *args)
         PyObject *frame = PyBytes_FromStringAndSize((const char *)here + start, (Py_ssize_t)caplen);
         if (frame == NULL)
             break;
-        PyObject *found = standing_words(PyTuple_GET_ITEM(table, 0), standing, frame);
+        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), standing, frame);
         Py_XINCREF(found);
         if (found == NULL && !PyErr_Occurred())
-            found = recounted(frame, instant, PyTuple_GET_ITEM(table, 3), plans, PyTuple_GET_ITEM(table, 4));
+            found = recounted(frame, instant, table, plans);
         Py_DECREF(frame);
         if (found == NULL)
             break;

@@ -17,7 +17,7 @@ from events.ids import SECOND, Instant
 from pvdcore.routers.words import Plan, Speaker
 
 if TYPE_CHECKING:
-    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Standing, Tables
+    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Standing, Tables, Turned
 
 COMPILED: Final = False
 
@@ -58,14 +58,14 @@ def take(
             break
         if index >= interfaces or (table := tables[index]) is None or word(window, after - 4)[0] != length:
             break
-        known, unit, offset, outlines, fresh = table
+        known, unit, offset, outlines, fresh, turned = table
         instant = (high << 32 | low) * unit + offset
         if not first <= instant < before:
             break
         data = window[at + 28 : at + 28 + caplen]
         found = known.get(data)
         if found is None or stands.get(found[1]) is not found[2]:
-            found = _recounted(data, instant, outlines, plans, fresh)
+            found = _recounted(data, instant, outlines, plans, fresh, turned)
             if found is None:
                 break
         first, last, at = instant, at, after
@@ -94,7 +94,7 @@ def _records(
     if table is None:
         return at, last
     stands, plans = standing
-    known, unit, _, outlines, fresh = table
+    known, unit, _, outlines, fresh, turned = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
         after = at + head + caplen
@@ -106,7 +106,7 @@ def _records(
         data = window[at + head : after]
         found = known.get(data)
         if found is None or stands.get(found[1]) is not found[2]:
-            found = _recounted(data, instant, outlines, plans, fresh)
+            found = _recounted(data, instant, outlines, plans, fresh, turned)
             if found is None:
                 break
         first, last, at = instant, at, after
@@ -119,7 +119,7 @@ def _records(
 
 
 def _recounted(
-    data: bytes, instant: Instant, outlines: Outlines, plans: dict[Speaker, Plan], fresh: Fresh
+    data: bytes, instant: Instant, outlines: Outlines, plans: dict[Speaker, Plan], fresh: Fresh, turned: Turned
 ) -> Entry | None:
     """The words of a frame that its router's last ones allow: its lifetimes are others, and none ends too soon."""
     watched = outlines.get(data[:ICMPV6_AT])
@@ -129,6 +129,6 @@ def _recounted(
     if plans.get(speaker) is not plan:
         return None
     lifetime_s = soonest(outline, data)
-    if not lifetime_s or instant + lifetime_s * SECOND < leeway.queued:
-        return None
-    return fresh(slack, data)
+    if not lifetime_s:
+        return turned(data, instant)
+    return fresh(slack, data) if instant + lifetime_s * SECOND >= leeway.queued else None

@@ -89,8 +89,9 @@ def lived(valid: int, preferred: int) -> bytes:
 
 SAID = router_advertisement(7, 0)
 ALLOWED = [SAID, router_advertisement(7, 3), lived(20, 20), lived(0xFFFFFFFF, 0)]
+IN_TURN = router_advertisement(7, 16)  # another prefix, which the router is known to announce, too
 OTHERS = {
-    "another prefix": router_advertisement(7, 16),
+    "yet another prefix": router_advertisement(7, 32),
     "another router": router_advertisement(8, 0),
     "another hop limit": SAID[:58] + b"\7" + SAID[59:],
     "a checksum that is wrong": SAID[:56] + b"\7" + SAID[57:],
@@ -112,16 +113,20 @@ def tables() -> ahead.Tables:
     free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
     outline = lifetimes.outline(ETHERNET, SAID, event.options_at, free)
     assert outline is not None
-    made = ahead.Ahead((STANDING, PLANS), lambda *_: fresh)
+    made = ahead.Ahead((STANDING, PLANS), lambda *_: (fresh, turned))
     for link, plan in (("e0", PLANS[ROUTER]), ("e2", Plan((), Leeway(0)))):
         made.watch(link, ETHERNET, Slack(ROUTER, plan, Host(), (), False), outline)
     watched, before = made._link("e0", ETHERNET)[1], made._link("e2", ETHERNET)[1]
-    return [(known, 1, 0, watched, fresh), None, (known, 1000, 5, before, fresh)]  # type: ignore[list-item]
+    return [(known, 1, 0, watched, fresh, turned), None, (known, 1000, 5, before, fresh, turned)]  # type: ignore[list-item]
 
 
 def fresh(slack: Slack, data: bytes) -> ahead.Entry:
     assert slack.speaker == ROUTER
     return (data, ROUTER, data)  # type: ignore[return-value]
+
+
+def turned(data: bytes, at: int) -> ahead.Entry | None:
+    return (data, ROUTER, at) if data == IN_TURN else None  # type: ignore[return-value]
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -196,9 +201,9 @@ def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
 def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> None:
     span = (1, NEVER, 99)
     for twin in (repeats, in_c):
-        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(ALLOWED, 1))
+        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate([*ALLOWED, IN_TURN], 1))
         (after, _), gathered = asked(twin, window, 0, "<", 0, span)
-        assert (after, gathered) == (len(window), (ALLOWED, [1, 2, 3, 4], [8, 9, 10, 11]))
+        assert (after, gathered) == (len(window), ([*ALLOWED, IN_TURN], [1, 2, 3, 4, 5], [8, 9, 10, 11, 12]))
         for what, frame in OTHERS.items():
             assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span) == ((0, -1), ([], [], [])), what
         assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span) == ((0, -1), ([], [], []))  # its plan fell
@@ -221,7 +226,7 @@ def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: Module
     at, made = 0, bytearray()
     for _ in range(draw.randrange(6)):
         at += draw.randrange(200)
-        frame = draw.choice((*FRAMES, *FRAMES, *ALLOWED, *OTHERS.values()))
+        frame = draw.choice((*FRAMES, *FRAMES, *ALLOWED, IN_TURN, *OTHERS.values()))
         made += record(order, head, frame, at) if head else block(order, frame, draw.choice((0, 0, 0, 1, 2, 3)), at)
     for _ in range(draw.choice((0, 0, 1, 3))):
         if made:
