@@ -470,6 +470,8 @@ def test_what_a_message_must_have_and_where_it_lacks() -> None:
     assert malformed(relay(12, o6(9, relay(13, o6(9, v6(1)))))) == ("dhcp6-relay-direction", 38)
     assert malformed(relay(13, o6(9, relay(13, o6(9, relay(12, o6(9, v6(1)))))))) == ("dhcp6-relay-direction", 76)
     assert malformed(b"") == ("dhcp6-too-short", 0)
+    with pytest.raises(Malformed):  # and nothing need stand behind it
+        dhcp6.decode(b"\0", 1, 1, link="eth0", source="fe80::1", destination="fe80::2", mac="", notes=())
     assert malformed(relay(12, o6(9, b"\7\0\0"))) == ("dhcp6-too-short", 41)
 
 
