@@ -146,7 +146,7 @@ def test_the_name_of_a_client_is_whole_or_partial() -> None:
     assert (said(b""), said(name("a.b")), said(b"\x01a\x01b"), said(b"\0")) == ("", "a.b.", "a.b", ".")
     assert len(said(longest)) == len(longest) - 1
     assert fault(longest + b"\x01c") == "name-too-long"
-    assert fault(b"\x05ab") == "name-unterminated"
+    assert fault(b"\x05ab") == fault(b"\x03ab") == "name-unterminated"
     assert fault(b"\x40") == "name-label"
     assert fault(b"\x01a\x80") == "name-label"
     assert fault(name("a") + b"b") == "name-trailing"

@@ -269,8 +269,6 @@ def names(raw: Raw) -> Parts:
 def partial_name(data: bytes, at: int) -> str:
     """A client's name: whole with the final dot, partial without its zero octet and dot, or "" (RFC 4702 §2.3,
     RFC 4704 §4.2). Raises Unfit."""
-    if at >= len(data):
-        return ""
     try:
         name, after = read_name(data, at, len(data))
     except BadName as bad:
