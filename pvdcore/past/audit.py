@@ -30,6 +30,7 @@ from events.router import (
 )
 from pvdcore.domains.contents import Item, Source, members, merged
 from pvdcore.domains.pvds import difference
+from pvdcore.leases.parameters import name_rules6, parameters4, parameters6
 from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.prefixes import covers, interface, length, network
@@ -49,19 +50,9 @@ ND_CODES = {
     EncryptedDns: 144,
 }
 
-DHCP_CODES: dict[str, tuple[int, ...]] = {
-    "dns": (6, 23),
-    "search": (119, 15, 24),
-    "route": (121, 249, 33, 3),
-    "captive_portal": (114, 103),
-    "mtu": (26,),
-    "ntp": (42, 31, 56),
-    "dns_rule": (146, 74),
-    "encrypted_dns": (162, 144),
-    "lease": (51, 3, 25),
-    "address": (5,),
-    "prefix_delegated": (26,),
-}
+BEFORE = (121, 249, 119)
+"""DHCPv4: of two options that say the same, these count, in this order (RFC 3442, RFC 3397)."""
+LEASE_TIME = 51
 
 
 class OptionSpan(msgspec.Struct, frozen=True):
@@ -382,7 +373,7 @@ def _span(event: AnyEvent, answer: Answer, frame: bytes) -> OptionSpan | None:
     if isinstance(event, RouterAdvertised):
         found = _nd_span(event, answer)
     elif isinstance(event, (Dhcp4MessageSeen, Dhcp6MessageSeen)):
-        found = _dhcp_span(event.options, answer)
+        found = _dhcp_span(event, answer)
     else:
         return None
     if found is None:
@@ -443,23 +434,28 @@ def _says(option: NdOption, answer: Answer) -> bool:
             return False
 
 
-def _dhcp_span(options: tuple[DhcpOption, ...], answer: Answer) -> tuple[int, int, int] | None:
-    flat: list[DhcpOption] = []
-    for option in options:
-        flat.append(option)
-        if isinstance(option, Ia):
-            flat += option.options
+def _dhcp_span(event: Dhcp4MessageSeen | Dhcp6MessageSeen, answer: Answer) -> tuple[int, int, int] | None:
     subject = answer.key.split("/")[0] if answer.kind == "address" else answer.key.removeprefix("dhcp6 ")
-    for option in flat:
-        if isinstance(option, IaAddress) and option.address == subject:
-            return option.code, option.at, option.length
-        if isinstance(option, IaPrefix) and option.prefix == subject:
-            return option.code, option.at, option.length
-    for code in DHCP_CODES.get(answer.kind, ()):
-        for option in options:
-            if option.code == code and not isinstance(option, Ia):
+    for outer in event.options:
+        for option in outer.options if isinstance(outer, Ia) else ():
+            if isinstance(option, IaAddress) and option.address == subject:
                 return option.code, option.at, option.length
-    return None
+            if isinstance(option, IaPrefix) and option.prefix == subject:
+                return option.code, option.at, option.length
+    saying = [option for option in event.options if _gives(event, option, answer)]
+    saying.sort(key=lambda one: BEFORE.index(one.code) if one.code in BEFORE else len(BEFORE))
+    return (saying[0].code, saying[0].at, saying[0].length) if saying else None
+
+
+def _gives(event: Dhcp4MessageSeen | Dhcp6MessageSeen, option: DhcpOption, answer: Answer) -> bool:
+    """Whether an option says it, read by itself."""
+    if isinstance(event, Dhcp4MessageSeen):
+        if answer.kind == "lease":
+            return option.code == LEASE_TIME
+        items = parameters4((option,), None)
+    else:
+        items = (*parameters6((option,)), *name_rules6((option,)))
+    return any((one.kind, one.key) == (answer.kind, answer.key) for one in items)
 
 
 def diff(a: State, b: State) -> list[PvdDiff]:

@@ -179,7 +179,8 @@ def test_what_dhcp_gave_answers_to_its_words() -> None:
     story = Story()
     hears(story, frame4(d.v4(3, d.o4(50, d.ip("192.0.2.10")))), 6)
     rule = d.o4(146, b"\x01" + d.ip("192.0.2.53") + bytes(4) + d.name("corp.example"))
-    more = (d.o4(3, d.ip("192.0.2.1")), d.o4(15, b"a.example"), d.o4(119, d.name("b.example")), rule)
+    search = d.o4(119, d.name("b.example") + d.name("a.example"))
+    more = (d.o4(3, d.ip("192.0.2.1")), d.o4(15, b"a.example"), search, rule)
     basic = (d.o4(54, d.ip("192.0.2.1")), d.o4(51, d.u32(600)), d.o4(1, d.ip("255.255.255.0")))
     frame = hears(story, frame4(d.v4(5, *basic, *more)))
     assert kinds(story, "192.0.2.10") == kinds(story, "192.0.2.10/24") == [("address", "192.0.2.10/24")]
@@ -187,7 +188,8 @@ def test_what_dhcp_gave_answers_to_its_words() -> None:
     assert kinds(story, "192.0.2.1") == kinds(story, "203.0.113.9") == kinds(story, "default")
     assert kinds(story, "192.0.2.0/24") == kinds(story, "2001:db8::1") == []
     assert octets(story.why("default"), frame) == [more[0]]
-    assert octets(story.why("b.example"), frame) == [more[2]]  # RFC 3397: 119 is what is searched, not 15
+    assert octets(story.why("b.example"), frame) == [search]
+    assert octets(story.why("a.example"), frame) == [search]  # RFC 3397: 119 is what is searched, not 15
     assert octets(story.why("dhcp4"), frame) == [basic[1]]
     assert octets(story.why("192.0.2.53 corp.example."), frame) == [rule]
 
@@ -225,13 +227,21 @@ def test_what_dhcpv6_leases_leads_to_the_option_inside_its_association() -> None
     address, prefix = d.iaaddr("2001:db8:a::7"), d.iaprefix("2001:db8:b::", 56)
     asked = (d.o6(1, d.DUID), d.o6(2, d.DUID), d.o6(6, d.u16(23) + d.u16(24)))
     hears(story, frame6(d.v6(3, *asked, d.ia_na(), d.ia_pd())), 6)
-    more = (d.o6(23, d.ip("2001:db8::53")), d.o6(24, d.name("a.example")))
-    frame = hears(story, frame6(d.v6(7, d.IDS, d.ia_na(address), d.ia_pd(prefix), *more)))
+    ntp = d.o6(56, d.u16(1) + d.u16(16) + d.ip("2001:db8::123"))
+    rule = d.o6(74, d.ip("2001:db8::53") + b"\1" + d.name("corp.example"))
+    more = (d.o6(23, d.ip("2001:db8::53")), d.o6(24, d.name("a.example")), ntp, rule)
+    # what has a number that means it in DHCPv4 says nothing of it: a user class, a time zone, one that is ignored
+    hides = (d.o6(15, d.u16(1) + b"a"), d.o6(42, b"Europe/Berlin"), d.o6(6, d.u16(23)))
+    frame = hears(story, frame6(d.v6(7, d.IDS, *hides, d.ia_na(address), d.ia_pd(prefix), *more)))
     assert octets(story.why("2001:db8:a::7"), frame) == [address]
     assert octets(story.why("2001:db8:b::/56"), frame) == [prefix]
     assert octets(story.why("2001:db8:b:0:1::1"), frame) == [prefix]  # by what is around it
     assert octets(story.why("2001:db8::53"), frame) == [more[0]]
     assert octets(story.why("a.example"), frame) == [more[1]]
+    assert octets(story.why("2001:db8::123"), frame) == [ntp]
+    assert octets(story.why("2001:db8::53 corp.example."), frame) == [rule]
+    assert octets(story.why("dhcp6 2001:db8:a::7"), frame) == [address]
+    assert octets(story.why("dhcp6 2001:db8:b::/56"), frame) == [prefix]
 
 
 @pytest.mark.covers("feat:O4")
