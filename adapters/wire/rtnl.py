@@ -144,7 +144,7 @@ class _Reading(NamedTuple):
         """The attributes in at..end. The last one may lack its padding."""
         found: Attributes = {}
         while at < end:
-            length = self.number(at, 2) if at + 4 <= end else 0
+            length = self.number(at, 2)
             if length < 4 or at + length > end:
                 raise Malformed("netlink-attribute", at, f"attribute length {length}, {end - at} octets are there")
             found[self.number(at + 2, 2) & _TYPE_MASK] = (at + 4, at + length)
@@ -165,7 +165,7 @@ class _Reading(NamedTuple):
         if kind not in found:
             return ""
         start, end = found[kind]
-        said = self.data[start:end].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+        said = self.data[start:end].partition(b"\0")[0].decode("utf-8", "backslashreplace")
         return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in said)
 
     def address(self, found: Attributes, kind: int, family: int) -> str | None:
@@ -180,7 +180,9 @@ class _Reading(NamedTuple):
 
     def mac(self, found: Attributes, kind: int) -> str:
         """A MAC of 48 bits; "" for other hardware (a tunnel's is its address) and for zeros (loopback)."""
-        start, end = found.get(kind, (0, 0))
+        if kind not in found:
+            return ""
+        start, end = found[kind]
         octets = self.data[start:end]
         return octets.hex(":") if len(octets) == 6 and any(octets) else ""
 
@@ -189,15 +191,13 @@ def _text_of(octets: bytes) -> str:
     return address4(octets) if len(octets) == 4 else address6(octets)
 
 
-def decode_cooked(
-    data: bytes, *, link: LinkId, names: Mapping[int, LinkId], namespace: int = 0
-) -> tuple[AnyEvent, ...]:
+def decode_cooked(data: bytes, *, link: LinkId, names: Mapping[int, LinkId]) -> tuple[AnyEvent, ...]:
     """A captured LINKTYPE_NETLINK frame; () if its family is not NETLINK_ROUTE. Else as `decode`."""
     if len(data) < COOKED_OCTETS:
         raise Malformed("netlink-header", len(data), "shorter than a cooked netlink header")
-    if data[14] << 8 | data[15] != NETLINK_ROUTE:
+    if int.from_bytes(data[14:16], "big") != NETLINK_ROUTE:
         return ()
-    return decode(data, COOKED_OCTETS, len(data), link=link, names=names, namespace=namespace)
+    return decode(data, COOKED_OCTETS, len(data), link=link, names=names)
 
 
 def decode(
@@ -262,7 +262,7 @@ def _named(reading: _Reading, at: int, end: int) -> _Reading:
     namespace = reading.number(at, 8)
     at += 8
     while at < end:
-        length = reading.number(at, 2) if at + 4 <= end else 0
+        length = reading.number(at, 2)
         kind = reading.number(at + 2, 2)
         if length < 13 or at + length > end or kind not in (1, 2):
             raise Malformed("netlink-attribute", at, f"a name of length {length}, {end - at} octets are there")
@@ -406,7 +406,7 @@ def _next_hops(reading: _Reading, at: int, end: int, family: int) -> list[tuple[
     """rtnexthop: length u16, flags u8, hops u8, ifindex s32 (0: its link is gone), attributes."""
     hops: list[tuple[LinkId, str | None]] = []
     while at < end:
-        length = reading.number(at, 2) if at + 8 <= end else 0
+        length = reading.number(at, 2)
         if length < 8 or at + length > end:
             raise Malformed("netlink-attribute", at, f"next hop length {length}, {end - at} octets are there")
         if len(hops) == NEXT_HOPS_MAX:

@@ -107,7 +107,8 @@ def test_each_rule_of_netlink_is_met() -> None:
 def test_the_cooked_header_of_a_capture() -> None:
     assert translate(captured(COOKED + link())) == (seen(),)
     assert translate(captured(COOKED)) == ()
-    assert translate(captured(COOKED[:14] + b"\0\x10" + link())) == ()  # generic netlink
+    for family in (b"\0\x10", b"\x01\0", b"\0\x01"):  # generic netlink, and others
+        assert translate(captured(COOKED[:14] + family + link())) == ()
     (short,) = translate(captured(COOKED[:15]))
     assert isinstance(short, FrameRejected)
     assert short.rule == "netlink-header"
@@ -129,6 +130,9 @@ def test_a_wish_is_no_sighting() -> None:
     body = link()[16:]
     assert heard(message(16, body, flags=0x605)) == ()
     assert heard(message(16, body, flags=0x600)) == (seen(),)
+    swapped = struct.pack(">BxHiII", 0, 1, 3, 0x11043, 0) + attribute(3, b"eth0\0", order=">")
+    assert heard(message(16, swapped, flags=0x605, order=">")) == ()
+    assert heard(message(16, swapped, flags=0x600, order=">")) == (seen(),)
     assert heard(message(2, bytes(20))) == ()
 
 
@@ -141,7 +145,7 @@ def test_what_bridges_and_caches_say_is_not_about_links_and_tables() -> None:
 
 
 def test_a_name_of_control_characters_is_escaped() -> None:
-    (event,) = heard(link(name=b"a\x1b[2J\xff\0rest"))
+    (event,) = heard(link(name=b"a\x1b[2J\xff\0rest\0"))
     assert isinstance(event, LinkSeen)
     assert event.name == "a\\x1b[2J\\xff"
 
