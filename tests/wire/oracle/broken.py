@@ -74,7 +74,7 @@ FAULTS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "dnr-loopback-accepted": (_DNR, "address.is_loopback or ", ""),
     "dnr-value-cut": (_DNR, "bytes(data[at + 4 : at + 4 + size])", "bytes(data[at + 4 : at + 3 + size])"),
-    "dnr-key-zero-refused": (_DNR, "last = -1", "last = 0"),
+    "dnr-key-zero-refused": (_DNR, "if params and key <= params", "if not key or params and key <= params"),
     "dhcp-addresses-reversed": (
         _FIELDS, "if not bad:\n            return (Addresses(raw.code, tuple(good),",
         "if not bad:\n            return (Addresses(raw.code, tuple(good[::-1]),",
@@ -91,7 +91,7 @@ FAULTS: Final[dict[str, tuple[str, str, str]]] = {
         "parts.append(raw.ignored(bad.reason, data[at:stop]))\n            break",
     ),
     "dhcp6-iaaddr-swapped": (
-        _DHCP6, "(data[:16]), preferred, valid, raw.at", "(data[:16]), valid, preferred, raw.at",
+        _DHCP6, "(octets), preferred, valid, raw.at", "(octets), valid, preferred, raw.at",
     ),
     "dhcp6-timers-swapped": (_DHCP6, "lifetime(t1), lifetime(t2)", "lifetime(t2), lifetime(t1)"),
     "dhcp6-host-bits-kept": (_DHCP6, "[9:25], \"big\") >> (128 - width) << (128 - width)", "[9:25], \"big\")"),
