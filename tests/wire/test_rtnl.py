@@ -281,6 +281,7 @@ def test_the_order_of_octets_is_that_in_which_the_length_makes_sense() -> None:
     assert byte_order(message(4, order=">"), 0, 15) == "little"
     assert byte_order(message(4, length=15, order=">"), 0, 16) == "little"
     assert byte_order(message(4), 0, 16) == "little"
+    assert byte_order(b"\xff" + message(4, length=17, order=">"), 1, 17) == "little"
     assert {kind: fixed_octets(kind) for kind in (16, 20, 24, 28, 32, 52, 68, 9999)} == {
         16: 16, 20: 8, 24: 12, 28: 12, 32: 12, 52: 12, 68: 16, 9999: None,
     }  # fmt: skip
@@ -470,6 +471,9 @@ def test_names_go_with_the_messages_they_name() -> None:
         ("tun0\\x1b", "netns:7:9:2"),
     ]
     assert translate(captured(cooked(data))) == events
+    data = naming(7, {9: (2, "tun0")}) + told[3]  # nothing behind the name, not even padding
+    (event,) = decode(data, 0, len(data), link=LINK, names={})
+    assert getattr(event, "link", "") == "tun0"
     assert cooked(b"abc") == struct.pack("!HH10xH", 0, 824, 0) + b"abc"
     assert naming(7, {}) == struct.pack(order + "IHHIIQ", 24, 0x7064, 0, 0, 0, 7)
 
