@@ -342,7 +342,12 @@ def test_all_that_a_route_says() -> None:
         assert one_of(message(24, b"".join(octets))).kind == kind
     assert heard(route(flags=0x10200)) == ()
     assert len(heard(route(flags=0xFDFF))) == 1
+    for flags, told in ((0x200, 0), (0x2, 1)):  # in the other order, too
+        head = struct.pack(">BBBBBBBBI", 10, 0, 0, 0, 254, 9, 0, 1, flags)
+        assert len(heard(message(24, head + attribute(5, via, order=">"), order=">"))) == told
     assert malformed(route(width=129)) == ("netlink-prefix-length", 17)
+    assert malformed(route(family=2, width=33)) == ("netlink-prefix-length", 17)
+    assert one_of(route(family=2, width=32)).destination == "0.0.0.0/32"
     assert malformed(route(attribute(4, b"\1\2"))) == ("netlink-value", 32)
     assert malformed(route(attribute(1, bytes(4)))) == ("netlink-value", 32)
 
@@ -486,6 +491,13 @@ def test_a_link_that_moved_is_named_as_it_is_called_there() -> None:
         assert [one.to for one in heard(naming(7, {}, {(3, 8): "x:y"}) + moved) if isinstance(one, LinkGone)] == [""]
     assert one_of(moved).to == ""
     assert malformed(link(kind=17, more=attribute(45, b"\0"))) == ("netlink-value", 48)
+
+
+def test_only_of_a_link_that_moved_is_it_told_where_it_is() -> None:
+    moved = attribute(45, hostile_netlink.u32(0)) + attribute(49, hostile_netlink.u32(0))
+    for more, reason, to in ((moved, "moved", "other:eth0"), (b"", "deleted", "")):
+        data = naming(7, {}, {(0, 0): "other:eth0"}) + link(kind=17, more=more)
+        assert heard(data) == (LinkGone(link="nl%3", reason=reason, to=to),)
 
 
 def test_names_that_are_none() -> None:
