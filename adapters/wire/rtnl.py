@@ -422,7 +422,7 @@ def _via(reading: _Reading, found: Attributes, family: int) -> str | None:
     if 18 not in found:
         return reading.address(found, 5, family)
     start, end = found[18]
-    octets = {_AF_INET: 4, _AF_INET6: 16}.get(reading.number(start, 2)) if end - start > 2 else None
+    octets = {_AF_INET: 4, _AF_INET6: 16}.get(reading.number(start, 2))
     if octets is None or end - start != 2 + octets:
         raise Malformed("netlink-value", start, f"a router in {end - start} octets")
     return _text_of(reading.data[start + 2 : end])

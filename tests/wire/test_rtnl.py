@@ -353,7 +353,7 @@ def test_all_that_a_route_says() -> None:
 
 
 def test_the_next_hops_of_a_route() -> None:
-    bare = struct.pack("<HBBi", 8, 0, 0, 0x0102)  # without a router
+    bare = struct.pack("<HBBi", 8, 4, 9, 0x0102)  # without a router; flags and weight say nothing of where it leads
     gone = struct.pack("<HBBi", 8, 0, 0, 0)  # its link is no more
     hops = bare + gone + hostile_netlink.hop(4, "fe80::2") + bare
     said = heard(route(attribute(9, hops)))
