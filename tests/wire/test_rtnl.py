@@ -423,6 +423,7 @@ def test_all_that_a_prefix_message_says() -> None:
     assert one_of(whole) == PrefixSeen(
         link="nl%258", prefix="2001:db8:0:1::/64", valid_s=0x05060708, preferred_s=0x01020304, autonomous=True
     )
+    assert heard(whole + link()) == (one_of(whole), seen())
     assert one_of(hostile_netlink.prefix(attribute(1, octets), width=128, flags=1)).on_link is True
     assert malformed(hostile_netlink.prefix(attribute(1, octets), attribute(2, bytes(7)))) == ("netlink-value", 52)
     assert malformed(hostile_netlink.prefix(attribute(1, octets + b"\0"))) == ("netlink-value", 32)
