@@ -547,12 +547,12 @@ class Known:
     def has(self, mutant: Mutant) -> bool:
         gone, come = mutant.difference
         line = come or f"without {gone}"
+        found = False
         for entry in self.entries:
             where = entry[:2] == (mutant.module, mutant.function) or entry[:2] == ("everywhere", "…")
             if where and self._says(entry[2], line):
-                self.entries[entry] = True
-                return True
-        return False
+                found = self.entries[entry] = True
+        return found
 
     def _says(self, entry: str, line: str) -> bool:
         """Whether an entry is about a line; … in it stands for anything."""

@@ -107,7 +107,7 @@ def release(draft: Draft, name: LinkId) -> None:
     profile = places.managing(draft, name)
     for key in draft.link(name).grants:
         grant = draft.grants[(name, *key)]
-        if grant.rule == "static" or places.whose(draft, name, grant.mac) is None:
+        if places.whose(draft, name, grant.mac) is None:
             continue
         if profile is None or not (asks4 if grant.rule == "dhcp4" else asks6)(profile):
             draft.drop_grant(grant, "closed", draft.seq)

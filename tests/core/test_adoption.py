@@ -177,6 +177,19 @@ def test_a_place_outlives_its_routers_word_while_its_lease_lasts() -> None:
     assert asks(said, I1) == ClientRun(PLACE, PLACE, True), "and it is kept alive"
 
 
+def test_what_was_placed_lingers_until_nobody_is_inside_and_may_come_back() -> None:
+    said = Story(projection="netns").hear(E0, ra(R1, life=60))
+    applied(said, I1)
+    (left,) = said.at(61).instances(I1)
+    assert left.phase == "lingering" and left.placement is not None
+    assert (left.placement.ended_at, left.placement.users, left.placement.failed) == (said.state.now - SECOND, (), ())
+    last = said.history(I1)[-1]
+    assert (last.phase_before, last.phase, last.version) == ("placed", "lingering", 2)
+    assert [one.version for one in said.history(I1)] == [1, 0, 2], "to be placed makes no version"
+    (back,) = said.hear(ra(R1)).instances(I1)
+    assert back.placement is not None and back.placement.ended_at == 0 and back.since == left.since
+
+
 def test_when_its_pvd_ends_the_place_is_the_connections_again_and_nobody_inside_is_disturbed() -> None:
     said = applied(told().leases4(life=60, mac=MAC), FALLBACK)
     said.at(61)

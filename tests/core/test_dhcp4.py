@@ -1,6 +1,7 @@
 """DHCPv4 as an observer folds it: RFC 2131, 2132, 3442, 4039."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.dhcp import Dhcp4MessageSeen
 from tests.sim.build import (
@@ -101,6 +102,7 @@ def test_a_renewal_replaces_all_options() -> None:
         ((), (1800, 3150)),
         ((1000,), (1000, 3150)),
         ((1000, 2000), (1000, 2000)),
+        ((1000, 3600), (1800, 3150)),
         ((2000, 2000), (1800, 3150)),
         ((3000, 2000), (1800, 3150)),
     ],
@@ -109,6 +111,11 @@ def test_timers_are_the_servers_if_they_are_in_order(given: tuple[int, ...], tim
     options = [number(58 + at, value) for at, value in enumerate(given)]
     told = Story().hear(asked(), lease4("192.0.2.10", *options))
     assert told.holdings(HOME, "lease")["dhcp4"][2:] == timers
+    odd = Story().hear(asked(), lease4(life=3601)).holdings(HOME, "lease")["dhcp4"][2:]
+    assert (odd, [type(one) for one in odd]) == ((1800, 3150), [int, int])
+    crossed = Story().hear(asked(), lease4("192.0.2.10", number(58, 9), number(59, 8), life=3601))
+    assert crossed.holdings(HOME, "lease")["dhcp4"][2:] == odd
+    assert [type(one) for one in crossed.holdings(HOME, "lease")["dhcp4"][2:]] == [int, int]
 
 
 @pytest.mark.covers("rfc:V06")
@@ -253,3 +260,6 @@ def test_what_passes_between_relay_and_server_makes_no_pvd() -> None:
         asked(giaddr="192.0.2.254"), dhcp4("ACK", number(51, 60), yiaddr="192.0.2.10", giaddr="192.0.2.254")
     )
     assert told.alive() == []
+    for question in (asked(giaddr="192.0.2.254"), replace(asked(), hops=1)):
+        assert Story().hear(question, lease4()).alive() == [], "a relay's copy of a question"
+    assert Story().hear(asked(), replace(lease4(), giaddr="192.0.2.254")).alive() == [], "and of an answer"

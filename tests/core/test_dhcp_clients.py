@@ -7,6 +7,7 @@ from events.ids import NEVER, SECOND
 from events.router import ServiceParam
 from pvdcore.leases.leases4 import manner
 from pvdcore.leases.leases6 import MAX_RT_S, max_rt_s, timers6
+from pvdcore.leases.parameters import name_rules6
 from pvdcore.projections.desired import desired
 from pvdcore.projections.plan import Have, plan
 from pvdcore.state import Client
@@ -169,6 +170,7 @@ def test_rules_for_names_stand_in_the_order_in_which_they_were_said_a_rule_for_n
         (3, "2001:db8::1 a.example.", ("2001:db8::1", "a.example.", "medium")),
         (4, "2001:db8::3 ", ("2001:db8::3", "", "high")),
     ]
+    assert name_rules6((number(74, 1), RdnssSelection(146, ("192.0.2.1",), "high", ("c.example.",), 0, 0))) == ()
 
 
 def test_a_host_name_is_the_pvds() -> None:

@@ -5,13 +5,16 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from events.ids import SECOND
 from events.link import LinkSeen
 from events.router import RouterAdvertised
 from events.session import SessionStarted
+from pvdcore.domains.pvds import RECENT
 from pvdcore.projections.desired import desired
 from tests.sim.build import (
     R1,
     R2,
+    START,
     Story,
     container,
     dns,
@@ -31,6 +34,7 @@ from tests.sim.build import (
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 I1, I2 = "ra:e0/1/fe80::1", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
+UID = "urn:uuid:236da4f7-600b-85cb-b2b8-04d330669a9c"
 A_UUID, B_UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b811-9dad-11d1-80b4-00c04fd430c8"
 
 
@@ -339,6 +343,21 @@ def test_in_what_order_stands_what_several_messages_said() -> None:
     assert nat.keys(I1, "pref64") == ["2001:db8:b::/96", "2001:db8:a::/96"], "as received"
     same = Story().hear(ra(R2, pvd("x.example.", mtu(1300))), ra(R1, pvd("x.example.", mtu(1400))))
     assert same.holdings(X, "mtu") == {"mtu": (1400,)}, "at one instant the lower address counts"
+
+
+@pytest.mark.covers("rfc:A16", "rfc:P02")
+def test_what_is_kept_of_a_pvd_beside_what_it_holds() -> None:
+    told = Story().hear(*(ra(R1, mtu(1400 + one)) for one in range(10)))
+    one = told.pvd(I1)
+    assert (one.name, one.kind, one.source, one.uid) == ("e0/1/fe80::1", "implicit", "ra", UID)
+    assert (len(one.recent), one.recent[-1]) == (8, told.state.seq) == (RECENT, told.state.seq)
+    assert told.hear(ra(R1, mtu(1409))).pvd(I1).recent == one.recent, "a version each, and no more"
+    (instance,) = told.at(5).hear(ra(R1, mtu(1300))).instances(I1)
+    assert (instance.since, instance.version) == (START, 11)
+    assert told.at(1805).pvd(I1).last_seen == START + 5 * SECOND and told.pvd(I1).ended == told.state.now
+    assert told.pvd(I1).versions == 12, "its end is one more"
+    mif = Story().hear(ra(R1, container(A_UUID, mtu(1400)))).pvd(f"uuid:{A_UUID}")
+    assert (mif.name, mif.uid, mif.kind, mif.source) == (A_UUID, f"uuid:{A_UUID}", "explicit", "mif")
 
 
 @pytest.mark.covers("rfc:P21")

@@ -122,7 +122,10 @@ def test_one_pvd_by_two_ids_by_certificate_or_by_one_without_a_name() -> None:
 @pytest.mark.covers("rfc:A04")
 def test_where_the_links_of_one_pvd_differ_the_last_ra_counts_and_that_is_told() -> None:
     told = Story(trusted_links="e*").hear(x(), x(link="e1"), object_(body='{"a": 1}')).at(5).hear(x(link="e1", seq=8))
-    assert "ra-inconsistent" in told.findings()
+    assert told.findings()["ra-inconsistent"].text.endswith(": H flag or sequence number")
+    same = Story(trusted_links="e*").hear(x(), x(link="e1")).at(5).hear(x(seq=8), x(link="e1", seq=8))
+    assert same.findings()["ra-inconsistent"].count == 1, "until both have said it"
+    assert "ra-inconsistent" not in Story(trusted_links="e*").hear(x(), x(link="e1"), object_()).findings()
     assert information(told.state, told.pvd(X), *E0) is None, "there is an object of a newer number"
     told.at(10).hear(x())
     found = information(told.state, told.pvd(X), *E1)
