@@ -1,13 +1,14 @@
 """Which PvD a Router Advertisement belongs to, and what is kept apart (RFC 8801 §3.2–3.4)."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from events.ids import SECOND
 from events.link import LinkSeen
-from events.router import RouterAdvertised
+from events.router import NdOption, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.domains.pvds import RECENT
 from pvdcore.projections.desired import desired
@@ -343,6 +344,26 @@ def test_in_what_order_stands_what_several_messages_said() -> None:
     assert nat.keys(I1, "pref64") == ["2001:db8:b::/96", "2001:db8:a::/96"], "as received"
     same = Story().hear(ra(R2, pvd("x.example.", mtu(1300))), ra(R1, pvd("x.example.", mtu(1400))))
     assert same.holdings(X, "mtu") == {"mtu": (1400,)}, "at one instant the lower address counts"
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "first", "second"),
+    [
+        ("dns", dns, "2001:db8::a", "2001:db8::b"),
+        ("search", search, "a.example.", "b.example."),
+        ("pref64", pref64, "2001:db8:a::/96", "2001:db8:b::/96"),
+    ],
+)
+def test_another_order_of_use_is_a_version(kind: str, make: Callable[..., NdOption], first: str, second: str) -> None:
+    moved, stays = (first, second) if kind == "pref64" else (second, first)
+    told = Story().hear(ra(R1, pvd("x.example.", make(first), make(second))))
+    told.at(1).hear(ra(R2, pvd("x.example.", make(moved))))
+    assert told.keys(X, kind) == [first, second]
+    told.at(2).hear(ra(R1, pvd("x.example.", make(moved, life=0))))
+    assert told.keys(X, kind) == [second, first], "who is left said it later"
+    last = told.history(X)[-1]
+    assert last.changed == (((kind, "order", (first, second)), (kind, "order", (second, first))),)
+    assert (last.added, last.removed, stays in told.keys(X, kind)) == ((), (), True)
 
 
 @pytest.mark.covers("rfc:A16", "rfc:P02")

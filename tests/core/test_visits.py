@@ -5,11 +5,13 @@ from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.pvdinfo import PvdInfoFailed
+from events.router import SourceLinkLayerAddress
 from pvdcore.domains.trust import weakest
-from pvdcore.domains.visits import earlier
+from pvdcore.domains.visits import earlier, familiar, marks, note
+from pvdcore.draft import Draft
 from pvdcore.past import snapshot
 from pvdcore.state import Likeness
-from tests.sim.build import R1, R2, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
+from tests.sim.build import R1, R2, SERVER6, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
 
 HOME, CAFE = "02:00:00:00:01:01", "02:00:00:00:02:02"
 X = "fqdn:x.example."
@@ -65,6 +67,28 @@ def test_addresses_that_many_networks_have_prove_nothing(first: list[AnyEvent], 
     assert again(first, second) == []
 
 
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        (acks(), {("dhcp4", f"192.0.2.1 {HOME}")}),
+        (replace(acks(), message="ACK"), {("dhcp4", f"192.0.2.1 {HOME}")}),
+        (replace(acks(), message="NAK"), set()),
+        (acks(mac=""), set()),
+        (replace(dhcp4("OFFER"), mac=HOME), set()),
+        (dhcp6("REPLY"), {("dhcp6", SERVER6)}),
+        (dhcp6("ADVERTISE"), {("dhcp6", SERVER6)}),
+        (dhcp6("REQUEST", server=SERVER6), set()),
+        (ra(R1, pio(P), pio(Q, 1, 1)), {("prefix", P), ("prefix", Q)}),
+        (ra(R1, pio(P, 0, 0), pvd("x.example.", pio(Q, 0, 0))), {("pvd", "x.example.")}),
+        (ra(R1, pvd("x.example.", pio(P)), pvd("y.example.")), {("pvd", "x.example."), ("prefix", P)}),
+        (ra(R1, SourceLinkLayerAddress(HOME)), {("router", f"{R1} {HOME}")}),
+        (ra(R1, SourceLinkLayerAddress(HOME), mac=CAFE), {("router", f"{R1} {CAFE}")}),
+    ],
+)
+def test_by_what_a_message_would_make_its_network_known_again(event: AnyEvent, found: set[tuple[str, str]]) -> None:
+    assert marks(event) == found
+
+
 @pytest.mark.covers("rfc:A24", "rfc:P29", "feat:C2", "problem:10")
 def test_a_likeness_merges_nothing_and_carries_nothing_over() -> None:
     said = ra(R1, pio(P), pvd("x.example.", h=True, seq=7), mac=HOME)
@@ -110,6 +134,30 @@ def test_the_oldest_visit_makes_way(bound: int, kept: list[int]) -> None:
 def test_marks_are_bounded(bound: int, kept: int) -> None:
     told = Story(marks_max=bound).hear(ra(R1, pio(P), pio(Q), mac=HOME), ra(R1, pio(P), pio(Q), mac=HOME))
     assert len(told.state.visits["e0", 1].marks) == kept
+    kept_marks = told.state.visits["e0", 1].marks
+    assert told.hear(ra(R2, pio("2001:db8:3::/64"), mac=CAFE)).state.visits["e0", 1].marks == kept_marks
+    assert Story(marks_max=0).hear(ra(R1, mac=HOME)).state.visits["e0", 1].marks == (), "it was a visit all the same"
+
+
+@pytest.mark.parametrize("bound", [1, 2, 3, 9])
+@pytest.mark.parametrize("servers", [1, 2, 3])
+def test_what_is_familiar_changes_nothing_and_what_is_not_does(bound: int, servers: int) -> None:
+    told = Story(marks_max=bound).hear(*(acks(f"192.0.2.{one}") for one in range(1, servers + 1)))
+    for event in (
+        acks("192.0.2.1"),
+        acks("192.0.2.2"),
+        acks("192.0.2.9"),
+        ra(R1, pio(P)),
+        ra(R1, pio(P), pio(Q), mac=HOME),
+    ):
+        draft = Draft(told.state)
+        draft.begin(told.now + 1, told.state.seq + 1)
+        known = familiar(draft, draft.visits["e0", 1], frozenset(marks(event)))
+        note(draft, event, "e0")
+        assert known == (draft.visits == told.state.visits and draft.findings == told.state.findings)
+    assert ("two-dhcp4-servers" in told.findings()) == (min(bound, servers) > 1)
+    if min(bound, servers) == 2:
+        assert "192.0.2.1, 192.0.2.2" in told.findings()["two-dhcp4-servers"].text
 
 
 def test_a_snapshot_keeps_the_visits() -> None:
