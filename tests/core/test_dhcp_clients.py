@@ -266,6 +266,12 @@ def test_one_success_outweighs_every_not_on_link() -> None:
     told.hear(dhcp6("REPLY", status(4), xid=70))
     assert told.alive() == [HOME]
     assert told.hear(dhcp6("SOLICIT", ia_na(iaid=9), xid=71)).alive() == []
+    fresh = told.asks6("REQUEST", ia_na(ia_address(A))).hear(dhcp6("SOLICIT", ia_na(iaid=9), xid=72))
+    assert fresh.keys(HOME, "address") == [f"{A}/128"], "what was refused was given up"
+    for between, kept in ((dhcp6("CONFIRM", xid=73), [f"{A}/128"]), (dhcp6("RENEW", xid=73), [])):
+        told = Story().asks6("REQUEST", ia_na(ia_address(A))).hear(dhcp6("CONFIRM", xid=70))
+        told.hear(dhcp6("REPLY", status(4), xid=70), between, dhcp6("SOLICIT", ia_na(iaid=9), xid=71))
+        assert told.keys(HOME, "address") == kept, "only a Confirm asks anew whether it fits"
     said = Story().asks6("REQUEST", number(82, 7200)).hear(dhcp6("CONFIRM", xid=70), dhcp6("REPLY", status(0), xid=70))
     assert max_rt_s(of(said), 82) == 7200  # what else is known of the client stays
     lost = Story().asks6("REQUEST", ia_na(ia_address(A), iaid=1), ia_na(ia_address(B), iaid=2))
