@@ -5,7 +5,7 @@ it came, a batch is durable before anybody is told of it, and time is the sessio
 or answers on the control socket registers here and never writes to the journal past `submit`.
 
     sockets ─ drain ─ translate ─ engine.hear ┐
-    alarm ──────────── engine.wake ───────────┼─ commit ─ on_change(state) … ─ alarm set to engine.wake_at()
+    alarm ──────────── engine.wake ───────────┼─ plans ─ commit ─ deeds ─ on_change(state) … ─ alarm set
     submit(event) ────────────────────────────┘
 """
 
@@ -16,7 +16,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from fnmatch import fnmatchcase
 from importlib import metadata
-from typing import IO, Final, Protocol
+from typing import IO, Any, Final, Protocol
 
 import msgspec
 
@@ -80,7 +80,8 @@ class Input(Protocol):
 class Daemon:
     """One session. Register before `run_until_stopped`; everything happens in its event loop.
 
-    on_change: called with the State after each durable batch; `stirred` are the PvDs that changed in it. on_start,
+    on_change: called with the State after each durable batch; `stirred` are the PvDs that changed in it. on_batch: who
+    plans something because of a batch, and does it once plan and batch are durable, in one commit. on_start,
     on_stop: awaited when it hears, and before the journal is closed. on_reload: awaited on SIGHUP. on_notice: called
     when the kernel said something, recorded or not: a doorbell for whoever compares what should be with what is.
     on_record: called with each event that is written. alarms: asked when somebody wants to be told although nothing
@@ -104,6 +105,8 @@ class Daemon:
         self.on_stop: list[Hook] = []
         self.on_reload: list[Hook] = []
         self._on_change: list[OnChange] = []
+        self._plans: list[OnChange] = []
+        self._deeds: list[Callable[[], None]] = []
         self.on_notice: list[Callable[[], None]] = []
         self.on_record: list[Callable[[AnyEvent], None]] = []
         self.stirred: list[PvdId] = []
@@ -118,6 +121,7 @@ class Daemon:
         self._stop: asyncio.Future[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_heard: Instant = 0
+        self._broken = False  # the journal cannot be written any more
         self._alarm = Alarm()
 
     @property
@@ -145,6 +149,12 @@ class Daemon:
     def on_change(self, tell: OnChange) -> None:
         """Have `tell` called with the State after each durable batch."""
         self._on_change.append(tell)
+
+    def on_batch(self, plan: OnChange, durable: Callable[[], None]) -> None:
+        """Have `plan` called with the State after each batch, so that what it records becomes durable with the batch,
+        and `durable` once it has."""
+        self._plans.append(plan)
+        self._deeds.append(durable)
 
     def submit(self, event: AnyEvent, *, source: str = "engine") -> None:
         """Record what did not come in a frame. It is durable, and told, at the end of this turn of the loop."""
@@ -235,6 +245,7 @@ class Daemon:
     async def run_until_stopped(self) -> None:
         """Hear until a signal or `stop`. Raises Stopped if it cannot begin or go on; the journal is closed then."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._wrong)
         self._stop = self._loop.create_future()
         try:
             await self._begin(self._loop)
@@ -305,8 +316,12 @@ class Daemon:
 
     def _settle_now(self) -> None:
         self.engine.wake(self.now())
-        self.journal.commit()
         self.stirred = self.engine.stirred()
+        for plan in self._plans:
+            plan(self.state)
+        self.journal.commit()
+        for deed in self._deeds:
+            deed()
         for tell in self._on_change:
             tell(self.state)
         self._solicit()
@@ -334,14 +349,27 @@ class Daemon:
             self._stop.set_exception(error)
 
     def _guard(self, deed: Callable[[], object]) -> None:
-        """A journal that cannot be written ends the session: nothing may be believed that is not written down."""
-        if self._loop is None:  # closed: what was to be done later is not
+        """A journal that cannot be written ends the session: nothing may be believed that is not written down, and
+        nothing done because of it."""
+        if self._loop is None or self._broken:  # what was to be done later is not
             return
         try:
             deed()
         except JournalError as error:
-            if self._stop is not None and not self._stop.done():
-                self._stop.set_exception(error)
+            self._break(error)
+
+    def _break(self, error: JournalError) -> None:
+        self._broken = True
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_exception(error)
+
+    def _wrong(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something that runs beside us (an answer of the helper, an alarm) had a word to record, and could not."""
+        error = context.get("exception")
+        if isinstance(error, JournalError):
+            self._break(error)
+        else:
+            loop.default_exception_handler(context)
 
     async def _reload(self) -> None:
         for hook in self.on_reload:

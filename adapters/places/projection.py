@@ -42,7 +42,7 @@ SECRET_OCTETS: Final = 32  # RFC 7217 §5 wants 16 at least
 class Host(Session, Protocol):
     """What a session gives: adapters/daemon.py's."""
 
-    def on_change(self, tell: Callable[[State], None]) -> None: ...
+    def on_batch(self, plan: Callable[[State], None], durable: Callable[[], None]) -> None: ...
 
 
 def secret(path: Path) -> bytes:
@@ -72,7 +72,7 @@ class Chooser:
         self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, deed: deed()
 
     def changed(self, state: State) -> None:
-        """Something was written down."""
+        """Something was recorded."""
         before, self._before = self._before, state
         other = before is None or state.policy is not before.policy or state.connections is not before.connections
         if before is None or other:
@@ -166,7 +166,7 @@ class Projection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._armed: Instant = NEVER
-        host.on_change(self._changed)
+        host.on_batch(self._changed, self.settler.durable)
 
     async def start(self) -> None:
         """Start the helper; what stands is listed, and settled when the answer comes."""

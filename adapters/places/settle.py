@@ -75,8 +75,8 @@ class Places(Protocol):
 
 
 class Session(Protocol):
-    """What a session gives: adapters/live.py's, or a test's. stirred: the PvDs that `Engine.stirred` named when it was
-    last told that something is written down."""
+    """What a session gives: adapters/live.py's, or a test's. stirred: the PvDs that `Engine.stirred` named behind the
+    last batch."""
 
     @property
     def state(self) -> State: ...
@@ -115,7 +115,8 @@ class Spot:
 
 
 class Settler:
-    """All places of one host. Call `changed` after each durable batch, `tick` when `wake_at` has come."""
+    """All places of one host. Call `changed` after each batch, `durable` once it is written down, `tick` when `wake_at`
+    has come."""
 
     def __init__(self, session: Session, places: Places) -> None:
         self._session = session
@@ -147,12 +148,15 @@ class Settler:
             self._places.list_places(self._was_listed)
 
     def changed(self, state: State) -> None:
-        """Something was written down: plans are durable now, and what is wanted may be another."""
+        """Something was recorded, and what is wanted may be another: plans are made."""
+        self._compare(state)
+        self._work()
+
+    def durable(self) -> None:
+        """All that was recorded until now is written down: plans may be applied."""
         planned, self._planned = self._planned, []
         for spot in planned:
             self._apply(spot)
-        self._compare(state)
-        self._work()
 
     def tick(self) -> None:
         """An instant has come at which something is to be looked after."""

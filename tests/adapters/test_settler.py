@@ -70,7 +70,8 @@ def test_what_was_left_behind_and_cannot_be_taken_away_is_tried_later_each_time(
     settler.begin()
     tried: list[Instant] = []
     for _ in range(5):
-        settler.changed(session.state)  # what was planned is durable, and applied
+        settler.changed(session.state)
+        settler.durable()  # what was planned is applied
         tried.append(session.at)
         settler.changed(session.state)
         assert len(helper.asked) == len(tried) == sum(isinstance(one, PlanMade) for one in session.said)

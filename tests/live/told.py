@@ -54,7 +54,6 @@ class Told:
     ) -> None:
         self.journal = journal if journal is not None else MemoryJournal()
         self.engine = Engine(self.journal, state_at(self.journal))
-        self._tells: list[Callable[[State], None]] = []
         self.stirred: list[str] = []
         self._due = False
         self._turn = asyncio.Event()
@@ -88,8 +87,8 @@ class Told:
         self.engine.submit(event, source="test", at=self.now())
         self._touch()
 
-    def on_change(self, tell: Callable[[State], None]) -> None:
-        self._tells.append(tell)
+    def on_batch(self, plan: Callable[[State], None], durable: Callable[[], None]) -> None:
+        self._plan, self._do = plan, durable
 
     def _touch(self) -> None:
         if not self._due:
@@ -99,10 +98,10 @@ class Told:
     def _told(self) -> None:
         self._due = False
         self.engine.wake(self.now())
-        self.journal.commit()
         self.stirred = self.engine.stirred()
-        for tell in self._tells:
-            tell(self.state)
+        self._plan(self.state)
+        self.journal.commit()
+        self._do()
         self._turn.set()
 
     # What a test says and asks
