@@ -296,6 +296,14 @@ class Daemon:
         for frame, events in heard:
             self.hear(frame, events)
 
+    def _hear_rest(self, source: Input, at: Instant) -> None:
+        """What had come by an instant, and waits to be read."""
+        while heard := source.drain(BATCH_MAX):
+            self._hear_these(heard)
+            frame = heard[-1][0]
+            if frame is not None and frame.at > at:
+                return
+
     def _notice(self) -> None:
         self._read(self.kernel)
         self.captures.follow(self.kernel.links)
@@ -378,8 +386,11 @@ class Daemon:
     async def _end(self, reason: str) -> None:
         for hook in self.on_stop:
             await hook()
+        at = self.now()
+        for source in (self.kernel, self.captures):
+            self._hear_rest(source, at)
         self._count()
-        self.engine.submit(SessionEnded(reason=reason), source="pvdd", at=self.now())
+        self.engine.submit(SessionEnded(reason=reason), source="pvdd", at=at)
         self.engine.checkpoint()
         self.journal.commit()
 
