@@ -14,7 +14,6 @@ import pytest
 
 from events.ops import NetnsAdd, PlaceUsed, PlanApplied
 from events.session import SessionEnded
-from pvdcore.state import State
 from tests.live.lab import PVDCTL, Host, Lab, Program, Wire, ours, until
 from tests.wire.packets import mif, mif_id, name, pio, pvd, rdnss
 
@@ -293,14 +292,16 @@ def test_af7_four_pvds_on_link_and_connection_and_a_container_that_is_no_longer_
     host.run("sh", "-c", f"mkdir -p /etc/pvd/settings.d && cat > /etc/pvd/settings.d/lab.toml <<'END'\n{PROFILE}END")
     pvdd = lab.pvdd(host, "--projection", "netns")
     containers = [mif(mif_id(uuid), pio(f"2001:db8:{at}::", valid=4, preferred=4)) for at, uuid in enumerate(UUIDS, 11)]
-    wires[0].advertise(pio("2001:db8:1::"), *containers, lifetime=4)
     wires[1].advertise(pio("2001:db8:2::"), source="fe80::2")
     four = {"ra:eth0/1/fe80::1", "ra:eth0/1/fe80::2", *(f"uuid:{one}" for one in UUIDS)}
 
-    def placed(state: State) -> int:
+    def placed() -> int:
+        """The lifetimes are short, and the router says it all again until all four stand."""
+        wires[0].advertise(pio("2001:db8:1::"), *containers, lifetime=4)
+        state = pvdd.state()
         return state.seq if four <= {id for id, one in state.pvds.items() if one.phase == "placed"} else 0
 
-    then = ("--json", "--at", f"seq:{pvdd.wait_state(placed)}")  # the lifetimes are short
+    then = ("--json", "--at", f"seq:{until(placed, pvdd.tail)}")
     links = json.loads(pvdd.ctl("links", *then).stdout)["links"]
     assert {pvd for one in links if one["link"] == "eth0" for pvd in one["pvds"]} == four
     (connection,) = json.loads(pvdd.ctl("connections", *then).stdout)["connections"]
