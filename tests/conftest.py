@@ -119,6 +119,7 @@ def _every_state_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             for (_, link, _), found in self.state.findings.items():
                 assert link == "" or link in self.state.links, found
                 assert "None" not in found.text, found
+                assert found.pvd is None or ":" in found.pvd, found
 
     monkeypatch.setattr(engine, "Fold", Sound)
     yield

@@ -51,7 +51,7 @@ def _settle(draft: Draft, place: Place, origins: list[Origin]) -> None:
     one = draft.inquiries.get(place)
     last = max(origins, key=lambda it: (it.heard_at, it.speaker), default=None)
     if last is None or not last.http:
-        if one is not None and (one.http or one.held or one.wanted):
+        if one is not None and one.http:  # without it, nothing is held or wanted
             reason = "h-cleared" if last is not None else "ended"
             one = _dropped(draft, place, one, reason, draft.seq)
             _put(draft, place, replace(one, http=False, wanted=None, asked=0))
@@ -60,12 +60,13 @@ def _settle(draft: Draft, place: Place, origins: list[Origin]) -> None:
     if one is None:
         want = _want(draft, "new", last.delay if draft.policy.on("info_first_delay") else None)
         one = Inquiry(True, sequence, last.delay, want)
-    elif sequence != one.sequence:  # different, not greater: the number wraps around (§4.1)
-        one = _dropped(draft, place, one, "sequence", draft.seq)
-        one = replace(one, sequence=sequence, wanted=_want(draft, "sequence", last.delay), asked=0, uncovered=())
-    elif not one.http:
-        one = replace(one, wanted=_want(draft, "again", last.delay))
-    one = replace(one, http=True, delay=last.delay)
+    else:
+        if sequence != one.sequence:  # different, not greater: the number wraps around (§4.1)
+            one = _dropped(draft, place, one, "sequence", draft.seq)
+            one = replace(one, sequence=sequence, wanted=_want(draft, "sequence", last.delay), asked=0, uncovered=())
+        elif not one.http:
+            one = replace(one, wanted=_want(draft, "again", last.delay))
+        one = replace(one, http=True, delay=last.delay)
     prefixes = announced(origins)
     if one.held is not None:
         missing = uncovered(prefixes, one.held.said)
@@ -152,7 +153,7 @@ def _answered(draft: Draft, event: PvdInfoFetched | PvdInfoFailed) -> Inquiry | 
 
 
 def fetched(draft: Draft, event: PvdInfoFetched) -> None:
-    """An object was retrieved: used, or ignored whole."""
+    """An object was retrieved: used, or ignored whole. `settle` then looks whether it covers what is announced."""
     place = (event.pvd, event.link, event.epoch)
     one = _answered(draft, event)
     if one is None:
@@ -164,20 +165,13 @@ def fetched(draft: Draft, event: PvdInfoFetched) -> None:
     if _plain(said.identifier) != _plain(event.pvd.removeprefix("fqdn:")):
         _failed(draft, place, one, "json", f"it is of {said.identifier}")
         return
-    digest = blake2b(event.body.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    digest = blake2b(event.body.encode(), digest_size=16).hexdigest()
     if one.seen is not None and one.seen[0] == event.sequence and one.seen[1] != digest:
         draft.find("info-changed-silently", link=place[1], pvd=place[0], sequence=event.sequence)
     one = replace(one, seen=(event.sequence, digest), tries=0, wanted=None)
     if said.expires <= draft.at:  # more likely a wrong clock than an attack: not counted (standards.md P104)
         draft.find("info-expired", link=place[1], pvd=place[0])
         _put(draft, place, replace(_dropped(draft, place, one, "expired", draft.seq), dropped="expired"))
-        return
-    prefixes = announced(_origins(draft, *place))
-    missing = uncovered(prefixes, said)
-    if missing:
-        draft.find("info-prefix", link=place[1], pvd=place[0], prefix=missing[0])
-        one = replace(_dropped(draft, place, one, "prefixes", draft.seq), dropped="prefixes", uncovered=prefixes)
-        _put(draft, place, one)
         return
     # `expires` decides nothing that matters by itself: an object has a greatest age, too (§6, standards.md P117).
     until = min(said.expires, draft.at + draft.policy.number("info_age_max_s") * SECOND, NEVER)
@@ -214,7 +208,7 @@ def _failed(draft: Draft, place: Place, one: Inquiry, kind: str, detail: str) ->
     if kind in COUNTED:
         network = _network(draft, place)
         draft.networks = draft.networks.set(place[1:], replace(network, failures=network.failures + 1))
-        _put(draft, place, replace(one, barred=kind, wanted=None))
+        _put(draft, place, replace(one, barred=kind))
         if _barred(draft, place):
             for other in sorted(draft.inquiries):
                 if other[1:] == place[1:]:
@@ -222,7 +216,7 @@ def _failed(draft: Draft, place: Place, one: Inquiry, kind: str, detail: str) ->
         return
     tries = one.tries + 1
     if tries >= TRIES_MAX:
-        _put(draft, place, replace(one, tries=tries, barred=kind, wanted=None))
+        _put(draft, place, replace(one, tries=tries, barred=kind))
         return
     wait = min(10 * SECOND * 2 ** (tries - 1), RETRY_MAX)
     want = Wanted("retry", draft.at, AT_ONCE, draft.at + wait, draft.seq)

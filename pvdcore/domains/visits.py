@@ -5,7 +5,6 @@ another (standards.md C.3, RFC 7556 §7.1). fe80::1 is the router of half the wo
 without the MAC behind it. What a likeness rests on is always told with it.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -26,7 +25,7 @@ WEIGHTS: Final = {
     "prefix": (2, "an announced prefix: a provider may renumber, and a ULA is random"),
     "pvd": (1, "a PvD ID: anybody can announce it"),
 }
-HIGH: Final = 5  # two kinds that cannot agree by chance
+HIGH: Final = 5  # two kinds that cannot agree by chance; none weighs as much alone
 MEDIUM: Final = 3
 
 
@@ -131,11 +130,6 @@ def likeness(visit: Visit, other: Visit) -> Likeness | None:
     shared = tuple(sorted(set(visit.marks) & set(other.marks)))
     if not shared:
         return None
-    weight = _weight(kind for kind, _ in shared)
-    kinds = {kind for kind, _ in shared}
-    confidence = "high" if weight >= HIGH and len(kinds) > 1 else "medium" if weight >= MEDIUM else "low"
+    weight = sum(WEIGHTS[kind][0] for kind in {kind for kind, _ in shared})
+    confidence = "high" if weight >= HIGH else "medium" if weight >= MEDIUM else "low"
     return Likeness(other, confidence, shared)
-
-
-def _weight(kinds: Iterable[str]) -> int:
-    return sum(WEIGHTS[kind][0] for kind in set(kinds))

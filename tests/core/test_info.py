@@ -3,6 +3,8 @@
 The events stand for the fetcher: `asks` writes that a request goes out, `fetches` and `fails` what became of it.
 """
 
+from hashlib import blake2b
+
 import pytest
 
 from adapters.wire.pvdinfo import PvdInfo, Refusal, read_info
@@ -12,7 +14,7 @@ from events.pvdinfo import AdditionalInformation, PvdInfoAsked, PvdInfoDrawn, Pv
 from events.router import NdOption, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.checks.invariants import check
-from pvdcore.domains.inquiry import Inquiry, Want, wanted
+from pvdcore.domains.inquiry import Inquiry, Want, Wanted, wanted
 from pvdcore.domains.trust import weakest
 from pvdcore.past import snapshot
 from pvdcore.reduce import advance
@@ -70,6 +72,12 @@ def wants(told: Story) -> list[tuple[str, str, float | None]]:
     return [(one.pvd, one.reason, seconds(one)) for one in wanted(told.state)]
 
 
+def wanted_now(told: Story) -> Wanted:
+    one = inquiry(told).wanted
+    assert one is not None
+    return one
+
+
 def holds(told: Story, pvd_: str = X, link: str = "e0") -> bool:
     return inquiry(told, pvd_, link).held is not None
 
@@ -123,6 +131,7 @@ def test_another_sequence_not_a_greater_one_drops_at_once(before: int, after: in
     assert not holds(told) and inquiry(told).dropped == "sequence"
     assert wants(told) == [(X, "sequence", None)]
     assert lines(told) == [(0, "info"), (10, "info-sequence")]
+    assert inquiry(told).delay == 0 and inquiry(told.hear(x(seq=after, delay=3))).delay == 3
 
 
 @pytest.mark.covers("rfc:P87", "rfc:P133")
@@ -153,6 +162,8 @@ def test_what_is_no_valid_object_is_ignored_whole_and_counted() -> None:
     told = Story().hear(x(), unread)
     assert not holds(told) and inquiry(told).barred == "json"
     assert told.state.networks["e0", 1].failures == 1
+    assert told.findings()["info-invalid"].text.endswith("it is no valid object")
+    assert not holds(told.hear(fetches())), "nor is what comes unasked for, once it is barred"
     expired = Story().hear(x(), fetches(life_s=0))
     assert not holds(expired) and lines(expired) == []
 
@@ -170,6 +181,13 @@ def test_a_change_of_sequence_waits_for_the_draw(delay: int, draw: int, after_s:
     assert when == pytest.approx(100 + after_s, abs=1e-4)
     told.hear(draws(0))
     assert wants(told) == [(X, "sequence", when)], "who draws again until it suits changes nothing"
+
+
+@pytest.mark.parametrize(("draw", "counts_as"), [(2**40, 2**32 - 1), (2**32 - 1, 2**32 - 1), (-1, 0)])
+def test_a_draw_is_a_number_of_thirty_two_bits_whatever_is_said(draw: int, counts_as: int) -> None:
+    told = Story().hear(x(), fetches()).at(100).hear(x(seq=8, delay=15), draws(draw))
+    wait = 2**25 * 1_000_000 * counts_as // 2**32
+    assert wanted_now(told).target == START + 100 * SECOND + wait
 
 
 @pytest.mark.covers("rfc:P91")
@@ -257,10 +275,35 @@ def test_each_announced_prefix_is_covered_by_a_listed_one(listed: list[str], cov
     assert told.state.networks["e0", 1].failures == 0, "a mismatch is none of the counted failures"
     assert wants(told) == [] and inquiry(told).barred == ""
     if not covered:
-        assert inquiry(told).dropped == "prefixes" and "info-prefix" in told.findings()
+        assert inquiry(told).dropped == "prefixes" and told.findings()["info-prefix"].pvd == X
         for later in (20, 40):
             assert wants(told.at(later).hear(x(pio(P)))) == [], "no loop: the prefixes are the same"
-        assert [reason for _, reason, _ in wants(told.at(60).hear(x(pio(P), pio(Q))))] == ["prefixes"]
+        assert wants(told.at(60).hear(x(pio(P), pio(Q)))) == [(X, "prefixes", None)], "after a draw, as ever"
+        told.hear(draws(HALF))
+        first = wants(told)
+        assert wants(told.at(60.1).hear(x(pio(P), pio(Q)))) == first, "wanted once, and not again with each RA"
+
+
+@pytest.mark.covers("rfc:P96", "rfc:P86")
+def test_another_sequence_is_reason_enough_whatever_was_not_covered() -> None:
+    told = Story().hear(x(pio(P)), asks(), fetches(Q, request=1)).at(20).hear(x(pio(P), seq=8))
+    assert wants(told) == [(X, "sequence", None)]
+    told.hear(x(pio(P), pio(Q), seq=8))
+    assert wants(told) == [(X, "sequence", None)], "the void object was of another sequence"
+
+
+@pytest.mark.covers("rfc:P97", "rfc:P103")
+def test_an_object_that_a_prefix_made_void_is_wanted_anew_when_the_prefixes_change() -> None:
+    fresh = Story(info_keep_fresh=True).hear(x(pio(P)))
+    assert wants(fresh) == [(X, "new", 0)], "a prefix by itself is no reason"
+    fresh.hear(fetches(P))
+    assert [reason for _, reason, _ in wants(fresh)] == ["expiry"]
+    fresh.at(10).hear(x(pio(P), pio(Q)))
+    assert not holds(fresh) and wants(fresh) == [], "no loop: the server would say the same again"
+    found = fresh.findings()["info-prefix"]
+    assert (found.pvd, found.link) == (X, "e0") and Q in found.text
+    fresh.at(20).hear(x(pio(P), pio(Q, 0, 0)))
+    assert wants(fresh) == [(X, "prefixes", None)], "the prefix that was not covered is gone"
 
 
 @pytest.mark.covers("rfc:P97")
@@ -325,7 +368,7 @@ def test_transport_failures_are_tried_again_ever_later_and_given_up() -> None:
     assert waits == [10, 20, 40, 80]
     assert "transport" in told.findings()["info-failed"].text, "whoever runs the network hears of it"
     told.at(60_000).hear(asks(request=5), fails("transport", request=5))
-    assert wants(told) == [] and inquiry(told).barred == "transport"
+    assert wants(told) == [] and (inquiry(told).barred, inquiry(told).tries) == ("transport", 5)
     assert ("e0", 1) not in told.state.networks or told.state.networks["e0", 1].failures == 0
     recovered = Story().hear(x(), fails("transport"), fails("transport"), fetches())
     assert inquiry(recovered).tries == 0 and holds(recovered)
@@ -373,8 +416,10 @@ def test_a_hostile_answer_ends_what_it_must_and_nothing_else(
 def test_what_counts_as_no_valid_object_and_what_waits() -> None:
     other = Story().hear(x(), fetches(identifier="y.example."))
     assert inquiry(other).barred == "json" and other.state.networks["e0", 1].failures == 1
+    assert other.findings()["info-invalid"].text.endswith("it is of y.example.")
     told = Story().hear(x(), fetches(life_s=0)).at(10)
     assert (inquiry(told).barred, inquiry(told).dropped) == ("", "expired")
+    assert told.findings()["info-expired"].pvd == X
     assert ("e0", 1) not in told.state.networks and wants(told.hear(x())) == [], "no loop either"
     assert [reason for _, reason, _ in wants(told.hear(x(seq=8)))] == ["sequence"]
 
@@ -454,6 +499,43 @@ def test_the_pvd_that_ends_takes_its_information_along_and_comes_back_without() 
     assert told.alive() == [] and not holds(told)
     assert lines(told)[-1][1] == "withdrawn", "the PvD's own end is the cause"
     assert [reason for _, reason, _ in wants(told.at(5).hear(x()))] == ["again"]
+
+
+@pytest.mark.covers("rfc:P88", "rfc:P104")
+def test_an_expired_object_in_place_of_a_good_one_ends_that() -> None:
+    told = Story().hear(x(), fetches(life_s=600)).at(10).hear(asks(), fetches(life_s=5, request=1))
+    assert not holds(told) and inquiry(told).dropped == "expired"
+    assert lines(told) == [(0, "info"), (10, "info-expired")]
+    told.at(20).hear(asks(request=2), fetches(life_s=1200, request=2)).at(700)
+    assert holds(told), "the end of the first object is none of this one"
+    assert inquiry(told).dropped == "", "and what became of it is told no more"
+
+
+@pytest.mark.parametrize("ends", ["h", "link"])
+def test_the_end_of_an_object_that_is_gone_ends_nothing(ends: str) -> None:
+    told = Story().hear(x(), fetches(life_s=600)).at(10)
+    told = told.detach() if ends == "link" else told.hear(x(h=False))
+    before = len(lines(told))
+    assert len(lines(told.at(700))) == before and wants(told) == []
+
+
+@pytest.mark.covers("rfc:P111")
+def test_every_letter_of_an_identifier_is_compared_without_its_case() -> None:
+    name = "abcdefghijklmnopqrstuvwxyz.example."
+    said = AdditionalInformation(name.upper(), START + 3600 * SECOND, ())
+    told = Story().hear(named(name), PvdInfoFetched(f"fqdn:{name}", "e0", 1, 1, "{}", said))
+    assert holds(told, f"fqdn:{name}")
+    other = AdditionalInformation(name.replace("a", "[", 1), START + 3600 * SECOND, ())
+    told = Story().hear(named(name), PvdInfoFetched(f"fqdn:{name}", "e0", 1, 1, "{}", other))
+    assert not holds(told, f"fqdn:{name}")
+
+
+def test_an_object_is_known_by_a_digest_of_its_body_and_ends_at_last() -> None:
+    told = Story(info_age_max_s=2**40).hear(x(), fetches(life_s=NEVER, body='{"a": "ä"}'))
+    held = inquiry(told).held
+    assert held is not None and held.until == NEVER, "no instant is later"
+    assert held.digest == blake2b('{"a": "ä"}'.encode(), digest_size=16).hexdigest()
+    assert told.history(X)[-1].added == (("info", "info", (held.digest,)),)
 
 
 def test_what_nobody_waits_for_any_more_is_wanted_again_after_a_restart() -> None:

@@ -111,3 +111,9 @@ def test_a_portal_that_nobody_asked_for_counts_in_dhcpv4() -> None:
     told = Story().hear(question, lease4("192.0.2.10", text(114, BY_4)))
     assert told.holdings(HOME, "captive_portal") == {"uri": (BY_4,)}
     assert told.findings() == {}
+
+
+@pytest.mark.covers("rfc:F11")
+@pytest.mark.parametrize("uri", ["", "portal", "https:///", "https://[::1", "https://portal.example/?192.0.2.1"])
+def test_what_names_no_host_or_another_is_no_literal(uri: str) -> None:
+    assert literal(uri) is False

@@ -10,7 +10,7 @@ from events.dhcp import RdnssSelection
 from events.ids import SECOND
 from events.ops import ResolverWrite
 from events.pvdinfo import AdditionalInformation, PvdInfoFetched
-from pvdcore.domains.resolvers import NameRule, Server, match
+from pvdcore.domains.resolvers import NameRule, Server, match, rank
 from pvdcore.projections.desired import Place, desired
 from pvdcore.projections.plan import Have, plan
 from pvdcore.projections.resolving import Lookup, belongs, connect, lookups, query
@@ -86,6 +86,33 @@ def test_the_longest_rule_then_preference_says_whom_to_ask_for_a_name() -> None:
     assert asked(told, "Example.") == [D3, D1]
     assert asked(told, "counterexample.") == [D1], "labels are compared, not text"
     assert match(NameRule(D1, "medium", (r"a\.b.", "b."), "dhcp6"), r"x.a\.b.") == r"a\.b.", "a dot within a label"
+
+
+@pytest.mark.covers("rfc:G01", "rfc:G05", part="expected")
+def test_the_order_of_resolvers_is_that_of_the_table() -> None:
+    first = [
+        Server(D1, "a.b.example.", "low", "ra"),  # the longest rule
+        Server(D1, "b.example.", "low", "dhcp6"),  # what DHCPv6 says of a domain before what others do
+        Server(D1, "b.example.", "high", "dhcp4"),
+        Server(D1, "b.example.", "medium", "dhcp4"),
+        Server(D1, "b.example.", "high", "ra"),
+        Server(D1, "", "high", "dhcp4"),  # then defaults, by preference
+        Server(D1, "", "medium", "dhcp6"),  # of a rule before of none
+        Server(D1, "", "medium", "dhcp4"),
+        Server(D1, "", "medium", "ra"),
+        Server(D1),
+    ]
+    last = [Server(D1, "", "low", "dhcp6"), Server(D1, "", "low", "ra")]
+    ranked = [rank(one) for one in first] + [rank(one, trusted=False) for one in first] + [rank(one) for one in last]
+    assert sorted(ranked) == ranked and len(set(ranked)) == len(ranked)
+    assert max(ranked) < min(rank(one, trusted=False) for one in last)
+
+
+@pytest.mark.covers("rfc:G01", part="expected")
+def test_of_domains_that_are_one_the_first_is_told() -> None:
+    assert match(NameRule(D1, "medium", ("example.", "EXAMPLE."), "dhcp6"), "www.example.") == "example."
+    assert match(NameRule(D1, "medium", ("test.", "."), "dhcp6"), "www.example.") == ""
+    assert match(NameRule(D1, "medium", ("b.example.", "example."), "dhcp6"), "a.b.example") == "b.example."
 
 
 @pytest.mark.covers("rfc:G01", "rfc:G05")

@@ -132,3 +132,13 @@ def test_where_the_links_of_one_pvd_differ_the_last_ra_counts_and_that_is_told()
     assert found is not None and found.body == '{"a": 1}'
     apart = Story().hear(x(), x(link="e1"), object_()).at(5).hear(x(link="e1", seq=8))
     assert "ra-inconsistent" not in apart.findings() and information(apart.state, apart.pvd(X), *E0) is not None
+
+
+@pytest.mark.covers("rfc:A04")
+def test_the_attachments_that_are_one_pvd_are_told_in_the_order_of_their_links() -> None:
+    told = Story(trusted_links="e1 e2").hear(x(), x(link="e1"), x(link="e2"))
+    assert trust.domains(told.state, told.pvd(X)) == [(E0,), (E1, ("e2", 1))]
+    assert trust.domain(told.state, told.pvd(X), E1) == (E1, ("e2", 1))
+    assert trust.domain(told.state, told.pvd(X), ("e9", 1)) == (("e9", 1),), "where the PvD is not, it is by itself"
+    told.detach("e0").detach("e1").detach("e2")
+    assert trust.weakest(told.state, told.pvd(X)) == "none" and trust.domains(told.state, told.pvd(X)) == []

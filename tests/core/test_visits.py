@@ -11,7 +11,7 @@ from pvdcore.domains.visits import earlier, familiar, marks, note
 from pvdcore.draft import Draft
 from pvdcore.past import snapshot
 from pvdcore.state import Likeness
-from tests.sim.build import R1, R2, SERVER6, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
+from tests.sim.build import R1, R2, SERVER6, START, Story, addresses, dhcp4, dhcp6, pio, pvd, ra
 
 HOME, CAFE = "02:00:00:00:01:01", "02:00:00:00:02:02"
 X = "fqdn:x.example."
@@ -158,6 +158,19 @@ def test_what_is_familiar_changes_nothing_and_what_is_not_does(bound: int, serve
     assert ("two-dhcp4-servers" in told.findings()) == (min(bound, servers) > 1)
     if min(bound, servers) == 2:
         assert "192.0.2.1, 192.0.2.2" in told.findings()["two-dhcp4-servers"].text
+
+
+def test_a_mark_stands_once_however_often_it_is_seen() -> None:
+    told = Story().hear(ra(R1, pio(P), mac=HOME), acks(), ra(R1, pio(P), pio(Q), mac=HOME), acks(), acks(mac=CAFE))
+    servers = [("dhcp4", f"192.0.2.1 {CAFE}"), ("dhcp4", f"192.0.2.1 {HOME}")]
+    assert list(told.state.visits["e0", 1].marks) == sorted(
+        [*servers, ("prefix", P), ("prefix", Q), ("router", f"{R1} {HOME}")]
+    )
+    assert told.state.visits["e0", 1].began == START
+    crowded = Story(marks_max=2).hear(ra(R1, pio(P), mac=HOME), ra(R2, pio(Q), mac=CAFE), acks(), acks(mac=CAFE))
+    assert crowded.state.visits["e0", 1].marks == (("prefix", P), ("router", f"{R1} {HOME}"))
+    none = Story(marks_max=0).hear(ra(R1, pio(P), mac=HOME))
+    assert none.state.visits["e0", 1].marks == (), "a visit is a visit, though nothing is remembered of it"
 
 
 def test_a_snapshot_keeps_the_visits() -> None:
