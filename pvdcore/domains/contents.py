@@ -73,20 +73,21 @@ def merged(found: Sequence[Source]) -> list[Item]:
             if held.kind in ORDERED:  # where the first to say it put it: a refresh by another moves nothing
                 place = (0 if isinstance(source, Grant) else 1, held.since, held.order)
                 places[slot] = min(places.get(slot, place), place)
-    return sorted(newest.values(), key=lambda item: _place(item[1], places.get((item[1].kind, item[1].key), (0, 0, 0))))
+    return sorted(newest.values(), key=lambda item: _place(item[1], places))
 
 
-def _place(held: Held, place: tuple[int, int, int]) -> tuple[str, int, int, int, str]:
-    rank, since, order = place
-    if held.kind == "encrypted_dns":  # lower priority first (RFC 9463 §3.1), then as heard
+def _place(held: Held, places: dict[tuple[str, str], tuple[int, int, int]]) -> tuple[str | int, ...]:
+    """By what an item stands among others of its kind."""
+    if held.kind not in ORDERED:
+        return (held.kind, held.key)
+    if held.kind == "encrypted_dns":  # lower priority first (RFC 9463 §3.1)
         priority = held.value[0]
         assert isinstance(priority, int)
-        return (held.kind, priority, 0, 0, held.key)
+        return (held.kind, priority, held.key)
+    rank, since, order = places[held.kind, held.key]
     if held.kind == "pref64":  # in the order received (RFC 7050 §3, RFC 8781 §5)
-        return (held.kind, 0, since, order, held.key)
-    if held.kind in ORDERED:
-        return (held.kind, rank, -since, order, held.key)
-    return (held.kind, 0, 0, 0, held.key)
+        return (held.kind, since, order, held.key)
+    return (held.kind, rank, -since, order, held.key)
 
 
 def content(found: Sequence[Source]) -> tuple[Content, ...]:

@@ -26,9 +26,9 @@ def properties(state: State, pvd: PvdId) -> dict[str, Property]:
     Two links with one name are one PvD only where they are trusted (pvdcore/trust.py): else what a rule says of the one
     is not said of the other, and what is not said of all of them not of the name.
     """
-    cells = [cell for cell, _ in state.pvds[pvd].instances]
-    apart = domains(state, state.pvds[pvd]) if len({cell[:2] for cell in cells}) > 1 else []
-    said = [_said(state, pvd, [cell for cell in cells if cell[:2] in one]) for one in apart]
+    found = state.pvds[pvd]
+    cells = [cell for cell, _ in found.instances]
+    said = [_said(state, pvd, [cell for cell in cells if cell[:2] in one]) for one in domains(state, found)]
     if not said:
         said = [_said(state, pvd, cells)]
     return {

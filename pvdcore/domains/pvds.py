@@ -99,8 +99,8 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
         _placement(draft, before, phase),
     )
     if pvd is None:
-        kind, source = KINDS[name.split(":", 1)[0]]
-        pvd = Pvd(name, name.split(":", 1)[1], kind, source, first_seen=draft.at, uid=unique(draft, name, link))
+        word, _, rest = name.partition(":")
+        pvd = Pvd(name, rest, *KINDS[word], first_seen=draft.at, uid=unique(draft, name, link))
     if made or phase != phase_before:
         added, removed, changed = difference(old, said)
         draft.changes.append(
@@ -126,14 +126,14 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     if not found and phase_before != phases.LINGERING:  # it ends, or begins to linger
         pvd = replace(pvd, last_seen=max(pvd.last_seen, _last_heard(draft, name, before)))
     if phase == phases.GONE:
-        cells = pvd.cells.delete(cell) if cell in pvd.cells else pvd.cells
+        cells = pvd.cells.delete(cell)
         pvd = replace(pvd, versions=pvd.versions + version)
     else:
         cells = pvd.cells.set(cell, after)
     if phase == phase_before:
         furthest = pvd.phase
     elif before is None:
-        furthest = phases.furthest([pvd.phase, phase]) if pvd.cells else phase
+        furthest = phases.furthest([pvd.phase, phase])
     else:
         furthest = phases.furthest([one.phase for one in cells.values()])
     pvd = replace(
@@ -178,8 +178,9 @@ def _alone(draft: Draft, pvd: Pvd | None, one: Instance) -> bool:
     if any((each.link, each.epoch, each.phase) == (one.link, one.epoch, phases.PLACED) for each in beside):
         return False
     made = places.maker(draft, one.link)
-    name = places.place_name(places.owner_of(made.id), one.link, one.epoch) if made is not None else ""
-    return made is None or not places.is_open(made) or name != one.placement.name
+    if made is None or not places.is_open(made):
+        return True
+    return places.place_name(places.owner_of(made.id), one.link, one.epoch) != one.placement.name
 
 
 def _placement(draft: Draft, before: Instance | None, phase: str) -> Placement | None:
@@ -193,13 +194,12 @@ def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> No
     """Routers of one PvD that disagree where RFC 4861 §6.2.7 wants it logged. 0 is "unspecified", no disagreement."""
     if len(origins) < 2:
         return
-    values: dict[str, set[int]] = {}
+    values: dict[str, set[object]] = {}
     for origin in origins:
         header = origin.header
-        said = {"M": int(header.managed) + 1, "O": int(header.other_config) + 1, "hop limit": header.hop_limit}
-        said |= {"reachable time": header.reachable_ms, "retransmission timer": header.retrans_ms}
-        mtu = next((held.value[0] for held in origin.held if held.kind == "mtu"), 0)
-        said["MTU"] = mtu if isinstance(mtu, int) else 0
+        said: dict[str, object] = {"hop limit": header.hop_limit, "reachable time": header.reachable_ms}
+        said |= {"M": str(header.managed), "O": str(header.other_config), "retransmission timer": header.retrans_ms}
+        said["MTU"] = next((held.value[0] for held in origin.held if held.kind == "mtu"), 0)
         for name, value in said.items():
             if value:
                 values.setdefault(name, set()).add(value)

@@ -54,8 +54,7 @@ def _alone(draft: Draft, origin: Origin) -> bool:
     """Whether no other router speaks of the PvD: where several do, the newest value counts (N14)."""
     if origin.pvd.startswith("ra:"):
         return True
-    instance = draft.instance(origin.pvd, (origin.link, origin.epoch, ""))
-    return instance is None or len(instance.origins) < 2
+    return len(draft.speakers_of(origin.pvd, (origin.link, origin.epoch, ""))) < 2
 
 
 def _places(event: RouterAdvertised, option: object, places: dict[tuple[str, str], int]) -> tuple[int, ...]:
