@@ -58,12 +58,13 @@ def test_all_that_a_rule_names_has_to_match_and_the_later_rule_wins() -> None:
         PropertyRule({"zone": "b"}, link="e0", pvd="ra:*"),
         PropertyRule({"zone": "c"}, link="e9", pvd="fqdn:*"),
         PropertyRule({"never": True}, prefix="192.0.2.0/24"),
+        PropertyRule({"host bits": 0}, prefix="2001:db8:ffff::1/48"),
         PropertyRule({"glob": True}, prefix="2001:db8:2:?::/64"),
     )
     assert properties(told.state, IPTV) == {"kept": 1, "zone": "a"}
     assert properties(told.state, FIRST) == {"kept": 1, "zone": "b"}
     assert properties(told.state, SECOND) == {"glob": True, "kept": 1, "zone": "b"}
-    assert properties(told.state, "ra:e9/1/fe80::13") == {"kept": 1, "zone": "a"}
+    assert properties(told.state, "ra:e9/1/fe80::13") == {"host bits": 0, "kept": 1, "zone": "a"}
 
 
 def test_a_later_set_replaces_the_earlier_and_a_snapshot_keeps_it() -> None:
