@@ -440,6 +440,9 @@ def test_all_that_a_rule_says() -> None:
     )
     assert said(0x1) == event
     assert said(0x2) == msgspec.structs.replace(event, invert=True)
+    for flags in (1, 2):  # in the other order, too
+        head = struct.pack(">BBBBBBBBI", 10, 0, 0, 0, 7, 0, 0, 2, flags)
+        assert one_of(message(32, head + attribute(3, b"\0", order=">"), order=">")).invert is (flags == 2)
     gone = said(0x3, kind=33)
     assert isinstance(gone, RuleGone)
     assert (gone.source, gone.destination, gone.invert) == ("2001:db8::/32", "2001:db8::1/128", True)
