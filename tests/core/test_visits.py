@@ -137,6 +137,8 @@ def test_marks_are_bounded(bound: int, kept: int) -> None:
     kept_marks = told.state.visits["e0", 1].marks
     assert told.hear(ra(R2, pio("2001:db8:3::/64"), mac=CAFE)).state.visits["e0", 1].marks == kept_marks
     assert Story(marks_max=0).hear(ra(R1, mac=HOME)).state.visits["e0", 1].marks == (), "it was a visit all the same"
+    more = Story().hear(ra(R1, pio(P), mac=HOME)).hear(ra(R1, pio(P), pio(Q), mac=HOME)).state.visits["e0", 1].marks
+    assert more == (("prefix", P), ("prefix", Q), ("router", f"{R1} {HOME}")), "each once"
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3, 9])
