@@ -13,6 +13,7 @@ from events.link import LinkSeen
 from events.ops import Outcome, PlaceUsed, PlanApplied, RouteAdd, User
 from events.session import SessionStarted
 from pvdcore.domains.pvds import RECENT, difference
+from pvdcore.projections.desired import desired
 from pvdcore.projections.tables import TABLES_FIRST
 from pvdcore.state import Placement
 from tests.sim.build import CLIENT, R1, R2, START, Story, container, dns, mtu, pio, portal, pref64, pvd, ra, search
@@ -78,14 +79,17 @@ def test_the_latest_versions_are_remembered_by_their_records() -> None:
 
 
 def test_outside_this_host_a_pvd_is_called_by_what_no_other_host_has() -> None:
-    told = Story().at(3).hear(SessionStarted(mode="live", version="0", boot="b00f"), ra(R1), ra(R1, pvd("x.example.")))
+    told = Story().at(3).hear(SessionStarted(mode="live", version="0", boot="b00f"), ra(R1, pvd("x.example.")))
     told.hear(ra(R1, container(UUID)))
     assert told.pvd(X).uid == X and told.pvd(f"uuid:{UUID}").uid == f"uuid:{UUID}"
-    said = ("b00f", "capture:e0", str(START), str(START + 3 * SECOND), I1)
-    number = int.from_bytes(blake2b("\n".join(said).encode(), digest_size=16).digest())
-    number = number & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62  # RFC 9562 §5.8: version 8 and the variant
-    text = f"{number:032x}"
-    assert told.pvd(I1).uid == f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    for router in (R1, R2, "fe80::3", "fe80::4", "fe80::5", "fe80::6"):
+        id = f"ra:e0/1/{router}"
+        told.hear(ra(router))
+        said = ("b00f", "capture:e0", str(START), str(START + 3 * SECOND), id)
+        number = int.from_bytes(blake2b("\n".join(said).encode(), digest_size=16).digest())
+        number = number & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62  # RFC 9562 §5.8: version 8 and the variant
+        text = f"{number:032x}"
+        assert told.pvd(id).uid == f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def test_what_differs_between_two_contents_is_told_by_key_and_by_order() -> None:
@@ -127,6 +131,13 @@ def test_a_resolver_stands_where_the_first_to_name_it_put_it() -> None:
     told.at(3).hear(ra(R2, pvd("x.example.", pref64("64:ff9b:1::/96"), pref64("64:ff9a::/96"))))
     assert told.keys(X, "pref64") == ["64:ff9b:1::/96", "64:ff9a::/96"], "and these as they were received"
     assert told.keys(X, "dns") == [D3, D2, D1]
+
+
+def test_resolvers_of_dhcp_are_asked_before_those_of_a_newer_announcement() -> None:
+    """RFC 8106 §5.3.1."""
+    told = Story().leases4().at(1).hear(ra(R1, dns(D1))).at(3)
+    (one,) = [place for place in desired(told.state, host=CLIENT).places if place.pvd == I1]
+    assert one.servers == ("192.0.2.53", D1)
 
 
 # Places
@@ -188,7 +199,7 @@ def test_links_that_are_one_pvd_and_agree_are_nothing_to_tell() -> None:
     for seq in (7, 7, 8):
         told.hear(ra(R1, pvd("x.example.", h=True, seq=seq)), ra(R1, pvd("x.example.", h=True, seq=7), link="e1"))
         assert ("ra-inconsistent" in told.findings()) is (seq == 8)
-    assert "H flag or sequence number" in told.findings()["ra-inconsistent"].text
+    assert ": H flag or sequence number" in told.findings()["ra-inconsistent"].text
     alone = Story(trusted_links="e*").hear(ra(R1, pvd("x.example.", h=True, seq=7)))
     assert "ra-inconsistent" not in alone.findings()
 
