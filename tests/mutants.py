@@ -290,7 +290,8 @@ class Span(NamedTuple):
     def statement(self, line: int) -> range:
         """The shortest statement that holds a line of the file."""
         offset = line - self.first
-        return min((one for one in self.statements if offset in one), key=len, default=range(offset, offset + 1))
+        head = range(self.last - self.first + 1)  # what stands in no statement is of the whole: a default
+        return min((one for one in self.statements if offset in one), key=len, default=head)
 
 
 @functools.cache
