@@ -4,6 +4,7 @@ Law: a code without a row here fails, and so does a code that is not in the cata
 """
 
 import ast
+import os
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.sim.build import (
     START,
     Story,
     addresses,
+    container,
     dhcp4,
     dhcp6,
     dns,
@@ -323,6 +325,149 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
     assert 1 <= found.because <= told.state.seq
     assert "{" not in found.text and "None" not in found.text
     assert found.link == "" or found.link in told.state.links
+    assert code not in does_not().findings()
+
+
+def test_each_finding_says_where_of_whom_since_which_record_and_what() -> None:
+    """The tales above, as told: `code link pvd record: sentence`."""
+    lines = []
+    for code in sorted(EARNED):
+        found = EARNED[code][0]().findings()[code]
+        assert (found.code, found.count) == (code, 1)
+        lines.append(f"{code} {found.link or '-'} {found.pvd or '-'} {found.because}: {found.text}\n")
+    kept = ROOT / "tests" / "golden" / "findings.txt"
+    if os.environ.get("PVD_REWRITE"):
+        kept.write_text("".join(lines), encoding="utf-8")
+    assert lines == kept.read_text(encoding="utf-8").splitlines(keepends=True), "PVD_REWRITE=1 writes it anew"
+
+
+def parts(valid_s: int, preferred_s: int) -> Tale:
+    """As `delegates`, with a preferred lifetime of its own."""
+
+    def tell() -> Story:
+        told = Story().asks6("REQUEST", ia_pd(ia_prefix("2001:db8:100::/56", 3600, 2400))).at(1805)
+        return told.hear(ra(R2, pio("2001:db8:100:1::/64", valid_s, preferred_s), link="e1"))
+
+    return tell
+
+
+def insists(message: str, after_s: float, *first: RouterAdvertised, **said: object) -> Tale:
+    """A client asks, and once more so much later."""
+    asked = dhcp6(message, xid=7, **said)  # type: ignore[arg-type]
+    return lambda: Story().hear(*first, asked).at(after_s).hear(asked)
+
+
+DNS, UUID = dns("2001:db8::53"), "00112233-4455-6677-8899-aabbccddeeff"
+
+EDGES: list[tuple[str, Tale, Tale]] = [
+    # what only just earns a finding, and what only just does not
+    ("pvd-split-over-ras", then(x(pio(P)), 3, x(DNS)), then(x(pio(P)), 3.001, x(DNS))),
+    ("pvd-split-over-ras", then(x(pio(P)), 0, x(DNS)), then(x(pio(P)), 0, x(pio(P), DNS))),
+    ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(pio(P), DNS), x(DNS))),
+    ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(mtu(1400)), x(DNS))),
+    ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(ra(R1, pio(P)), ra(R1, DNS))),
+    (
+        "prefix-lifetimes-differ",
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 606, 300))),
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 605, 300))),
+    ),
+    (
+        "prefix-lifetimes-differ",
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 600, 306))),
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 600, 295))),
+    ),
+    (
+        "prefix-lifetimes-differ",
+        hears(x(pio(P, 600, 300)), ra(R2, pvd("x.example.", pio(P, 900, 300)))),
+        hears(x(pio(P, 600, 300)), ra(R2, pvd("y.example.", pio(P, 900, 300)))),
+    ),
+    (
+        "prefix-lifetimes-differ",
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, pio(P, 900, 300))),
+        hears(x(pio(P, 600, 300)), ra(R2, pio(P, 900, 300))),
+    ),
+    (
+        "prefix-lifetimes-differ",
+        hears(ra(R1, pio(P, 600, 300)), ra(R2, DNS, pio(Q), pio(P, 900, 300))),
+        then(ra(R1, pio(P, 600, 300), DNS), 9, ra(R1, pio(P, 900, 300), dns("2001:db8::53", life=60))),
+    ),
+    (
+        "lifetime-under-interval",
+        then(ra(R1, dns("2001:db8::53", life=60)), 61, ra(R1, dns("2001:db8::53", life=60))),
+        then(ra(R1, dns("2001:db8::53", life=60)), 60, ra(R1, dns("2001:db8::53", life=60))),
+    ),
+    (
+        "lifetime-under-interval",
+        then(ra(R1, pio(P, 60, 60), mtu(1400)), 200, ra(R1, mtu(1400), pio(P, 60, 60))),
+        then(ra(R1, pio(P), life=0), 200, ra(R1, pio(P), DNS, life=0)),
+    ),
+    (
+        "dhcp6-unanswered",
+        insists("INFORMATION-REQUEST", 5, ra(R1, o=True)),
+        insists("INFORMATION-REQUEST", 4.999, ra(R1, o=True)),
+    ),
+    ("dhcp6-unanswered", insists("SOLICIT", 5, ra(R1, m=True)), insists("SOLICIT", 5, ra(R1, o=True))),
+    (
+        "dhcp6-unanswered",
+        insists("INFORMATION-REQUEST", 9, ra(R1), ra(R2, m=True)),
+        insists("REQUEST", 9, ra(R1, m=True)),
+    ),
+    ("delegation-outlived", parts(1801, 1), parts(1800, 600)),
+    ("delegation-outlived", parts(1800, 601), parts(1, 1)),
+    ("managed-without-prefix", hears(ra(R1, pio(P, 0, 0), m=True)), hears(ra(R1, pio(P)), ra(R1, m=True))),
+    ("managed-without-prefix", hears(ra(R1, DNS, m=True)), hears(ra(R1, pio(P)), ra(R1, DNS, m=True))),
+    ("router-mac-changed", hears(ra(R1, mac=OLD), ra(R1, mac=NEW)), hears(ra(R1), ra(R1, mac=NEW), ra(R1))),
+    (
+        "sequence-unchanged",
+        hears(x(h=True, seq=1), x(pio(P), h=True, seq=1)),
+        hears(x(seq=1), x(pio(P), h=True, seq=1)),
+    ),
+    ("sequence-unchanged", hears(x(h=True), x(pio(P), h=True)), hears(x(h=True, seq=1), x(pio(P), seq=1))),
+    ("sequence-unchanged", hears(x(h=True), x(pio(P), h=True)), hears(x(pio(P), h=True), x(pio(P), h=True))),
+    ("sequence-without-h", hears(x(delay=2)), hears(x())),
+    (
+        "reserved-preference",
+        hears(ra(R1, pvd("x.example.", inner=header(pref="reserved")))),
+        hears(ra(R1, pvd("x.example.", inner=header(pref="high")))),
+    ),
+    (
+        "reserved-preference",
+        hears(ra(R1, ignored(24, "route-preference"))),
+        hears(ra(R1, ignored(24, "option-length"))),
+    ),
+    ("preference-without-lifetime", hears(ra(R1, life=0, pref="low")), hears(ra(R1, life=0, pref="reserved"))),
+    ("preference-without-lifetime", hears(ra(R1, life=0, pref="high")), hears(ra(R1, life=1, pref="high"))),
+    ("pvd-id-one-label", hears(ra(R1, pvd("corp."))), hears(ra(R1, pvd("a.corp.example.")))),
+    (
+        "duplicate-pvd-option",
+        hears(x(), ra(R1, ignored(21, "duplicate-pvd"))),
+        hears(ra(R1, ignored(22, "option-length"))),
+    ),
+    ("duplicate-route", hears(x(rio(P), rio(P, 60))), hears(ra(R1, rio(P), pvd("x.example.", rio(P, 60))))),
+    (
+        "duplicate-option",
+        hears(ra(R1, container(UUID, mtu(1400), mtu(1500)))),
+        hears(ra(R1, mtu(1400), container(UUID, mtu(1500)))),
+    ),
+    ("mtu-under-1280", hears(x(ignored(5, "mtu-small"))), hears(x(ignored(5, "option-length")))),
+    ("prefix-length-not-64", hears(x(pio("2001:db8::/65"))), hears(x(pio("2001:db8::/63", flags="L")))),
+    (
+        "inner-outer-differ",
+        hears(ra(R1, DNS, pvd("x.example.", dns("2001:db8::53", life=60)))),
+        hears(ra(R1, DNS, pvd("x.example.", DNS, inner=header(60)))),
+    ),
+    (
+        "inner-outer-differ",
+        hears(ra(R1, pio(P, 600, 300), pvd("x.example.", pio(P, 600, 301)))),
+        hears(ra(R1, pio(P), pvd("x.example.", pio(P)))),
+    ),
+]
+
+
+@pytest.mark.covers("feat:D7")
+@pytest.mark.parametrize(("code", "earns", "does_not"), EDGES)
+def test_where_a_finding_begins(code: str, earns: Tale, does_not: Tale) -> None:
+    assert code in earns().findings()
     assert code not in does_not().findings()
 
 
