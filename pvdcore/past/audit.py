@@ -235,6 +235,7 @@ def _names(kind: str, key: str, value: Value) -> set[str]:
         words.update(str(one) for one in value[2] or ()) if isinstance(value[2], tuple) else None
     if kind == "captive_portal":
         words.add(str(value[0]))
+    words = {word.lower() for word in words}  # as questions are; a portal is written as its network likes
     return words | {word.rstrip(".") for word in words}
 
 
@@ -252,16 +253,16 @@ def _matching(state: State, wanted: str) -> Iterator[tuple[PvdId, Cell, Source, 
         named = _is_named(pvd, wanted)
         here: list[tuple[Cell, list[Item]]] = []
         for cell, instance in state.pvds[pvd].cells.items():
-            key = (cell, instance.grants)
-            known = leased.get(key) if not instance.origins else None
+            # what speaks is of one PvD, and of one that is named all counts
+            key = (cell, pvd if named or instance.origins else "", instance.grants)
+            known = leased.get(key)
             if known is None:
                 found = members(state, pvd, instance)
                 known = ([], [])
                 if named or any(_answers(held, wanted) for source in found for held in source.held):
                     items = merged(found)
                     known = (items, [one for one in items if _answers(one[1], wanted)])
-                if not instance.origins:
-                    leased[key] = known
+                leased[key] = known
             if asked := known[0 if named else 1]:
                 here.append((cell, asked))
         for cell, asked in sorted(here, key=lambda one: one[0]):
@@ -393,7 +394,6 @@ def walk(options: tuple[NdOption, ...], at: int) -> Iterator[tuple[NdOption, int
 
 def _nd_span(event: RouterAdvertised, answer: Answer) -> tuple[int, int, int] | None:
     """The option of an RA that says it of this PvD: one in its own container before one outside, of two the last."""
-    outside = not answer.pvd.startswith("uuid:")  # what stands in no container is not of a container's PvD
     found: dict[bool, tuple[int, int, int]] = {}
     end, own = 0, False
     for option, at in walk(event.options, event.options_at):
@@ -403,7 +403,7 @@ def _nd_span(event: RouterAdvertised, answer: Answer) -> tuple[int, int, int] | 
                 return 21, at, option.length
         elif isinstance(option, MifContainer):
             end, own = at + option.length, answer.pvd == f"uuid:{option.uuid}"
-        elif (own if at < end else outside) and _says(option, answer):
+        elif (own or at >= end) and _says(option, answer):
             found[at < end] = (ND_CODES[type(option)], at, option.length)
     return found.get(True) or found.get(False)
 

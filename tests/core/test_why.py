@@ -12,8 +12,18 @@ from adapters.ingest import translate
 from events.frames import Frame
 from events.ids import SECOND
 from pvdcore.past import snapshot
-from pvdcore.past.audit import Answer, chronicle, diff, lapsed_since, state_at, verify, without_collector
-from pvdcore.past.journal import MemoryJournal
+from pvdcore.past.audit import (
+    Answer,
+    chronicle,
+    diff,
+    lapsed_since,
+    state_at,
+    state_digest,
+    verify,
+    without_collector,
+)
+from pvdcore.past.journal import UNKNOWN_HEAD, MemoryJournal, frame_digest
+from pvdcore.state import State
 from tests.fuzz.targets import frame4, frame6
 from tests.sim import build
 from tests.sim.build import R1, START, Story
@@ -139,8 +149,36 @@ def test_an_address_leads_to_the_prefix_it_was_formed_of() -> None:
     frame = hears(story, p.ra(p.pio("2001:db8:2::", flags=0x80), p.pio("2001:db8:1::")))
     story.chooses("a")
     (answer,) = story.why("2001:db8:1::a")
+    assert answer.frame == frame_digest(frame.data)
     assert (answer.kind, answer.key) == ("address", "2001:db8:1::a/64")
     assert octets([answer], frame) == [p.pio("2001:db8:1::")]
+
+
+@pytest.mark.covers("feat:O4")
+def test_of_two_options_of_one_kind_the_one_that_says_it() -> None:
+    pairs = {
+        "2001:db8:1::/64": (p.pio("2001:db8:1::"), p.pio("2001:db8:2::")),
+        "2001:db8:3::/48": (p.rio("2001:db8:3::", 48), p.rio("2001:db8:4::", 48)),
+        "a.example": (p.dnssl(p.name("a.example")), p.dnssl(p.name("b.example"))),
+        "64:ff9b::/96": (p.A9_PREF64_96, p.option(38, p.A9_PREF64_96[2:6] + b"\x20" + p.A9_PREF64_96[7:])),
+    }
+    for word, pair in pairs.items():
+        for options in (pair, pair[::-1]):
+            story = Story()
+            frame = hears(story, p.ra(*options))
+            assert octets(story.why(word), frame) == [pair[0]]
+    # what stands right behind a PvD option is outside
+    story = Story()
+    frame = hears(story, p.ra(p.pvd(p.name("x.example"), p.mtu(1300)), p.mtu(1500)))
+    assert octets([one for one in story.why("mtu") if one.pvd == "fqdn:x.example."], frame) == [p.mtu(1300)]
+
+
+@pytest.mark.covers("feat:O4")
+def test_a_portal_is_asked_for_as_it_is_written() -> None:
+    portal = "https://Portal.example/API"
+    story = Story().hear(build.ra(R1, build.portal(portal)))
+    assert kinds(story, portal) == kinds(story, portal.lower()) == [("captive_portal", "uri")]
+    assert kinds(story, "https://portal.example/") == []
 
 
 def kinds(story: Story, word: str) -> list[tuple[str, str]]:
@@ -289,6 +327,102 @@ def test_what_ended_says_when_by_what_and_what_carried_it_last() -> None:
     assert story.why("2001:db8::99") == []
 
 
+@pytest.mark.covers("feat:O4", "feat:O3")
+def test_what_came_and_went_at_one_instant_is_told_record_by_record() -> None:
+    on, off = (build.ra(R1, build.dns("2001:db8::53", life=life), life=0) for life in (1800, 0))
+    story = Story().hear(build.ra(build.R2, build.pvd("x.example.", build.mtu(1300)), life=0), on, off, on, off)
+    last = story.journal.last_seq()
+    for seq, since, ended in ((last - 3,) * 2 + (None,), (last - 2, last - 3, last - 2), (last, last - 1, last)):
+        (answer,) = build.why(story.journal, "2001:db8::53", seq=seq)
+        assert (answer.since, answer.because, answer.ended_because) == (since, since, ended)
+        assert (answer.kind, answer.key, answer.value) == ("dns", "2001:db8::53", ())
+        assert answer.option is None or answer.option.data == b""  # nobody has the frame
+
+
+@pytest.mark.covers("feat:O4", "feat:O3")
+def test_what_lapsed_after_the_last_record_is_told_of_a_pvd_and_of_its_items() -> None:
+    items = (build.dns("2001:db8::53", life=60), build.mtu(1400), build.rio("2001:db8:9::/48", 60))
+    said = build.ra(R1, build.pvd("x.example.", *items), life=100)
+    story = Story().hear(said)
+    first = story.journal.last_seq()
+    story.at(10).hear(said)
+    later = START + 500 * SECOND
+    found = build.why(story.journal, "X.example", at=later)
+    assert [(one.kind, one.ended_by, (one.ended_at or 0) - START) for one in found] == [
+        ("dns", "lapsed", 70 * SECOND),
+        ("mtu", "lapsed", 110 * SECOND),
+        ("route", "lapsed", 70 * SECOND),
+        ("router", "lapsed", 110 * SECOND),
+    ]
+    assert {(one.pvd, one.since, one.because, one.target) for one in found} == {
+        ("fqdn:x.example.", first, first + 1, "X.example")
+    }
+    assert [one.kind for one in build.why(story.journal, "2001:db8::53", at=later)] == ["dns"]
+
+
+@pytest.mark.covers("feat:O4")
+def test_of_one_pvd_on_two_links_each_answers_in_order() -> None:
+    said = build.pvd("x.example.", build.mtu(1400))
+    story = Story().hear(build.ra(R1, said, link="e1"), build.ra(build.R2, said))
+    assert [(one.link, one.kind) for one in story.why("mtu")] == [("e0", "mtu"), ("e1", "mtu")]
+
+
+@pytest.mark.covers("feat:O4")
+def test_what_one_lease_gives_to_two_pvds_is_told_of_each() -> None:
+    """Also where the first of them is not asked for: what it holds was looked at for another word."""
+    story = Story()
+    for router, name in ((R1, "a.example."), (build.R2, "b.example.")):
+        story.hear(build.ra(router, build.pvd(name, build.mtu(1400)), o=True))
+    story.asks6("INFORMATION-REQUEST", build.addresses(23, "2001:db8::53"))
+    for name in ("a.example", "b.example"):
+        assert [(one.pvd, one.host, one.kind) for one in story.why(name)] == [
+            (f"fqdn:{name}.", "", "mtu"),
+            (f"fqdn:{name}.", "", "router"),
+            (f"fqdn:{name}.", build.DUID, "dns"),
+        ]
+    assert [(one.pvd, one.kind) for one in story.why("2001:db8::53")] == [
+        ("fqdn:a.example.", "dns"),
+        ("fqdn:b.example.", "dns"),
+    ]
+    # two PvDs of one router have nothing in common but that
+    both = Story().hear(build.ra(R1, build.pvd("a.example.")), build.ra(R1, build.pvd("b.example.", build.mtu(1400))))
+    assert [one.pvd for one in both.why("mtu")] == ["fqdn:b.example."]
+
+
+def test_refolding_tells_each_record_whose_state_was_another() -> None:
+    story = Story()
+    for octets_ in (1400, 1500, 1280):
+        story.hear(build.ra(R1, build.mtu(octets_)))
+        story.journal.save_digest(story.journal.last_seq(), state_digest(story.state))
+    last = story.journal.last_seq()
+    assert verify(story.journal, story.journal.head()) == []
+    assert verify(story.journal, "ab" * 32) == [UNKNOWN_HEAD.format(head="ab" * 32)]
+    story.journal.save_digest(last - 1, state_digest(State()))
+    assert verify(story.journal) == [f"folding up to record {last - 1} gives another State than was recorded"]
+
+
+@pytest.mark.covers("feat:O3")
+def test_a_snapshot_that_leans_on_another_is_read_with_it() -> None:
+    story, packer = Story().hear(build.ra(R1, build.mtu(1400))), snapshot.Packer()
+    whole = story.journal.last_seq()
+    story.journal.save_snapshot(whole, packer.whole(story.state))
+    story.hear(build.ra(build.R2, build.mtu(1500)))
+    story.journal.save_snapshot(whole + 1, packer.changed(story.state))
+    story.journal.steps = no_steps(story.journal, whole + 1)  # type: ignore[method-assign]
+    assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
+
+
+def no_steps(journal: MemoryJournal, done: int) -> Any:
+    """Steps that may not be asked for again up to a record."""
+    steps = journal.steps
+
+    def later(first: int = 1, last: int | None = None) -> Any:
+        assert first > done, "what a snapshot says is not folded again"
+        return steps(first, last)
+
+    return later
+
+
 @pytest.mark.covers("feat:O3")
 def test_from_a_snapshot_on_only_what_came_later_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story().hear(build.ra(R1, build.mtu(1400)))
@@ -374,6 +508,10 @@ def test_the_difference_of_two_instants_is_told_pvd_by_pvd() -> None:
     ]
     assert [item[:2] for item in back[1].removed] == [("dns", "2001:db8::54")]
     assert diff(before, before) == []
+    third = story.hear(build.ra("fe80::3", build.mtu(1400))).state
+    assert [one.pvd for one in diff(story.hear(build.ra("fe80::3", build.mtu(1280))).state, third)] == [
+        "ra:e0/1/fe80::3"
+    ]
     # what was is folded from the records: at an instant what ended by then has ended, after a record it has not
     assert state_at(story.journal, at=START) == before
     assert state_at(story.journal, at=START + 5 * SECOND).now == START + 5 * SECOND
