@@ -97,7 +97,7 @@ def _routed(state: State, place: Place, destination: str, source: str | None, tu
     ranked = sorted(matching, key=_rank)
     alive = [one for one in ranked if one.via is None or not _dead(state, place, one.via)]
     if not alive:  # the best all the same, in turns (RFC 4191 §3.6, RFC 4861 §6.3.6)
-        best = [one for one in ranked if _rank(one)[:2] == _rank(ranked[0])[:2]]
+        best = [one for one in ranked if _rank(one) == _rank(ranked[0])]
         taken = best[turn % len(best)]
         return Hop(taken.via, taken.destination, "none is reachable", taken.via)
     first = alive[0]
@@ -109,8 +109,9 @@ def _routed(state: State, place: Place, destination: str, source: str | None, tu
     return Hop(first.via, first.destination, rule, probe)
 
 
-def _rank(route: WantedRoute) -> tuple[int, int, str]:
-    return (-network(route.destination).prefixlen, PREFERENCES.index(route.preference), route.via or "")
+def _rank(route: WantedRoute) -> tuple[int, int]:
+    """Smaller is better; of equal ones a place has the lower address first."""
+    return (-network(route.destination).prefixlen, PREFERENCES.index(route.preference))
 
 
 def _dead(state: State, place: Place, router: str) -> bool:
@@ -120,16 +121,16 @@ def _dead(state: State, place: Place, router: str) -> bool:
 
 def announcers(state: State, place: Place, source: str) -> frozenset[str]:
     """The routers of a PvD that announced a prefix of `source`, whatever its L and A flags (RFC 8028 §2.1, §3.2)."""
-    link = state.links.get(place.link)
-    found: dict[str, int] = {}
-    for speaker in link.speakers if link else ():
-        for origin in state.speakers.get((place.link, speaker), ()):
-            if origin.pvd == place.pvd:
-                for held in origin.held:
-                    if held.kind == "prefix" and covers(held.key, source.split("/")[0]):
-                        found[speaker] = max(found.get(speaker, 0), network(held.key).prefixlen)
-    longest = max(found.values(), default=0)
-    return frozenset(one for one, width in found.items() if width == longest)
+    found = [
+        (network(held.key).prefixlen, speaker)
+        for speaker in state.links[place.link].speakers
+        for origin in state.speakers.get((place.link, speaker), ())
+        if origin.pvd == place.pvd
+        for held in origin.held
+        if held.kind == "prefix" and covers(held.key, source)
+    ]
+    longest = max(found, default=(0, ""))[0]
+    return frozenset(speaker for width, speaker in found if width == longest)
 
 
 def _of_source(

@@ -7,7 +7,18 @@ from events.link import NeighborSeen
 from events.router import NeighborAdvertised, Redirected, RedirectedHeader, RouterAdvertised, RouterSolicited
 from pvdcore.prefixes import interface
 from pvdcore.projections.desired import Place, desired
-from pvdcore.projections.selection import Hop, Source, announcers, begin, choose_source, may_probe, next_hop, order
+from pvdcore.projections.selection import (
+    Hop,
+    Source,
+    Target,
+    announcers,
+    begin,
+    choose_source,
+    may_probe,
+    next_hop,
+    order,
+    scope,
+)
 from tests.sim.build import (
     CLIENT,
     R1,
@@ -30,6 +41,7 @@ from tests.sim.build import (
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 S1, S2 = "2001:db8:1::a", "2001:db8:2::a"
+S3 = "2001:db8:77::a"  # of no announced prefix
 FAR = "2001:db8:ffff::1"
 
 
@@ -102,7 +114,7 @@ def test_a_better_router_that_is_skipped_is_probed_while_there_is_traffic_once_a
     assert (found.via, found.probe) == (R2, R1)  # asked for a packet: without one, nobody is probed
     second = 10**9
     assert may_probe(None, 0)
-    assert not may_probe(0, 59 * second)
+    assert not may_probe(0, 59 * second) and not may_probe(100 * second, 159 * second)
     assert may_probe(0, 60 * second)
     told.hear(failed(R2))
     assert via(told) == R1  # no route at all would be worse
@@ -195,8 +207,15 @@ def test_a_route_to_the_destination_may_steer_the_source_but_not_one_that_is_fix
     assert (began[0].via, began[1].address) == (R2, S2)
     assert via(told, source=S1) == R1
     assert began[1].rule == "5.5 prefix of the next hop"
-    nowhere = Story().hear(x(R1, pio(P), life=0))
+    assert order(told.state, place(told), [FAR]) == (Target(FAR, S2, ""),)
+    nowhere = Story().hear(x(R1, pio(P), life=0)).chooses("a")
     assert begin(nowhere.state, place(nowhere), FAR) is None
+    assert order(nowhere.state, place(nowhere), [FAR]) == (Target(FAR, None, ""),)
+    another = Story().hear(x(R1, pio(P), life=0), x(R2)).chooses("a")
+    assert via(another) == R2 and begin(another.state, place(another), FAR) is None  # R2 does not announce P
+    nobody = Story().hear(x(R1))
+    assert begin(nobody.state, place(nobody), FAR) is None
+    assert order(nobody.state, place(nobody), [FAR]) == (Target(FAR, None, ""),)
 
 
 # Redirects
@@ -231,8 +250,15 @@ def test_a_redirect_counts_for_its_source_and_destination_alone() -> None:
     assert via(told, source=S1) == R3
     assert via(told, source="2001:db8:1::b") == R1  # of the same prefix
     assert via(told) == R1
+    began = begin(told.state, place(told.chooses("a")), FAR)
+    assert began == (Hop(R3, "::/0", "redirect"), Source(S1, ""))  # the hop of a source that is fixed by then
     assert via(told.hear(failed(R3)), source=S1) == R1  # a dead detour is none
     assert via(told.attach().hear(x(R1, pio(P))), source=S1) == R1
+
+
+def test_a_redirect_that_names_no_source_counts_for_each() -> None:
+    told = Story().hear(x(R1, pio(P)), redirect())
+    assert [via(told, source=source) for source in (None, S1, "2001:db8:1::b")] == [R3] * 3
 
 
 def test_forged_redirects_do_not_fill_the_memory() -> None:
@@ -343,6 +369,131 @@ def test_destinations_stand_in_the_order_of_rfc_6724() -> None:
     six = place(told)  # without the lease there is no IPv4 source
     assert order(told.state, six, ["198.51.100.1", FAR])[0].rule == "1 avoid unusable"
     assert [one.address for one in order(told.state, six, [FAR, "2001:db8:fffe::1"])] == [FAR, "2001:db8:fffe::1"]
+
+
+@pytest.mark.parametrize(
+    ("address", "size"),
+    [
+        ("127.0.0.1", 2),
+        ("169.254.1.1", 2),
+        ("10.0.0.1", 14),  # private addresses are global in scope (RFC 6724 §3.2)
+        ("198.51.100.1", 14),
+        ("239.255.0.1", 14),
+        ("::1", 2),
+        ("fe80::1", 2),
+        ("fec0::1", 5),
+        ("fd00::1", 14),
+        (FAR, 14),
+        ("ff01::1", 1),
+        ("ff15::1", 5),
+        ("ff0e::1", 14),
+    ],
+)
+def test_each_kind_of_address_has_its_scope(address: str, size: int) -> None:
+    assert scope(address) == size
+
+
+@pytest.mark.covers("rfc:Q02")
+@pytest.mark.parametrize(
+    ("mine", "first", "second", "rule"),
+    [
+        ([("2001:db8:1::a", 9)], (FAR, "2001:db8:1::a"), ("198.51.100.1", None), "1 avoid unusable"),
+        ([("2001:db8:1::a", 9)], (FAR, "2001:db8:1::a"), ("fe80::77", "2001:db8:1::a"), "2 matching scope"),
+        ([(S1, 0), (S2, 9)], (FAR, S2), (S1, S1), "3 avoid deprecated"),
+        ([(S1, 9)], (FAR, S1), ("2002:c000:201::1", S1), "5 matching label"),
+        ([(S1, 9)], (FAR, S1), ("2001:0:1::1", S1), "5 matching label"),  # Teredo
+        ([(S1, 9)], (FAR, S1), ("3ffe::1", S1), "5 matching label"),
+        ([(S1, 9)], (FAR, S1), ("::c000:201", S1), "5 matching label"),
+        ([(S3, 9), ("fd00::a", 9)], (FAR, S3), ("fd00::1", "fd00::a"), "6 precedence"),
+        ([("3ffe::a", 9), ("fd00::a", 9)], ("fd00::1", "fd00::a"), ("3ffe::1", "3ffe::a"), "6 precedence"),
+        ([("2002::a", 9), ("2001::a", 9)], ("2002::1", "2002::a"), ("2001::1", "2001::a"), "6 precedence"),
+        ([(S1, 9), ("fe80::a", 9)], ("fe80::77", "fe80::a"), (FAR, S1), "8 smaller scope"),
+        ([(S1, 9)], ("2001:db8:1::77", S1), (FAR, S1), "9 longest match"),
+    ],
+)
+def test_the_first_rule_in_which_two_destinations_differ_decides(
+    mine: list[tuple[str, int]], first: tuple[str, str], second: tuple[str, str | None], rule: str
+) -> None:
+    told, place = sources(*((address, preferred, False) for address, preferred in mine))
+    for pair in ((first[0], second[0]), (second[0], first[0])):
+        assert order(told.state, place, pair) == (Target(*first, rule), Target(*second, "")), pair
+
+
+def test_beyond_the_prefix_of_the_source_no_destination_matches_longer() -> None:
+    """RFC 6724 §2.2: of two on the source's own link neither is nearer."""
+    told, place = sources((S1, 9, False))
+    for pair in (("2001:db8:1::b", "2001:db8:1::77:1"), ("2001:db8:1::77:1", "2001:db8:1::b")):
+        assert order(told.state, place, pair) == (Target(pair[0], S1, "10 as given"), Target(pair[1], S1, ""))
+    assert order(told.state, place, ()) == ()
+
+
+def test_a_leased_address_is_as_near_to_a_destination_as_if_it_stood_in_a_prefix_of_64() -> None:
+    from msgspec.structs import replace
+
+    told, place = sources((S1, 9, False))
+    leased = replace(place, addresses=(replace(place.addresses[0], address=f"{S1}/128"),))
+    far, near = "2001:db8:1:0:8000::1", "2001:db8:1::77"
+    assert [one.address for one in order(told.state, leased, (far, near))] == [far, near]
+    assert order(told.state, leased, (FAR, near))[0] == Target(near, S1, "9 longest match")
+    four = [replace(place.addresses[0], address=one) for one in ("192.0.2.10/24", "192.0.2.130/24")]
+    found = choose_source(told.state, replace(place, addresses=tuple(four)), "192.0.2.129", None)
+    assert found == Source("192.0.2.130", "8 longest match")  # of IPv4 all bits count
+
+
+@pytest.mark.covers("rfc:Q02")
+def test_of_scopes_that_suffice_the_smallest_is_spoken_from_and_else_the_largest() -> None:
+    near, site, wide = ("fe80::a", 9, False), ("fec0::a", 9, False), ("2001:db8:1::a", 9, False)
+    for destination, best in (("ff02::1", near), ("ff05::1", site), ("ff0e::1", wide), ("ff01::1", near)):
+        told, place = sources(wide, near, site)
+        assert choose_source(told.state, place, destination, None) == Source(best[0], "2 scope")
+    told, place = sources(near, site)
+    assert choose_source(told.state, place, FAR, None) == Source(site[0], "2 scope")  # none suffices
+    told, place = sources(("2001:db8:1::b", 9, False), ("2001:db8:1::c", 9, False))
+    assert choose_source(told.state, place, FAR, None) == Source("2001:db8:1::b", "by address")
+    for moment, ends in ((9, Source("2001:db8:1::b", "by address")), (10**12, None)):  # what has ended is none
+        from msgspec.structs import replace
+
+        later = replace(told.state, now=told.state.now + moment)
+        found = choose_source(later, place, FAR, None)
+        assert (found.address if found else None) == (ends.address if ends else None)
+
+
+def test_what_decided_is_told_of_each_hop() -> None:
+    equal = Story().hear(x(R1), x(R2))
+    assert hop(equal) == Hop(R1, "::/0", "first by address")
+    assert hop(Story().hear(x(R1))) == Hop(R1, "::/0", "longest match")
+    assert hop(Story().hear(x(R1, pio(P))), source=S1) == Hop(R1, "::/0", "longest match")  # all announced it
+    unlike = Story().hear(x(R1, pref="low"), x(R2, pref="medium"), x(R3, pref="high"))
+    assert hop(unlike) == Hop(R3, "::/0", "preference")
+    unlike.hear(failed(R3))
+    assert hop(unlike) == Hop(R2, "::/0", "reachable", R3)
+    unlike.hear(failed(R2), failed(R1))
+    assert [hop(unlike, turn=turn) for turn in range(2)] == [Hop(R3, "::/0", "none is reachable", R3)] * 2
+    longer = Story().hear(x(R1, rio("2001:db8::/32", 600, "low")), x(R2, rio("2001:db8:ffff::/48", 600, "low")))
+    assert hop(longer) == Hop(R2, "2001:db8:ffff::/48", "longest match")
+    longer.hear(failed(R1), failed(R2))
+    assert [hop(longer, turn=turn) for turn in range(2)] == [
+        Hop(R2, "2001:db8:ffff::/48", "none is reachable", R2)
+    ] * 2, "turns are among those that match as long"
+
+
+@pytest.mark.covers("rfc:Q03", "rfc:Q04")
+def test_who_announced_the_source_is_asked_by_its_longest_prefix() -> None:
+    told = Story(src_router_fallback=True).hear(
+        x(R1, pio("2001:db8::/32", flags=""), pref="low"), x(R2, pio(P), pio("2001:db8::/32", flags="")), x(R3)
+    )
+    told.hear(ra("fe80::9", pio(P)))  # of another PvD
+    assert announcers(told.state, place(told), S1) == {R2}
+    assert announcers(told.state, place(told), S2) == {R1, R2}
+    assert announcers(told.state, place(told), "2001:db9::1") == frozenset()
+    assert hop(told, source=S2) == Hop(R2, "::/0", "router of the source's prefix")
+    assert hop(told, "2001:db8:1::77", source="2001:db9::1") == Hop(None, P, "longest match")
+    told.hear(failed(R2))
+    assert hop(told, source=S2) == Hop(R1, "::/0", "reachable", R2)
+    told.hear(failed(R1))
+    assert hop(told, source=S1) == Hop(R3, "::/0", "reachable", R2)  # by fallback, R2 is still passed over
+    told.hear(x(R1, life=0), x(R2, life=0))
+    assert hop(told, source=S1) == Hop(R3, "::/0", "fallback within the PvD")
 
 
 # What a host takes over of a router's header, and what it ignores
