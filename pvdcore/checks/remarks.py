@@ -67,7 +67,7 @@ def alone(draft: Draft, event: RouterAdvertised, says: Reading) -> None:
     outer = {(held.kind, held.key): held for held in says(event.options)}
     for held in says(option.options):
         twin = outer.get((held.kind, held.key))
-        if twin is not None and held.kind != "router" and _content(twin) != _content(held):
+        if twin is not None and _content(twin) != _content(held):
             draft.find("inner-outer-differ", link=event.link, pvd=name, kind=held.kind, key=held.key)
 
 

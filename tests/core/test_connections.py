@@ -4,6 +4,7 @@ Law: each numbered problem of representation that concerns settings has its stor
 """
 
 import pytest
+from msgspec.structs import replace
 
 from events.ids import NEVER, SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
@@ -23,11 +24,12 @@ from pvdcore.past import snapshot
 from pvdcore.profiles import connections
 from pvdcore.profiles.checkpoints import rollback
 from pvdcore.profiles.connections import CAUSES, PHASES, Refused, autoconnect, matches, step
+from pvdcore.profiles.intent import Reached
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import plan
-from pvdcore.state import Connection, Link
+from pvdcore.state import Connection, Grant, Held, Link
 from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra
 
 X, Y, I2 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::2"
@@ -281,6 +283,129 @@ def test_what_another_manager_activated_is_observed_and_not_configured_by_us() -
     assert (connection(told).phase, connection(told).by, connection(told).pvds) == ("active", "external", (X,))
     told.hear(ConnectionOpened(id="wired@e1", settings="wired", link="e1", by="external"))
     assert connection(told, "wired@e1").phase == "activating", "a profile that only the other manager knows"
+
+
+def told_whole(told: Story) -> list[tuple[object, ...]]:
+    """All of a connection's history: when, phases, cause, what came and what went; the rest is looked at here."""
+    lines = []
+    for one in told.history():
+        if one.subject != connections.subject("home@e1"):
+            continue
+        assert (one.pvd, one.link, one.epoch, one.host, one.version) == ("", "e1", 2, "", 0)
+        assert one.because == one.seq and told.journal.record(one.seq).at == one.at  # type: ignore[union-attr]
+        came, went = ([item[1] for item in items] for items in (one.added, one.removed))
+        assert all((item[0], item[2]) == ("pvd", ()) for item in (*one.added, *one.removed))
+        lines.append(((one.at - START) // SECOND, one.phase_before, one.cause, one.phase, came, went))
+    return lines
+
+
+def test_a_connection_from_its_first_line_to_its_last() -> None:
+    told = Story().detach("e1").at(1).attach("e1").at(2).hear(fixed(), up(link="e1"))
+    at = told.journal.last_seq()
+    fresh = connection(told, "home@e1")
+    own, gone = ["static:home"], {"phase": "closed", "pvds": (), "closing": False}
+    assert fresh == Connection(
+        "home@e1", "home", "e1", "operator", told.now, at, phase="active", epoch=2, since=told.now, pvds=(own[0],)
+    )
+    told.at(3).hear(ra(R1, pvd("x.example."), link="e1"))
+    assert connection(told, "home@e1") == replace(fresh, pvds=(X, own[0])), "it is active since before"
+    told.at(5).hear(ra(R2, pvd("y.example."), link="e1"))
+    told.at(6).hear(ra(R1, pvd("x.example."), life=0, link="e1"), up(link="e1"))
+    assert connection(told, "home@e1") == replace(fresh, pvds=(Y, own[0])), "opened again it goes on"
+    told.at(8).hear(down(link="e1"), down(link="e1", reason="external"), down("nobody"))
+    ended = replace(fresh, reason="operator", closed_at=told.now, since=told.now, **gone)  # type: ignore[arg-type]
+    assert connection(told, "home@e1") == ended
+    assert dict(told.state.intent.blocked) == {("home", "e1"): told.journal.last_seq() - 2}
+    told.at(9).hear(up(link="e1"))
+    again = replace(fresh, opened_at=told.now, because=told.journal.last_seq(), since=told.now, pvds=(Y, own[0]))
+    assert connection(told, "home@e1") == again
+    assert not told.state.intent.blocked
+    told.at(10).detach("e1")
+    assert connection(told, "home@e1") == replace(again, reason="carrier", closed_at=told.now, since=told.now, **gone)  # type: ignore[arg-type]
+    assert told_whole(told) == [
+        (2, "", "opened", "activating", [], []),
+        (2, "activating", "arrived", "active", own, []),
+        (3, "active", "arrived", "active", [X], []),
+        (5, "active", "arrived", "active", [Y], []),
+        (6, "active", "arrived", "active", [], [X]),
+        (8, "active", "operator", "closed", [], [Y, *own]),
+        (9, "closed", "opened", "activating", [], []),
+        (9, "activating", "arrived", "active", [Y, *own], []),
+        (10, "active", "carrier", "closed", [], [Y, *own]),
+    ]
+    placed = [(one.cause, one.phase, one.because - at, one.seq - at) for one in told.history(own[0])]
+    assert placed == [
+        ("configured", "announced", -1, 0),
+        ("closed", "gone", 5, 5),
+        ("configured", "announced", -1, 8),
+        ("attachment", "gone", 9, 9),
+    ]
+    seqs = [at + one for one in (1, 1, 2, 8)]
+    assert told.state.intent.reached["home"] == (
+        Reached(X, "e1", 2, seqs[0], seqs[1], START + 3 * SECOND, START + 3 * SECOND),
+        Reached(Y, "e1", 2, seqs[2], seqs[3], START + 5 * SECOND, START + 9 * SECOND),
+    )
+
+
+def test_what_a_profile_configures_is_a_contribution_of_its_own() -> None:
+    told = Story().at(1).hear(fixed()).at(2).hear(up()).at(3).hear(fixed(**{"802-3-ethernet.mtu": 1500}))
+    edited = told.journal.last_seq()
+    items = (
+        ("address", "192.0.2.10/24", ("static",)),
+        ("route", "0.0.0.0/0 via 192.0.2.1", ("0.0.0.0/0", "192.0.2.1", "medium")),
+        ("route", "198.51.100.0/24 via 192.0.2.254", ("198.51.100.0/24", "192.0.2.254", "medium")),
+        ("address", "2001:db8:5::10/64", ("static",)),
+        ("route", "2001:db8:5::/64", ("2001:db8:5::/64", None, "medium")),
+        ("dns", "192.0.2.53", ()),
+        ("search", "corp.example.", ()),
+        ("mtu", "mtu", (1500,)),
+    )
+    grant = Grant(
+        "static",
+        "e0",
+        1,
+        "",
+        "static:home",
+        "",
+        heard_at=told.now,
+        started_at=told.now,
+        because=edited,
+        since=edited - 2,
+        held=tuple(
+            Held(kind, key, value, None, edited - 2, order=order, because=edited, fixed=True)
+            for order, (kind, key, value) in enumerate(items)
+        ),
+        owners=("static:home",),
+        placed="static:home",
+    )
+    assert list(told.state.grants.values()) == [grant]
+
+
+def test_a_profile_remembers_so_many_pvds_the_latest_of_them() -> None:
+    told = Story(visits_max=2).hear(profile(), up())
+    for second, name in enumerate(("c", "a", "b"), 1):
+        told.at(second).hear(ra(R1, pvd(f"{name}.example.")))
+    assert [one.pvd for one in told.state.intent.reached["home"]] == ["fqdn:a.example.", "fqdn:b.example."]
+    told.hear(profile("other"), up("other", "e1"), ra(R1, pvd("a.example."), link="e1"))
+    assert [one.pvd for one in told.state.intent.reached["other"]] == ["fqdn:a.example."]
+
+
+def test_another_link_and_another_profile_are_none_of_its_business() -> None:
+    told = Story().hear(profile(), profile("a"), up("a"), up("home"), up("home", "e1"), up("a", "e1", by="external"))
+    told.hear(down("a"), down("home"), down("home", "e1"))
+    blocked = {("a", "e0"), ("home", "e0"), ("home", "e1")}
+    assert set(told.state.intent.blocked) == blocked
+    told.hear(up("home", by="autoconnect"))
+    assert set(told.state.intent.blocked) == blocked, "only the operator takes it back"
+    told.hear(up("a"))
+    assert set(told.state.intent.blocked) == blocked - {("a", "e0")}
+    told.hear(SettingsRemoved(id="a"))
+    assert (connection(told, "a@e0").phase, connection(told, "a@e0").reason) == ("closed", "settings-removed")
+    assert connection(told, "a@e1").phase == "activating", "another manager's goes on"
+    assert connection(told).phase == "activating"
+    told.detach("e1")
+    assert set(told.state.intent.blocked) == {("home", "e0")}
+    assert (connection(told, "a@e1").phase, connection(told).phase) == ("closed", "activating")
 
 
 # Expected PvDs

@@ -365,6 +365,7 @@ EDGES: list[tuple[str, Tale, Tale]] = [
     ("pvd-split-over-ras", then(x(pio(P)), 0, x(DNS)), then(x(pio(P)), 0, x(pio(P), DNS))),
     ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(pio(P), DNS), x(DNS))),
     ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(mtu(1400)), x(DNS))),
+    ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(), ra(R1, pvd("x.example.", DNS), life=0))),
     ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(ra(R1, pio(P)), ra(R1, DNS))),
     (
         "prefix-lifetimes-differ",
@@ -492,6 +493,7 @@ def test_the_rows_here_are_those_of_the_catalogue() -> None:
     [
         (header(m=True), header(), "M"),
         (header(), header(o=True), "O"),
+        (header(m=True), header(o=True, hop=64), "M, O"),
         (header(hop=64), header(hop=32), "hop limit"),
         (header(hop=64), header(), ""),  # unspecified
         (header(6000), header(0), ""),  # RFC 8801 §5.2
