@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.codec import AnyEvent
+from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
 from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Outcome, PlanApplied, ResolverWrite, RouteAdd
@@ -21,7 +22,7 @@ from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import place_ops, plan
-from pvdcore.state import State
+from pvdcore.state import Grant, Held, State, Vpn
 from tests.sim.build import R1, R2, START, Story, dns, pio, pvd, ra, search
 
 CORP, X, I2 = "vpn:corp", "fqdn:x.example.", "ra:e1/1/fe80::2"
@@ -99,6 +100,81 @@ def test_to_say_the_same_again_changes_nothing_and_something_else_the_difference
     assert [(before[2][3], after[2][3]) for before, after in second.changed] == [("198.51.100.1", "198.51.100.2")]  # type: ignore[misc]
     since = {held.key: held.since for held in story.state.grants["tun0", "", "vpn", CORP].held}
     assert since["10.8.0.2"] > since["10.8.0.1"], "what stays keeps the record that it came with"
+
+
+def test_what_a_client_says_is_a_contribution_of_its_own() -> None:
+    story = told(tun()).at(2).hear(UP).at(5).hear(replace(UP, mtu=1300, full=True, gateway="", remote=""))
+    last = story.journal.last_seq()
+    items = (
+        ("vpn", "openvpn", ("tun0", "full", None, None, ("intra.example.",))),
+        ("address", "10.8.0.2/24", ("vpn",)),
+        ("address", "2001:db8:8::2/64", ("vpn",)),
+        ("route", "2001:db8:8::/64", ("2001:db8:8::/64", None, "medium")),
+        ("route", "192.0.2.0/24 via 10.8.0.1", ("192.0.2.0/24", "10.8.0.1", "medium")),
+        ("route", "2001:db8:9::/48", ("2001:db8:9::/48", None, "medium")),
+        ("excluded", "192.0.2.128/25", ()),
+        ("dns", "10.8.0.1", ()),
+        ("dns", "2001:db8:8::53", ()),
+        ("search", "corp.example.", ()),
+        ("mtu", "mtu", (1300,)),
+    )
+    held = tuple(
+        Held(kind, key, value, None, last - 1, order=order, because=last, fixed=True)
+        for order, (kind, key, value) in enumerate(items)
+    )
+    assert list(story.state.grants.values()) == [
+        Grant(
+            "vpn",
+            "tun0",
+            1,
+            "",
+            CORP,
+            "openvpn",
+            heard_at=story.now,
+            started_at=story.now,
+            because=last,
+            since=last - 1,
+            held=held,
+            owners=(CORP,),
+            placed=CORP,
+        )
+    ]
+    assert dict(story.state.vpns) == {
+        "corp": Vpn(replace(UP, mtu=1300, full=True, gateway="", remote=""), story.now, last, link="tun0")
+    }
+    # an address alone in its network, and one said twice, have no route beside them and stand once
+    story.hear(replace(UP, addresses=("2001:db8:8::2/128",) * 2, included=(), mtu=0))
+    assert [one[:2] for one in story.instances(CORP)[0].content if one[0] in ("address", "route", "mtu")] == [
+        ("address", "2001:db8:8::2/128")
+    ]
+
+
+def test_a_tunnel_has_one_line_of_history_for_each_turn() -> None:
+    story = told(tun(), tun("tun1", 8), UP).at(3).hear(replace(UP, device="tun1", ifindex=8))
+    story.at(4).hear(VpnEnded(vpn="corp", device="tun0"), VpnEnded(vpn="other"))
+    story.at(6).hear(replace(UP, vpn="home", device="tun1", ifindex=8)).at(8).hear(VpnEnded(vpn="home", device="tun1"))
+    lines = [
+        ((one.at - START) // SECOND, one.pvd, one.link, one.cause, one.phase, one.because == one.seq)
+        for one in story.history()
+        if one.pvd.startswith("vpn:")
+    ]
+    assert lines == [
+        (0, CORP, "tun0", "connected", "announced", True),
+        (3, CORP, "tun0", "reconnected", "gone", True),
+        (3, CORP, "tun1", "connected", "announced", True),
+        (6, CORP, "tun1", "reconnected", "gone", True),
+        (6, "vpn:home", "tun1", "connected", "announced", True),
+        (8, "vpn:home", "tun1", "disconnected", "gone", True),
+    ]
+    assert not story.state.vpns
+
+
+def test_of_two_that_wait_for_a_tunnel_the_last_has_it() -> None:
+    story = told(UP, replace(UP, vpn="home"), replace(UP, vpn="away", ifindex=9))
+    assert [one.link for one in story.state.vpns.values()] == ["", "", ""]
+    assert story.hear(tun()).alive() == ["vpn:home"]
+    assert story.hear(tun("tun9", 9)).alive() == ["vpn:away", "vpn:home"]
+    assert {name: one.link for name, one in story.state.vpns.items()} == {"corp": "", "home": "tun0", "away": "tun9"}
 
 
 def test_a_restart_in_the_old_tunnel_leaves_routes_as_they_were() -> None:
