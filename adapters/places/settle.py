@@ -43,9 +43,9 @@ from pvdcore.projections.placing import BACKOFF_FIRST, TABLES, Key, backoff
 from pvdcore.projections.plan import (
     FOUNDATIONS,
     LAZY_EIGHTHS,
+    NOTHING,
     TOLERANCE,
     Standing,
-    empty,
     op_key,
     place_ops,
     share,
@@ -412,7 +412,7 @@ class Settler:
         """What is still to be done in a place."""
         if spot.place is not None:
             return place_ops(spot.place, spot.have, now, lazy=True)
-        return place_ops(empty(*spot.key), spot.have, now) if spot.how == TABLES else []
+        return place_ops(NOTHING, spot.have, now) if spot.how == TABLES else []
 
     def _correct(self, state: State, spot: Spot, missing: list[Op]) -> None:
         """Say what is so without a deed: it stood already, since we ended before we said so; what failed is wanted no

@@ -265,7 +265,7 @@ def place_of(
         search=tuple(search),
         parent=state.links[link].name or link,
         mac=place_mac(name),
-        dad=str(state.policy.values.get("dad", "optimistic")),
+        dad=state.policy.word("dad"),
         reachable_ms=_newest(found, lambda header: header.reachable_ms),
         retrans_ms=_newest(found, lambda header: header.retrans_ms),
         portal=portal(found, state.policy),

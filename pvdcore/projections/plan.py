@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from events.ids import NEVER, SECOND, Instant, LinkId, PvdId
+from events.ids import NEVER, SECOND, Instant
 from events.ops import (
     AddressAdd,
     AddressDelete,
@@ -160,13 +160,12 @@ def plan(want: Desired, have: Have, owned: frozenset[str] = frozenset()) -> Plan
     for name in sorted(set(have.namespaces) & owned - wanted - {""}):
         ops.append((NetnsDelete(name), None))
     stale = share(first, {table for table in left if ours(table)})
-    ops += [(op, None) for op in place_ops(empty(), stale, want.at)]
+    ops += [(op, None) for op in place_ops(NOTHING, stale, want.at)]
     return Plan(tuple(ops))
 
 
-def empty(pvd: PvdId = "", link: LinkId = "", epoch: int = 0) -> Place:
-    """A share of the first namespace in which nothing is wanted any more."""
-    return Place(pvd, link, epoch, "", "", "", 0, 0, (), (), (), ())
+NOTHING: Final = Place("", "", 0, "", "", "", 0, 0, (), (), (), ())
+"""A share of the first namespace in which nothing is wanted any more."""
 
 
 def seconds(ends: Instant, at: Instant) -> int | None:

@@ -288,3 +288,9 @@ def test_a_tunnel_keeps_its_name_and_what_it_excludes_goes_nowhere() -> None:
     assert place.addresses == (WantedAddress("10.8.0.2/24", NEVER, NEVER, seq, "vpn"),)
     nowhere = WantedRoute("192.0.2.128/25", None, "medium", NEVER, seq, 0, "unreachable", EXCLUDED)
     assert [one for one in place.routes if one.kind == "unreachable"] == [nowhere]
+
+
+@pytest.mark.parametrize("how", ["optimistic", "wait", "off"])
+def test_a_place_says_how_its_addresses_are_tried(how: str) -> None:
+    (place,) = desired(Story(dad=how).hear(ra(R1, pvd("x.example."))).state).places
+    assert place.dad == how

@@ -33,7 +33,7 @@ from events.ops import (
 from pvdcore.projections.desired import Desired, Place, WantedAddress, WantedRoute, WantedRule
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.plan import Have, Look, Standing, op_key, place_ops, plan, seconds, standing
-from pvdcore.projections.tables import METRIC_LAST
+from pvdcore.projections.tables import METRIC_LAST, TABLES_FIRST
 
 AT = 1_000_000 * SECOND
 P1, D1 = "pvd1", "e0"
@@ -276,3 +276,73 @@ def test_a_later_operation_about_the_same_takes_the_place_of_an_earlier_one() ->
     assert op_key(RuleAdd("", 1, "::1/128", 7)) == op_key(RuleAdd("", 2, "::1/128", 7))
     assert len({op_key(RuleAdd("", 1, source, table)) for source in ("::1/128", "::2/128") for table in (7, 8)}) == 4
     assert op_key(WRITE) == op_key(ResolverWrite(P1)) == ("ResolverWrite",)
+
+
+def test_a_namespace_that_lost_its_device_is_made_anew_on_the_same_ground() -> None:
+    lost = Standing(mark="fqdn:x.", up=False, hop_limit=1, addresses=STANDS.addresses, routes=STANDS.routes)
+    link = LinkAdd(P1, D1, "eth0", 1400, "02:00:00:00:00:01")
+    assert place_ops(PLACE, lost, AT) == [link, ADD, ON_LINK, DEFAULT, WRITE, CLIENT]
+
+
+def test_an_address_that_has_ended_is_left_out_and_the_next_one_is_not() -> None:
+    two = replace(PLACE, addresses=(address("2001:db8:1::9/64", 0, 0), address()))
+    assert place_ops(two, replace(STANDS, addresses={}), AT) == [ADD]
+
+
+T1, T2 = TABLES_FIRST + 1, TABLES_FIRST + 2
+
+
+def test_what_is_left_of_tables_goes_whole_and_what_leads_there_first() -> None:
+    routes = {
+        ("192.0.2.0/24", "192.0.2.1", 1024, T1): NEVER,
+        ("192.0.2.0/24", None, 1024, T1): NEVER,
+        ("::/0", "fe80::2", 1024, T1): NEVER,
+        ("::/0", "fe80::1", 1025, T1): NEVER,
+        ("0.0.0.0/0", None, METRIC_LAST, T1): NEVER,
+        ("::/0", "fe80::9", 1024, 100): NEVER,
+    }
+    rules = frozenset({(9, "2001:db8:1::a/128", T1), (9, "2001:db8:2::a/128", T2), (9, "2001:db8:9::/64", 100)})
+    first = Standing(addresses={**STANDS.addresses, "2001:db8:9::a/64": (NEVER, NEVER)}, routes=routes, rules=rules)
+    have = Have({"": first, P1: STANDS})
+    assert plan(Desired(AT, (PLACE,)), have, frozenset({"", P1})).ops == tuple(
+        (op, None)
+        for op in (
+            AddressDelete("", "", "2001:db8:1::a/64"),
+            RuleDelete("", 9, "2001:db8:1::a/128", T1),
+            RuleDelete("", 9, "2001:db8:2::a/128", T2),
+            RouteDelete("", "", "192.0.2.0/24", None, 1024, T1),
+            RouteDelete("", "", "192.0.2.0/24", "192.0.2.1", 1024, T1),
+            RouteDelete("", "", "::/0", "fe80::1", 1025, T1),
+            RouteDelete("", "", "::/0", "fe80::2", 1024, T1),
+            RouteDelete("", "", "0.0.0.0/0", None, METRIC_LAST, T1),
+        )
+    )
+
+
+def test_in_tables_too_what_is_right_is_left_and_what_is_near_enough() -> None:
+    rule = WantedRule(9, "2001:db8:1::a/128", T1, NEVER, 1)
+    place = replace(PLACE, netns="", routes=(route(table=T1),), steers=(rule,), table=T1, client=None)
+    routes = {("::/0", "fe80::1", 1024, T1): AT + 600 * SECOND}
+    have = Have({"": Standing(addresses=STANDS.addresses, routes=routes)})  # the address stands, its rule does not
+    assert plan(Desired(AT, (place,)), have).ops == ((RuleAdd("", 9, "2001:db8:1::a/128", T1), place),)
+    near = Standing(
+        addresses={"2001:db8:1::a/64": (AT + 550 * SECOND, AT + 280 * SECOND)},
+        routes={("::/0", "fe80::1", 1024, T1): AT + 550 * SECOND, ("::/0", "fe80::2", 1025, T1): NEVER},
+        rules=frozenset({(9, "2001:db8:1::a/128", T1)}),
+    )
+    gone = RouteDelete("", "", "::/0", "fe80::2", 1025, T1)
+    assert place_ops(place, near, AT, lazy=True) == [gone]
+    written = [replace(DEFAULT, netns="", table=T1), replace(ADD, netns=""), gone]
+    assert place_ops(place, near, AT) == written
+
+
+def test_where_all_metrics_of_a_preference_are_taken_the_last_is_shared() -> None:
+    full = {("::/0", f"fe80::1:{at:x}", 1024 + at, 0): NEVER for at in range(512)}
+    made = [op for op in place_ops(PLACE, replace(STANDS, routes=full), AT) if isinstance(op, RouteAdd)]
+    assert made == [ON_LINK, replace(DEFAULT, metric=1535)]
+
+
+def test_a_route_is_known_by_its_destination_its_router_and_its_table() -> None:
+    assert op_key(ON_LINK) == ("RouteAdd", "2001:db8:1::/64", "")
+    assert op_key(DEFAULT) == ("RouteAdd", "::/0", "fe80::1")
+    assert op_key(replace(DEFAULT, table=7)) == ("RouteAdd", "::/0", "fe80::1", "7")

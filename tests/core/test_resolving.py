@@ -10,10 +10,11 @@ from events.dhcp import RdnssSelection
 from events.ids import SECOND
 from events.ops import ResolverWrite
 from events.pvdinfo import AdditionalInformation, PvdInfoFetched
-from pvdcore.domains.resolvers import NameRule, Server, match, rank
+from pvdcore.domains.resolvers import NameRule, Server, match, rank, servers
 from pvdcore.projections.desired import Place, desired
 from pvdcore.projections.plan import Have, plan
 from pvdcore.projections.resolving import Lookup, belongs, connect, lookups, query
+from pvdcore.projections.selection import Hop, Source
 from replay.shown.report import state_document
 from tests.sim.build import (
     CLIENT,
@@ -314,3 +315,28 @@ def test_a_lookup_in_one_pvd_never_goes_to_a_resolver_of_another_whatever_that_c
     assert asked(told, "www.bank.example.", X)[0] == D2, "which X may do to itself"
     assert asked(told, "www.bank.example.", Y) == ["2001:db8:2::53"] == asked(told, "y.example.", Y)
     assert place(told, Y).search == () and place(told, X).search == ("x.example.",)
+
+
+@pytest.mark.covers("rfc:A13")
+@pytest.mark.parametrize("policy", ["trusted", "off"])
+def test_a_pvd_that_has_proved_its_name_is_asked_before_others_and_may_say_rules(policy: str) -> None:
+    told = two(lookup="several", trusted="y.example.", rdnss_selection=policy)
+    places = [place(told, X), place(told, Y)]
+    whole = {id: Lookup(id, "e0", 1, "name.test.", servers(place(told, id).servers, (), "name.test.")) for id in (X, Y)}
+    assert lookups(told.state, places, "name.test.") == (whole[X], whole[Y]), "it is listed, and has not proved it yet"
+    told.hear(ra(R2, pvd("y.example.", pio(Q), dns("2001:db8:2::53"), h=True), o=True))
+    said = AdditionalInformation("y.example.", START + 3600 * SECOND, ("2001:db8::/32",))
+    told.hear(PvdInfoFetched(pvd=Y, link="e0", epoch=1, sequence=0, body="{}", said=said))
+    assert lookups(told.state, places, "name.test.") == (whole[Y], whole[X])
+    told.asks6("INFORMATION-REQUEST", rules6(D2, "corp.example.", pref="high"), ask=(74,))
+    ruled = {id: [one.server for one in place(told, id).rules] for id in (X, Y)}
+    assert ruled == {X: [], Y: [D2] if policy == "trusted" else []}
+
+
+def test_a_link_local_resolver_is_asked_on_its_own_link() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P), dns("fe80::53")))).chooses("a")
+    one = place(told, X)
+    (found,) = lookups(told.state, [one], "name.test.", X)
+    assert [it.address for it in found.servers] == [f"fe80::53%{one.device}"]
+    way = query(told.state, one, found.servers[0])
+    assert way == (Hop(None, "fe80::/64", "link-local"), Source("2001:db8:1::a", ""))

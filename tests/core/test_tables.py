@@ -1,18 +1,48 @@
 """PvDs as routing tables: a source leads to its PvD's table, and no table leads into another PvD."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, LinkSeen
 from events.operator import PolicySet
 from events.ops import AddressAdd, AddressDelete, Outcome, PlanApplied, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from events.vpn import VpnConnected
 from pvdcore.host.addresses import wanted_identifiers
-from pvdcore.projections.desired import Desired, Place
+from pvdcore.projections.desired import Desired, Place, WantedRoute, WantedRule, desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.plan import METRICS, Have, Standing, plan
-from pvdcore.projections.tables import PRIORITY, TABLES_FIRST, TABLES_SPAN, number, ours, tables
-from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra, rio, steering
+from pvdcore.projections.tables import (
+    METRIC_LAST,
+    PRIORITY,
+    TABLES_FIRST,
+    TABLES_SPAN,
+    number,
+    ours,
+    projected,
+    steered,
+    tables,
+    using,
+)
+from tests.sim.build import (
+    CLIENT,
+    DUID,
+    R1,
+    R2,
+    START,
+    Story,
+    dns,
+    ia_address,
+    ia_na,
+    mtu,
+    pio,
+    pvd,
+    ra,
+    rio,
+    search,
+    steering,
+)
 
 X, Y = "fqdn:x.example.", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
@@ -302,3 +332,161 @@ def test_a_link_given_to_another_projection_is_placed_nowhere_until_a_record_say
     assert stands(told) == ("announced", None, []), "what is taken away of the tables says nothing of the namespace"
     told.hear(PolicySet(values={**values, "projection": "none"}))
     assert not told.state.policy.projects()
+
+
+# --- Whole, and at the edges ------------------------------------------------------------------------------------
+
+
+def many() -> Story:
+    """Two routers of x.example with a prefix each, and a lease beside."""
+    first_, second = (
+        ra(R1, pvd("x.example."), pio(P), mtu(1400), dns("2001:db8::53"), pref="low"),
+        ra(R2, pvd("x.example."), pio(Q), search("x."), pref="high", life=900),
+    )
+    told = has(Story().hear(first_, second), (P, S1), (Q, S2)).leases4()
+    return told.hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0))
+
+
+def test_a_place_in_tables_says_nothing_that_is_the_hosts() -> None:
+    told = many()
+    as_namespace = {one.pvd: one for one in desired(told.state, host=CLIENT).places}[X]
+    whole, one, other = 1560704907, 1363023554, 1496071118  # found again after a restart
+    ends = START + 86400 * SECOND
+    on_link = [WantedRoute(P, None, "medium", ends, 4), WantedRoute(Q, None, "medium", ends, 5)]
+    by1 = WantedRoute("::/0", R1, "low", START + 1800 * SECOND, 4)
+    by2 = WantedRoute("::/0", R2, "high", START + 900 * SECOND, 5)
+    last = [
+        WantedRoute(to, None, "medium", NEVER, 0, kind="unreachable", metric=METRIC_LAST)
+        for to in ("0.0.0.0/0", "::/0")
+    ]
+    each = ((whole, (by2, by1)), (one, (by1,)), (other, (by2,)))
+    (place, leased_) = steering(told.state, host=CLIENT).places
+    assert place == replace(
+        as_namespace,
+        netns="",
+        device="e0",
+        mtu=0,
+        hop_limit=0,
+        servers=(),
+        search=(),
+        mac="",
+        table=whole,
+        routes=tuple(replace(each_, table=at) for at, ways in each for each_ in (*on_link, *ways, *last)),
+        steers=(
+            WantedRule(PRIORITY, f"{S1}/128", one, ends, 4),
+            WantedRule(PRIORITY, f"{S2}/128", other, ends, 5),
+        ),
+    )
+    assert (leased_.table, leased_.addresses) == (1392152057, ())
+    assert leased_.steers == (WantedRule(PRIORITY, "192.0.2.10/32", 1392152057, START + 3600 * SECOND, 11),)
+
+
+def test_a_tunnels_place_in_tables_is_moved_nowhere() -> None:
+    told = Story().hear(LinkSeen(link="t7", identity="netns:1:7:1", kind="tun", ifindex=7, name="tun0", host=True))
+    told.hear(VpnConnected(vpn="corp", client="openvpn", device="tun0", ifindex=7, addresses=("10.8.0.2/24",)))
+    (place,) = steering(told.state).places
+    assert (place.tunnel, place.device, place.netns) == ("", "tun0", "")
+
+
+def test_numbers_that_meet_are_set_apart_within_an_instance_and_between_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvdcore.projections.tables.TABLES_SPAN", 4)
+    (one, other) = steering(many().state, host=CLIENT).places
+    assert len(tables(one)) == 3 and len(tables(other)) == 1
+    assert tables(one) | tables(other) == {TABLES_FIRST + at for at in range(4)}
+    only = projected(many().state, desired(many().state, host=CLIENT), lambda link: False)
+    assert only == desired(many().state, host=CLIENT)
+    monkeypatch.undo()
+    assert ours(TABLES_FIRST) and ours(TABLES_FIRST + TABLES_SPAN - 1) and not ours(TABLES_FIRST + TABLES_SPAN)
+
+
+def sources_of(told: Story, host: str | None = None, id: str = X) -> list[str]:
+    found = [one for one in steering(told.state, host=host).places if (one.pvd, one.link) == (id, "e0")]
+    return [rule.source.split("/")[0] for one in found for rule in one.steers]
+
+
+def live(told: Story, link: str = "e0") -> Story:
+    return told.hear(
+        LinkSeen(link=link, identity=f"netns:1:{link[1:]}:1", kind="veth", ifindex=2, name=link, host=True)
+    )
+
+
+def test_on_a_link_of_the_host_a_lease_is_spoken_from_once_the_address_stands() -> None:
+    told = live(Story(dad="wait")).leases4().at(2)
+    assert sources_of(told, CLIENT, "if:e0/1") == []
+    told.hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0x40))
+    assert sources_of(told, CLIENT, "if:e0/1") == [], "while it is tried"
+    told.hear(AddressSeen(link="e0", address="192.0.2.10/24", flags=0))
+    assert sources_of(told, CLIENT, "if:e0/1") == ["192.0.2.10"]
+    mine = live(Story().hear(ra(R1, pvd("x.example."), pio(P))))
+    mine.hear(IdentifierChosen(link="e0", epoch=1, prefix=P, kind="stable", iid="a"))
+    assert sources_of(mine) == [S1], "what we write has its rule before it stands"
+
+
+def test_link_local_and_ended_addresses_have_no_rule_and_keep_nobody_else_from_one() -> None:
+    told = two()
+    (place,) = [one for one in desired(told.state).places if one.pvd == X]
+    now, (mine,) = told.state.now, place.addresses
+    local = replace(mine, address="fe80::5/64", origin="static")
+    ended = replace(mine, address="2001:db8:1::5/64", until=now)
+    found = steered(told.state, replace(place, addresses=(local, ended, mine)), set())
+    assert [one.source for one in found.steers] == [f"{S1}/128"]
+    assert [one.address for one in found.addresses] == ["2001:db8:1::5/64", f"{S1}/64"]
+    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="kernel-ra"))
+    assert places(steering(told.state))[X].addresses == (), "the kernel made the same one"
+
+
+def test_addresses_of_another_link_of_a_lease_or_of_another_pvd_are_not_a_pvds() -> None:
+    x = pvd("x.example.")
+    told = Story().hear(ra(R1, x, pio(P)), ra(R1, x, pio(P), link="e1"), ra(R2, pio("2001:db8::/32")))
+    for link, address, origin in (
+        ("e1", "2001:db8:1::1", "kernel-ra"),
+        ("e0", "2001:db8:1::2", "ours"),
+        ("e0", "2001:db8:7::3", "kernel-ra"),
+        ("e0", "2001:db8:1::4", "kernel-ra"),
+    ):
+        told.hear(AddressSeen(link=link, address=f"{address}/64", flags=0, origin=origin))
+    found = {(one.pvd, one.link): [rule.source for rule in one.steers] for one in steering(told.state).places}
+    assert found == {
+        (X, "e0"): ["2001:db8:1::4/128"],
+        (X, "e1"): ["2001:db8:1::1/128"],
+        (Y, "e0"): ["2001:db8:7::3/128"],
+    }
+    told.at(5).hear(ra(R1, x, pio(P), m=True)).asks6("SOLICIT", ia_na(ia_address("2001:db8:1::4")))
+    assert sources_of(told) == [], "it is where its lease is"
+    assert sources_of(told, DUID) == ["2001:db8:1::4"]
+    told.hear(AddressSeen(link="e0", address="2001:db8:1::8/64", flags=0, origin="kernel-ra"))
+    assert sources_of(told) == ["2001:db8:1::8"]
+
+
+def test_whose_tables_an_address_may_be_looked_up_in() -> None:
+    told = many().hear(ra("fe80::3", pio("2001:db8:1::/48")))
+    asked = ("192.0.2.10", S1, "2001:db8:1:7::1", "192.0.2.11", "2001:db9::1")
+    assert [using(told.state, "e0", one) for one in asked] == [
+        {"ra:e0/1/fe80::3"},  # the lease is there, though its address is of no prefix
+        {X},
+        {"ra:e0/1/fe80::3"},
+        set(),
+        set(),
+    ]
+    assert [using(told.state, link, S1) for link in ("e1", "elsewhere")] == [set(), set()]
+
+
+def test_a_source_whose_routers_lead_nowhere_goes_by_the_others_where_policy_lets_it_and_ipv4_by_any() -> None:
+    for allowed in (False, True):
+        told = Story(src_router_fallback=allowed)
+        told.hear(ra(R1, pvd("x.example.", legacy=True), pio(P), life=0), ra(R2, pvd("x.example."), pio(Q)))
+        place = places(steering(has(told, (P, S1), (Q, S2)).state))[X]
+        ways = {
+            rule.source: [one.via for one in place.routes if one.table == rule.table and one.kind == "unicast"]
+            for rule in place.steers
+        }
+        assert ways == {f"{S1}/128": [None, None, *([R2] if allowed else [])], f"{S2}/128": [None, None, R2]}
+    four = Story(src_router_fallback=True).hear(ra(R1, pvd("x.example.", legacy=True), pio(P)))
+    has(four.hear(ra(R2, pvd("x.example."), pio(Q))), (P, S1), (Q, S2)).leases4()
+    place = places(steering(four.state, host=CLIENT))[X]
+    leads = {at: {one.via for one in place.routes if one.table == at and one.via} for at in tables(place)}
+    assert sorted(map(sorted, leads.values())) == [
+        ["192.0.2.1", R1],
+        ["192.0.2.1", R1, R2],
+        ["192.0.2.1", R2],
+    ]
