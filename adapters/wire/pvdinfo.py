@@ -16,10 +16,12 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Network
+from socket import AF_INET6, inet_pton
 from typing import Any, Final, NoReturn
 
 import msgspec
 
+from adapters.wire.carrier.ip import address6
 from adapters.wire.names import NAME_OCTETS_MAX
 from events.ids import NEVER, SECOND, Instant
 from events.pvdinfo import AdditionalInformation
@@ -280,14 +282,18 @@ def _prefixes(listed: list[Any], notes: list[str]) -> tuple[str, ...]:
         try:
             if found is None:
                 raise ValueError
-            prefix = IPv6Network(one, strict=False)
-        except ValueError:
+            address, length = inet_pton(AF_INET6, found[1]), int(found[2])
+            if length > 128:
+                raise ValueError
+        except (OSError, ValueError):
             raise _Refused("prefixes-form", f"{one[:50]!a} is no IPv6 prefix") from None
-        if str(prefix) == "::/0":
+        host_bits = 128 - length
+        kept = (int.from_bytes(address, "big") >> host_bits << host_bits).to_bytes(16, "big")
+        if not length:
             notes.append("prefix-everything")
-        if prefix.network_address != IPv6Network(f"{found[1]}/128").network_address:
+        if kept != address:
             notes.append("prefix-host-bits")
-        made.append(str(prefix))
+        made.append(f"{address6(kept)}/{length}")
     return tuple(dict.fromkeys(made))
 
 
