@@ -11,9 +11,11 @@ from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import (
     CheckpointCommitted,
     CheckpointCreated,
+    CheckpointRolledBack,
     ConnectionClosed,
     ConnectionOpened,
     PvdPinned,
+    PvdUnpinned,
     Settings,
     SettingsLoaded,
     SettingsRejected,
@@ -24,7 +26,8 @@ from pvdcore.past import snapshot
 from pvdcore.profiles import connections
 from pvdcore.profiles.checkpoints import rollback
 from pvdcore.profiles.connections import CAUSES, PHASES, Refused, autoconnect, matches, step
-from pvdcore.profiles.intent import Reached
+from pvdcore.profiles.intent import Checkpoint, Known, Reached
+from pvdcore.profiles.intent import Refused as Unread
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
@@ -581,6 +584,62 @@ def test_a_rejected_file_is_shown_until_it_is_read_or_gone_and_leaves_the_profil
     assert not told.state.intent.refused and "home" in told.state.settings
 
 
+def edits(told: Story) -> list[tuple[object, ...]]:
+    """All of a profile's history: cause, phases, and which values came, went and changed."""
+    lines = []
+    for one in told.history():
+        if one.subject != "settings:home":
+            continue
+        assert (one.pvd, one.link, one.epoch, one.host, one.version) == ("", "", 0, "", 0)
+        assert one.because == one.seq and told.journal.record(one.seq).at == one.at  # type: ignore[union-attr]
+        lines.append((one.cause, one.phase_before, one.phase, one.added, one.removed, one.changed))
+    return lines
+
+
+def test_a_profile_from_its_first_line_to_its_last() -> None:
+    told = Story().at(1).hear(profile(ipv4_dns=["192.0.2.53", "192.0.2.54"], ipv4_never__default=True))
+    first = told.journal.last_seq()
+    told.at(2).hear(profile(ipv4_dns=["192.0.2.53"], ipv4_never__default=True, connection_type="vlan"))
+    assert told.state.intent.known["home"] == Known(first, first + 1, told.now)
+    told.at(3).hear(profile(ipv4_dns=["192.0.2.53"], ipv4_never__default=True, connection_type="vlan"))
+    told.at(4).hear(SettingsRemoved(id="home"), SettingsRemoved(id="home"))
+    assert "home" not in told.state.intent.known and "home" not in told.state.settings
+    both, one = ("value", "ipv4.dns", (("192.0.2.53", "192.0.2.54"),)), ("value", "ipv4.dns", (("192.0.2.53",),))
+    never, kind = ("value", "ipv4.never-default", (True,)), ("value", "connection.type", ("vlan",))
+    assert edits(told) == [
+        ("loaded", "", "loaded", (both, never), (), ()),
+        ("edited", "loaded", "loaded", (kind,), (), ((both, one),)),
+        ("removed", "loaded", "removed", (), (kind, one, never), ()),
+    ]
+
+
+def test_what_was_closed_stays_closed_until_its_profile_is_another() -> None:
+    told = Story().hear(profile(), profile("other"), up(), up("other", "e1"), down(), down("other", "e1"))
+    told.hear(profile())
+    assert set(told.state.intent.blocked) == {("home", "e0"), ("other", "e1")}
+    told.hear(profile(ipv4_dns=["192.0.2.53"]))
+    assert set(told.state.intent.blocked) == {("other", "e1")}
+    told.hear(SettingsRemoved(id="other"))
+    assert not told.state.intent.blocked
+
+
+def test_what_was_refused_is_known_by_its_file() -> None:
+    said = SettingsRejected(origin="/etc/pvd/home.toml:7", source="toml", rule="syntax", text="no closing quote")
+    told = Story().hear(said, SettingsRejected(origin="a:b", source="keyfile", rule="encoding"))
+    last = told.journal.last_seq()
+    assert dict(told.state.intent.refused) == {
+        "/etc/pvd/home.toml": Unread(said.origin, "toml", "syntax", "no closing quote", last - 1),
+        "a:b": Unread("a:b", "keyfile", "encoding", "", last),
+    }
+    found = {about: one.text for (code, _, about), one in told.state.findings.items() if code == "settings-rejected"}
+    assert found == {
+        "/etc/pvd/home.toml": "/etc/pvd/home.toml:7 can't be read: no closing quote",
+        "a:b": "a:b can't be read: encoding",
+    }
+    told.hear(profile())
+    assert set(told.state.intent.refused) == {"a:b"}, "its file is read again"
+
+
 # Checkpoints
 
 
@@ -608,6 +667,33 @@ def test_rollback_says_again_what_was_and_leaves_the_change_in_the_journal() -> 
     assert turns(told)[-3:] == [("operator", "closed"), ("opened", "activating"), ("arrived", "active")]
     assert (connection(told, "new@e1").phase, connection(told, "new@e1").reason) == ("closed", "rollback")
     assert rollback(told.journal, told.state) == ()
+
+
+def test_what_a_rollback_says_is_in_order_and_of_what_is_ours_alone() -> None:
+    told = Story().hear(profile("a"), profile("b"), profile("c"), up("a"), up("b", "e1", by="autoconnect"))
+    told.hear(up("c", "e1", by="external"), ra(R1, pvd("x.example."), pvd("y.example.")), PvdPinned(pvd=X))
+    told.at(10).hear(CheckpointCreated(id="k", until=START + 70 * SECOND))
+    made = Checkpoint("k", told.journal.last_seq(), told.now, START + 70 * SECOND)
+    assert told.state.intent.checkpoint == made
+    told.at(20).hear(PvdUnpinned(pvd=X), ra(R1, pvd("y.example.")), PvdPinned(pvd=Y), SettingsRemoved(id="a"))
+    told.hear(profile("b", ipv4_dns=["192.0.2.53"]), profile("d"), up("d"), up("c"), up("e", "e1", by="external"))
+    told.hear(down("b", "e1"), down("c", "e1", reason="external"))
+    assert rollback(told.journal, told.state, "deadline") == (
+        ConnectionClosed(id="c@e0", reason="rollback"),
+        ConnectionClosed(id="d@e0", reason="rollback"),
+        SettingsRemoved(id="d"),
+        profile("a"),
+        profile("b"),
+        ConnectionOpened(id="a@e0", settings="a", link="e0", by="operator"),
+        ConnectionOpened(id="b@e1", settings="b", link="e1", by="autoconnect"),
+        PvdPinned(pvd=X),
+        PvdUnpinned(pvd=Y),
+        CheckpointRolledBack(id="k", reason="deadline"),
+    )
+    told.hear(LinkGone(link="e1"))
+    said = rollback(told.journal, told.state)
+    assert [one.id for one in said if isinstance(one, ConnectionOpened)] == ["a@e0"], "where its link still is"
+    assert told.at(70).state.intent.checkpoint == replace(made, due=True)
 
 
 def test_a_checkpoint_comes_due_by_itself_at_its_deadline() -> None:
