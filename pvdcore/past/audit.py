@@ -350,12 +350,14 @@ def _first(journal: Journal, pvd: PvdId, kind: str, key: str, ended: Change) -> 
 
 
 def _carrier(journal: Journal, pvd: PvdId, kind: str, key: str, ended: Change) -> Seq:
-    """The last record that carried an item which another record ended."""
-    state = state_at(journal, seq=ended.because - 1)
+    """The last record that carried an item which a record ended, or time did by ending another item."""
+    record = journal.record(ended.seq)
+    by_time = record is not None and record.at < ended.at
+    state = state_at(journal, seq=ended.seq if by_time else ended.seq - 1)
     for name, _, source, held in holdings(state):
         if (name, held.kind, held.key) == (pvd, kind, key):
             return because(source, held)
-    return _first(journal, pvd, kind, key, ended)
+    return ended.because
 
 
 def _located(journal: Journal, answer: Answer) -> Answer:

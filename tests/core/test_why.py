@@ -360,6 +360,27 @@ def test_what_lapsed_after_the_last_record_is_told_of_a_pvd_and_of_its_items() -
     assert [one.kind for one in build.why(story.journal, "2001:db8::53", at=later)] == ["dns"]
 
 
+@pytest.mark.covers("feat:O4", "feat:O3")
+def test_what_moved_because_something_else_lapsed_leads_to_the_record_that_carried_it_last() -> None:
+    story = Story().hear(build.ra(R1, build.pvd("x.example.", legacy=True), life=10))
+    claim = story.journal.last_seq()
+    story.at(1).leases4()
+    leased = story.journal.last_seq()
+    story.at(5).leases4()
+    later = START + 30 * SECOND
+    for asked in (later, None):  # told by time alone, and by a record that came later
+        found = build.why(story.journal, "x.example", at=asked) if asked else []
+        story.at(30)
+        if not asked:
+            story.hear(build.ra(build.R2))
+            found = story.why("fqdn:x.example.")
+        moved = [one for one in found if one.ended_by == "moved"]
+        assert {one.kind for one in moved} == {"address", "dns", "lease", "route"}
+        assert {(one.since, one.because, one.ended_because, one.ended_at) for one in moved} == {
+            (leased, leased + 2, claim, START + 10 * SECOND)
+        }
+
+
 @pytest.mark.covers("feat:O4")
 def test_of_one_pvd_on_two_links_each_answers_in_order() -> None:
     said = build.pvd("x.example.", build.mtu(1400))
@@ -390,7 +411,7 @@ def test_what_one_lease_gives_to_two_pvds_is_told_of_each() -> None:
 
 
 def test_refolding_tells_each_record_whose_state_was_another() -> None:
-    story = Story()
+    story = Story(visits_max=2)
     for octets_ in (1400, 1500, 1280):
         story.hear(build.ra(R1, build.mtu(octets_)))
         story.journal.save_digest(story.journal.last_seq(), state_digest(story.state))
