@@ -508,6 +508,26 @@ def test_autoconnect_takes_the_profile_of_the_highest_priority_that_matches() ->
     assert not [one for one in told.state.connections.values() if one.link in ("e0", "e1")], "captures are no links"
 
 
+def test_autoconnect_opens_nothing_where_nothing_can_come() -> None:
+    told = Story().hear(profile("b", match_interface__name=["en*"], connection_multi__connect="multiple"))
+    told.hear(profile("a", match_interface__name=["en0"], connection_autoconnect__priority="high"))
+    seen = LinkSeen(link="en0", identity="netns:1:en0", kind="ethernet", name="en0", mac=CLIENT, host=True)
+    told.hear(
+        seen,
+        replace(seen, link="en1", identity="netns:1:en1", name="en1", up=False),
+        replace(seen, link="en2", identity="netns:1:en2", name="en2", host=False),
+        replace(seen, link="en3", identity="netns:1:en3", name="en3"),
+        replace(seen, link="en4", identity="netns:1:en4", name="en4"),
+        AttachEnded(link="en3", reason="carrier"),
+        LinkGone(link="en4"),
+        replace(seen, link="en5", identity="netns:1:en5", name="en5"),
+    )
+    assert autoconnect(told.state) == (
+        ConnectionOpened(id="a@en0", settings="a", link="en0", by="autoconnect"),
+        ConnectionOpened(id="b@en5", settings="b", link="en5", by="autoconnect"),
+    )
+
+
 def test_autoconnect_leaves_alone_what_the_operator_closed_until_the_link_comes_anew() -> None:
     told = Story().hear(profile("wired", connection_type="802-3-ethernet"))
     host(told, "eth0")
@@ -558,6 +578,22 @@ LINK = Link("eth0", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name=
         ({"connection.type": "802-3-ethernet"}, True),
         ({"connection.type": "802-11-wireless"}, False),
         ({"match.type": ["wifi"], "connection.interface-name": "eth0"}, False),
+        ({"match.type": ["wifi", "ethernet"]}, True),
+        ({"802-11-wireless.mac-address": "02:00:00:00:00:0a"}, True),
+        ({"match.mac-address": ["02:00:00:00:00:0b"], "802-3-ethernet.mac-address": "02:00:00:00:00:0A"}, True),
+        ({"802-3-ethernet.mac-address": "02:00:00:00:00:0b"}, False),
+        ({"connection.type": "ethernet"}, True),
+        ({"connection.type": "vlan"}, False),
+        ({"match.interface-name": ["&wl*"]}, False),
+        ({"match.interface-name": ["|wl*", "&eth*"]}, False),
+        ({"match.interface-name": ["|eth*", "&wl*"]}, False),
+        ({"match.interface-name": ["|wl*", "eth*"]}, True),
+        ({"match.interface-name": ["!wl*", "wl*"]}, False),
+        ({"match.interface-name": ["&!wl*"]}, True),
+        ({"match.interface-name": ["|\\!eth0"]}, False),
+        ({"connection.interface-name": "eth0", "match.interface-name": ["wl*"]}, False),
+        ({"connection.interface-name": "eth0", "match.mac-address": ["02:00:00:00:00:0b"]}, False),
+        ({"connection.interface-name": "eth0", "connection.type": "802-11-wireless"}, False),
     ],
 )
 def test_a_profile_matches_by_name_globs_mac_and_type(values: dict[str, Value | list[str]], expected: bool) -> None:

@@ -357,10 +357,22 @@ def insists(message: str, after_s: float, *first: RouterAdvertised, **said: obje
     return lambda: Story().hear(*first, asked).at(after_s).hear(asked)
 
 
+SHORT = dns("2001:db8::53", life=60)
 DNS, UUID = dns("2001:db8::53"), "00112233-4455-6677-8899-aabbccddeeff"
 
 EDGES: list[tuple[str, Tale, Tale]] = [
     # what only just earns a finding, and what only just does not
+    ("lifetime-under-interval", then(ra(R1, SHORT), 200, ra(R1, SHORT)), then(ra(R1, pio(P)), 200, ra(R1, SHORT))),
+    (
+        "lifetime-under-interval",
+        then(ra(R1, SHORT), 200, ra(R1, SHORT)),
+        then(ra(R1, SHORT, life=0), 200, ra(R1, SHORT)),
+    ),
+    (
+        "prefix-lifetimes-differ",
+        hears(ra(R2, pvd("a.example.", pio(P))), ra(R2, pvd("x.example.", pio(P, 900, 300))), x(pio(P, 600, 300))),
+        hears(ra(R1, pio(P), DNS), ra(R2, pio(P), SHORT)),
+    ),
     ("pvd-split-over-ras", then(x(pio(P)), 3, x(DNS)), then(x(pio(P)), 3.001, x(DNS))),
     ("pvd-split-over-ras", then(x(pio(P)), 0, x(DNS)), then(x(pio(P)), 0, x(pio(P), DNS))),
     ("pvd-split-over-ras", hears(x(pio(P)), x(DNS)), hears(x(pio(P), DNS), x(DNS))),
