@@ -345,8 +345,10 @@ def parts(valid_s: int, preferred_s: int) -> Tale:
     """As `delegates`, with a preferred lifetime of its own."""
 
     def tell() -> Story:
-        told = Story().asks6("REQUEST", ia_pd(ia_prefix("2001:db8:100::/56", 3600, 2400))).at(1805)
-        return told.hear(ra(R2, pio("2001:db8:100:1::/64", valid_s, preferred_s), link="e1"))
+        given = ia_prefix("2001:db8:100::/56", 3600, 2400)
+        told = Story().asks6("REQUEST", ia_na(ia_address(M64)), ia_pd(given)).at(1805)
+        said = pio("2001:db8:100:1::/64", valid_s, preferred_s)
+        return told.hear(ra(R2, DNS, pio("2001:db8:1::/64"), said, link="e1"))
 
     return tell
 
