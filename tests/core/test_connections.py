@@ -22,6 +22,7 @@ from events.operator import (
     SettingsRemoved,
     Value,
 )
+from events.record import Provenance, Record
 from pvdcore.past import snapshot
 from pvdcore.profiles import connections
 from pvdcore.profiles.checkpoints import rollback
@@ -32,7 +33,8 @@ from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import plan
-from pvdcore.state import Connection, Grant, Held, Link
+from pvdcore.reduce import reduce
+from pvdcore.state import Connection, Grant, Held, Link, Placement
 from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra
 
 X, Y, I2 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::2"
@@ -350,6 +352,45 @@ def test_a_connection_from_its_first_line_to_its_last() -> None:
     )
 
 
+def test_opened_again_on_its_attachment_it_has_the_place_that_stands() -> None:
+    told = Story().at(2).hear(profile(), up())
+    assert connection(told).since == told.now and connection(told).phase == "activating"
+    told.at(3).hear(ra(R1, pvd("x.example.")), down())
+    place = Placement("plain", told.now, told.journal.last_seq(), "place")
+    for epoch, kept in ((1, True), (2, False)):
+        was = replace(connection(told), placement=place, adopter=X, epoch=epoch)
+        state = replace(told.state, connections=told.state.connections.set("home@e0", was))
+        again = reduce(state, Record(state.seq + 1, told.now, 1, Provenance(), up())).connections["home@e0"]
+        assert (again.phase, again.epoch) == ("active", 1)
+        assert (again.placement == place, again.adopter == X) == (kept, kept)
+
+
+def test_a_wait_that_is_over_because_it_came_does_not_count_when_it_goes() -> None:
+    told = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(4).hear(ra(R1, pvd("x.example.")))
+    told.at(7).hear(ra(R1, pvd("x.example."), life=0)).at(11.9)
+    assert connection(told).phase == "activating", "a wait of its own begins"
+    assert connection(told.at(12)).phase == "mismatch"
+
+
+def test_a_mismatch_names_all_that_came_and_all_that_would_do() -> None:
+    told = Story().hear(fixed(**{"pvd.expected": [X, Y]}), up(), ra(R1, pio(P))).at(1)
+    assert connection(told).phase == "activating", "a router that names no network comes first"
+    told.hear(ra(R1, pvd("w.example.")))
+    assert told.findings()["pvd-mismatch"].text == (
+        "home on e0 led to fqdn:w.example., ra:e0/1/fe80::1 instead of fqdn:x.example. or fqdn:y.example."
+    )
+    alone = Story().hear(fixed(**{"pvd.expected": [X]}), up(), ra(R1, pvd("x.example.")))
+    assert alone.alive() == [X, "static:home"]
+    alone.hear(ra(R1, pvd("x.example."), life=0))
+    assert (connection(alone).phase, alone.alive()) == ("activating", []), "its own is no other"
+
+
+def test_what_two_profiles_configure_on_one_link_is_of_each_alone() -> None:
+    told = Story().hear(fixed(), fixed("a"), up(), up("a"), ra(R1, pvd("x.example."), link="e1"))
+    assert told.alive() == [X, "static:a", "static:home"]
+    assert (connection(told).pvds, connection(told, "a@e0").pvds) == (("static:home",), ("static:a",))
+
+
 def test_what_a_profile_configures_is_a_contribution_of_its_own() -> None:
     told = Story().at(1).hear(fixed()).at(2).hear(up()).at(3).hear(fixed(**{"802-3-ethernet.mtu": 1500}))
     edited = told.journal.last_seq()
@@ -402,12 +443,14 @@ def test_another_link_and_another_profile_are_none_of_its_business() -> None:
     assert set(told.state.intent.blocked) == blocked, "only the operator takes it back"
     told.hear(up("a"))
     assert set(told.state.intent.blocked) == blocked - {("a", "e0")}
+    told.hear(down("home"), up("home"))
+    assert set(told.state.intent.blocked) == {("home", "e1")}, "on that link"
     told.hear(SettingsRemoved(id="a"))
     assert (connection(told, "a@e0").phase, connection(told, "a@e0").reason) == ("closed", "settings-removed")
     assert connection(told, "a@e1").phase == "activating", "another manager's goes on"
     assert connection(told).phase == "activating"
     told.detach("e1")
-    assert set(told.state.intent.blocked) == {("home", "e0")}
+    assert not told.state.intent.blocked, "the next attachment is another"
     assert (connection(told, "a@e1").phase, connection(told).phase) == ("closed", "activating")
 
 
