@@ -365,6 +365,23 @@ def test_opened_again_on_its_attachment_it_has_the_place_that_stands() -> None:
         assert (again.placement == place, again.adopter == X) == (kept, kept)
 
 
+def test_a_profile_remembers_where_it_led_to_a_pvd_the_last_time() -> None:
+    told = Story().hear(profile(), up(), ra(R1, pvd("x.example.")))
+    first = told.journal.last_seq()
+    told.at(5).hear(ra(R1, pvd("x.example."), link="e1"), up(link="e1"))
+    last = told.journal.last_seq()
+    assert told.state.intent.reached["home"] == (Reached(X, "e1", 1, first, last, START, told.now, visits=2),)
+    told.at(9).detach("e1").attach("e1").hear(up(link="e1"), ra(R1, pvd("x.example."), link="e1"))
+    (reached,) = told.state.intent.reached["home"]
+    assert (reached.link, reached.epoch, reached.visits, reached.first_at) == ("e1", 2, 3, START)
+
+
+def test_closed_while_it_waits_it_waits_no_more() -> None:
+    told = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(2)
+    assert connection(told).waits_until == START + 6 * SECOND
+    assert connection(told.hear(down())).waits_until == NEVER
+
+
 def test_a_wait_that_is_over_because_it_came_does_not_count_when_it_goes() -> None:
     told = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(4).hear(ra(R1, pvd("x.example.")))
     told.at(7).hear(ra(R1, pvd("x.example."), life=0)).at(11.9)
@@ -549,6 +566,35 @@ def test_autoconnect_takes_the_profile_of_the_highest_priority_that_matches() ->
     host(told, "enp3s0")
     assert opened(told) == ["any@enp3s0"]
     assert not [one for one in told.state.connections.values() if one.link in ("e0", "e1")], "captures are no links"
+
+
+def test_which_profiles_autoconnect_takes_and_in_what_order() -> None:
+    name: dict[str, Value | list[str]] = {"match_interface__name": ["en*"]}
+    told = Story().hear(
+        profile("a", connection_autoconnect=False, **name),
+        profile("b", match_unsupported=["match.driver"], **name),
+        profile("c", **{**name, "802__11__wireless_ssid": "home"}),
+        SettingsLoaded(settings=Settings("d", "keyfile", "d:1", {"match.interface-name": ["en*"]})),
+        profile("e", connection_autoconnect__priority=-1, **name),
+        profile("g", **name),
+        profile("z", connection_autoconnect__priority=1, **name),
+        SettingsLoaded(settings=Settings("f", "control", "", {"match.interface-name": ["en*"]})),
+    )
+    for number in range(5):
+        host(told, f"en{number}")
+    assert opened(told) == ["z@en0", "f@en1", "g@en2", "e@en3"], "each once, and for the fifth there is none"
+
+
+def test_why_what_a_profile_configured_ended() -> None:
+    told = Story().hear(fixed(), up()).at(1).hear(profile()).at(2).hear(fixed()).at(3).hear(down())
+    causes = [(one.cause, one.phase, one.because == one.seq) for one in told.history("static:home")]
+    assert causes == [
+        ("configured", "announced", False),
+        ("edited", "gone", True),
+        ("configured", "announced", True),
+        ("closed", "gone", True),
+    ]
+    assert ("address", "192.0.2.10/24", ("static",)) in told.history("static:home")[1].removed
 
 
 def test_autoconnect_opens_nothing_where_nothing_can_come() -> None:

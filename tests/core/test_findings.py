@@ -328,12 +328,19 @@ def test_a_finding_is_made_where_it_is_earned_and_nowhere_else(code: str) -> Non
     assert code not in does_not().findings()
 
 
+def keys(tale: Tale) -> set[tuple[str, str, str]]:
+    """Under which code, link and PvD, profile or file findings are kept."""
+    return set(tale().state.findings)
+
+
 def test_each_finding_says_where_of_whom_since_which_record_and_what() -> None:
     """The tales above, as told: `code link pvd record: sentence`."""
     lines = []
     for code in sorted(EARNED):
         found = EARNED[code][0]().findings()[code]
         assert (found.code, found.count) == (code, 1)
+        about = {"settings-unsupported": "home", "settings-invalid": "home", "settings-rejected": "/etc/pvd/a.toml"}
+        assert (code, found.link, found.pvd or about.get(code, "")) in keys(EARNED[code][0])
         lines.append(f"{code} {found.link or '-'} {found.pvd or '-'} {found.because}: {found.text}\n")
     kept = ROOT / "tests" / "golden" / "findings.txt"
     if os.environ.get("PVD_REWRITE"):
