@@ -239,8 +239,6 @@ def place_of(
                 mtu = held.value[0] if isinstance(held.value[0], int) else 0
             case "hop_limit":
                 hop_limit = held.value[0] if isinstance(held.value[0], int) else 0
-            case _:
-                pass
     chosen = state.host.identifiers.get((link, LINK_LOCAL), ())  # of all PvDs of the link, in their order
     for one in chosen[bisect_left(chosen, named, key=_pvd) : bisect_right(chosen, named, key=_pvd)]:
         if one.phase in ("tentative", "assigned") and iid is None:  # for ever (RFC 4862 §5.3)

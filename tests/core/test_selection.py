@@ -102,6 +102,7 @@ def test_an_unreachable_router_is_passed_over_and_not_deleted() -> None:
     even = Story().hear(x(R1), x(R2), failed(R1), failed(R2))
     taken = [hop(even, turn=turn) for turn in range(3)]
     assert [one and one.via for one in taken] == [R1, R2, R1]  # in turns
+    assert next_hop(even.state, place(even), FAR) == taken[0]
     assert via(told.hear(failed(R1, "reachable"))) == R1
     assert via(told.at(5).attach().hear(x(R1), x(R2))) == R1  # a new attachment knows nothing of the old
 
@@ -435,6 +436,9 @@ def test_a_leased_address_is_as_near_to_a_destination_as_if_it_stood_in_a_prefix
     far, near = "2001:db8:1:0:8000::1", "2001:db8:1::77"
     assert [one.address for one in order(told.state, leased, (far, near))] == [far, near]
     assert order(told.state, leased, (FAR, near))[0] == Target(near, S1, "9 longest match")
+    wide = replace(place, addresses=(replace(place.addresses[0], address=f"{S1}/48"),))
+    far, near = "2001:db8:1:8000::1", "2001:db8:1:1::1"
+    assert [one.address for one in order(told.state, wide, (far, near))] == [far, near], "nor in a wider one"
     four = [replace(place.addresses[0], address=one) for one in ("192.0.2.10/24", "192.0.2.130/24")]
     found = choose_source(told.state, replace(place, addresses=tuple(four)), "192.0.2.129", None)
     assert found == Source("192.0.2.130", "8 longest match")  # of IPv4 all bits count
