@@ -738,6 +738,14 @@ def test_a_profile_from_its_first_line_to_its_last() -> None:
     ]
 
 
+def test_values_stand_in_history_as_they_can_be_written() -> None:
+    told = Story().hear(profile(user_a=1.5, user_b=None, user_c=3, user_d=False, user_e="x"))
+    ((_, _, _, added, _, _),) = edits(told)
+    assert added == tuple(
+        ("value", f"user.{key}", (value,)) for key, value in zip("abcde", ("1.5", None, 3, False, "x"), strict=True)
+    )
+
+
 def test_what_was_closed_stays_closed_until_its_profile_is_another() -> None:
     told = Story().hear(profile(), profile("other"), up(), up("other", "e1"), down(), down("other", "e1"))
     told.hear(profile())
@@ -751,15 +759,19 @@ def test_what_was_closed_stays_closed_until_its_profile_is_another() -> None:
 def test_what_was_refused_is_known_by_its_file() -> None:
     said = SettingsRejected(origin="/etc/pvd/home.toml:7", source="toml", rule="syntax", text="no closing quote")
     told = Story().hear(said, SettingsRejected(origin="a:b", source="keyfile", rule="encoding"))
+    told.hear(SettingsRejected(origin="/etc/x:y:3", source="toml", rule="syntax"))
+    assert "/etc/x:y" in told.state.intent.refused, "of a name with a colon in it"
+    told.hear(SettingsRemoved(id="", origin="/etc/x:y"))
     last = told.journal.last_seq()
     assert dict(told.state.intent.refused) == {
-        "/etc/pvd/home.toml": Unread(said.origin, "toml", "syntax", "no closing quote", last - 1),
-        "a:b": Unread("a:b", "keyfile", "encoding", "", last),
+        "/etc/pvd/home.toml": Unread(said.origin, "toml", "syntax", "no closing quote", last - 3),
+        "a:b": Unread("a:b", "keyfile", "encoding", "", last - 2),
     }
     found = {about: one.text for (code, _, about), one in told.state.findings.items() if code == "settings-rejected"}
     assert found == {
         "/etc/pvd/home.toml": "/etc/pvd/home.toml:7 can't be read: no closing quote",
         "a:b": "a:b can't be read: encoding",
+        "/etc/x:y": "/etc/x:y:3 can't be read: syntax",
     }
     told.hear(profile())
     assert set(told.state.intent.refused) == {"a:b"}, "its file is read again"
@@ -795,7 +807,8 @@ def test_rollback_says_again_what_was_and_leaves_the_change_in_the_journal() -> 
 
 
 def test_what_a_rollback_says_is_in_order_and_of_what_is_ours_alone() -> None:
-    told = Story().hear(profile("a"), profile("b"), profile("c"), up("a"), up("b", "e1", by="autoconnect"))
+    told = Story().hear(profile("s"), up("s"))  # it is open before and after
+    told.hear(profile("a"), profile("b"), profile("c"), up("a"), up("b", "e1", by="autoconnect"))
     told.hear(up("c", "e1", by="external"), ra(R1, pvd("x.example."), pvd("y.example.")), PvdPinned(pvd=X))
     told.at(10).hear(CheckpointCreated(id="k", until=START + 70 * SECOND))
     made = Checkpoint("k", told.journal.last_seq(), told.now, START + 70 * SECOND)
@@ -817,6 +830,7 @@ def test_what_a_rollback_says_is_in_order_and_of_what_is_ours_alone() -> None:
     )
     told.hear(LinkGone(link="e1"))
     said = rollback(told.journal, told.state)
+    assert said[-1] == CheckpointRolledBack(id="k", reason="operator")
     assert [one.id for one in said if isinstance(one, ConnectionOpened)] == ["a@e0"], "where its link still is"
     assert told.at(70).state.intent.checkpoint == replace(made, due=True)
 

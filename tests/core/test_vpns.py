@@ -186,6 +186,11 @@ def test_a_restart_in_the_old_tunnel_leaves_routes_as_they_were() -> None:
     assert "192.0.2.0/24 via 10.8.0.1" in story.keys(CORP, "route")
     assert story.keys(CORP, "excluded") == ["192.0.2.128/25"]
     assert story.keys(CORP, "dns") == []
+    whole = replace(UP, full=True, ignored=("dhcp-option NTP", "route-metric"))
+    story = told(tun(), whole, again)
+    kept = replace(again, included=UP.included, excluded=UP.excluded, full=True, gateway=UP.gateway, partial=False)
+    assert story.state.vpns["corp"].said == kept
+    assert story.findings()["vpn-ignored"].text.endswith(": dhcp-option NTP, route-metric")
 
 
 @pytest.mark.parametrize(
