@@ -64,7 +64,7 @@ def test_unit_tests_run_as_nobody_and_without_a_network() -> None:
         planted.write_text(POOR)
         if not os.geteuid():
             os.chown(folder, 65534, 65534)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PVD_"))}
         options = ("-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'made'}")
         done = subprocess.run(
             [*_poorly(), sys.executable, "-P", "-m", "pytest", *options, str(planted), *UNITS],

@@ -37,11 +37,16 @@ def announced(lab: Lab, number: int, *links: str, ras: int, **policy: object) ->
     knobs = "".join(f"{name} = {json.dumps(value)}\n" for name, value in policy.items())
     config = lab.file("pvd.conf", f'projection = "netns"\n[policy]\n{knobs}')
     pvdd = lab.pvdd(host, "--config", str(config))
-    for link in links:
+    for link in links:  # the kernel, which is asked too, hears no RA before it has an address of its own there
+        _has_address(host, link)
         words = ("advertise", str(AR / f"AR{number}.toml"), "--link", link, "--count", "1")
         assert router.start(*PVDCTL, *words, env=ours()).ends() == 0
     pvdd.wait(RouterAdvertised, count=ras)
     return Announced(pvdd, host)
+
+
+def _has_address(host: Host, link: str) -> None:
+    until(lambda: "fe80" in host.ip("-6", "address", "show", "dev", link), lambda: host.ip("-6", "address"))
 
 
 def held(state: State) -> set[tuple[Any, ...]]:
