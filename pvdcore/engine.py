@@ -36,6 +36,11 @@ FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, 
 _SEQ: Final = attrgetter("seq")
 
 
+def _rows(octets: int) -> int:
+    """As how many repeated records a frame of so many octets and what it says count on disk."""
+    return FRAME_TIMES * octets // RECORD_OCTETS
+
+
 class Engine:
     """One journal and the State it folds to. `state` is always that of the last record, or of the last `wake`."""
 
@@ -87,7 +92,7 @@ class Engine:
             self.journal.hear(at, event, frame, source, packet)
             self._seq += 1
             self._fold.step(self._seq, at, event, captured_at)
-            self._written(FRAME_TIMES * len(frame.data))
+            self._written(_rows(len(frame.data)))
 
     # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and says `again` of
     # many at once. Of one that only moves lifetimes he asks `allows`, and gathers what `recount` gives him; of a DHCP
@@ -188,21 +193,26 @@ class Engine:
     ) -> bool:
         """Whether the question of a renewal may be gathered: it will be record `seq`, of a frame of so many octets.
         `read` gives it."""
-        return self._renewals.ask(self._fold.draft, known, xid, at, seq, read) and self._unread_one(octets)
+        waits = self._renewals.ask(self._fold.draft, known, xid, at, seq, read)
+        if waits:
+            self._unread_one(octets)
+        return waits
 
     def grant_again(self, known: Renewal, xid: int, at: Instant, seq: Seq, octets: int) -> bool:
         """The same of its answer, while its question waits."""
-        return self._renewals.grant(known, xid, at, seq) and self._unread_one(octets)
+        waits = self._renewals.grant(known, xid, at, seq)
+        if waits:
+            self._unread_one(octets)
+        return waits
 
-    def _unread_one(self, octets: int) -> bool:
+    def _unread_one(self, octets: int) -> None:
         self._unread += 1
-        self._unread_rows += FRAME_TIMES * octets // RECORD_OCTETS
-        return True
+        self._unread_rows += _rows(octets)
 
     @staticmethod
     def weight(octets: int) -> int:
         """As how many records, until a checkpoint is due, a frame counts that is no repeat (`quiet`)."""
-        return max(STEP_REPEATS, 1 + FRAME_TIMES * octets // RECORD_OCTETS)
+        return max(STEP_REPEATS, 1 + _rows(octets))
 
     def submit(self, event: AnyEvent, *, source: str, at: Instant) -> None:
         """Record what did not come in a frame: policy, settings, links, outcomes."""
@@ -268,11 +278,11 @@ class Engine:
         self._fold.step(self._seq, at, event, provenance.captured_at)
         self._written(0)
 
-    def _written(self, octets: int) -> None:
-        """After a record that is no repeat. octets: what it took on disk beyond its row."""
+    def _written(self, rows: int) -> None:
+        """After a record that is no repeat. rows: of repeats, that take on disk what it took beyond its own."""
         if self._fold.draft.changes:
             self._index()
-        self._worked(1, octets // RECORD_OCTETS)
+        self._worked(1, rows)
         if self._seq >= self._checkpoint_at:
             self._keep()
 

@@ -152,7 +152,7 @@ class _Memory:
         read = partial(_read, link, linktype)
 
         def fresh(slack: Slack, data: bytes) -> Entry:
-            seq, event = engine.seq + len(ahead.ats) + 1, None
+            seq, event = self.seq(), None
             if keep is not None:
                 keep(seq, link, linktype, data, source)
             elif write is not None:  # what is written down is read for that
@@ -299,24 +299,24 @@ class _Driver:
         number, at, link, linktype, data, _ = packet
         octets = exchange(linktype, data, -1)
         found = memory.renewals.get((link, octets)) if octets is not None else None
+        if found is None:
+            return False
         weight = self.engine.weight(len(data))
-        if found is None or not self._room(memory, at, weight):
+        if not self._room(memory, at, weight):
             return False
         known, answers, said = found
-        seq = memory.seq()
+        seq, xid = memory.seq(), transaction(data)
+        read = partial(replace, said, xid=xid)
         if answers:
-            if not self.engine.grant_again(known, transaction(data), at, seq, len(data)):
+            if not self.engine.grant_again(known, xid, at, seq, len(data)):
                 return False
             memory.translator.leased(link, known.address, known.mac)
-        else:
-            read = partial(replace, said, xid=transaction(data))
-            if not self.engine.ask_again(known, transaction(data), at, seq, len(data), read):
-                return False
+        elif not self.engine.ask_again(known, xid, at, seq, len(data), read):
+            return False
         if self.keep is not None:
             self.keep(seq, link, linktype, data, memory.source)
         elif self.write is not None:
-            event = replace(said, xid=transaction(data))
-            self.write(seq, event, Frame(0, link, linktype, data), memory.source)
+            self.write(seq, read(), Frame(0, link, linktype, data), memory.source)
         memory.ahead.gather(Unread(seq), at, number, weight)
         return True
 

@@ -441,24 +441,22 @@ def _laid_over(whole: Packed, changed: Packed) -> Packed:
     for place, heard_at, because, queued in changed.heard:
         key, (origin,) = whole.speakers[place]
         whole.speakers[place] = key, (replace(origin, heard_at=heard_at, because=because, queued=queued),)
-    for place, *moved in changed.renewed:
+    for place, heard_at, started_at, because, queued, by in changed.renewed:
         subject, grant = whole.grants[place]
-        whole.grants[place] = subject, _renew(grant, moved)  # type: ignore[arg-type]
+        whole.grants[place] = subject, _renew(grant, (heard_at, started_at, because, queued, by))
     lost = {name: set(keys) for name, keys in changed.gone}
-    beside = {}
-    for name in ("pvds", "grants"):  # and what stands beside them
-        kept: dict[Any, Any] = {}
-        for one in (whole, changed):
-            kept.update(
-                (key, (value, mark))
-                for (key, value), mark in zip(
-                    getattr(one, name), one.instances if name == "pvds" else one.owned, strict=True
-                )
-            )
-        for absent in lost.get(name, ()):
-            del kept[absent]
-        beside[name] = [(key, value) for key, (value, _) in kept.items()]
-        beside["instances" if name == "pvds" else "owned"] = [mark for _, mark in kept.values()]
+    beside: dict[str, list[Any]] = {}
+    for name, mark in (("pvds", "instances"), ("grants", "owned")):  # with what stands beside each of them
+        before, other = (
+            [
+                (key, (value, marked))
+                for (key, value), marked in zip(getattr(one, name), getattr(one, mark), strict=True)
+            ]
+            for one in (whole, changed)
+        )
+        kept = _merged(before, other, lost.get(name, set()))
+        beside[name] = [(key, value) for key, (value, _) in kept]
+        beside[mark] = [marked for _, (_, marked) in kept]
     lists = {name: _merged(getattr(whole, name), getattr(changed, name), lost.get(name, set())) for name in _LISTS}
     together = replace(
         changed,

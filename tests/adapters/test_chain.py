@@ -5,7 +5,6 @@ Law: each test runs over both twins, and `link_hash`, a record at a time, says w
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 from pathlib import Path
 from types import ModuleType
@@ -24,26 +23,16 @@ from events.frames import ETHERNET, Frame
 from events.ids import NEVER, SECOND
 from events.record import Provenance
 from pvdcore.past.journal import GENESIS, Like, link_hash
-from replay.files.build import build
+from tests import twins
 from tests.bench.inputs import START, router_advertisement
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = (SCHEMA, 4, 7, 1, -1)
 DIGEST = b"e" * 32
 
 
 @pytest.fixture(scope="session")
 def in_c(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    folder = tmp_path_factory.mktemp("compiled")
-    made, trouble = build(ROOT, folder)
-    assert made and not trouble, trouble
-    (path,) = folder.rglob("chain.*")
-    spec = importlib.util.spec_from_file_location("chain", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.COMPILED and not chain.COMPILED
-    return module
+    return twins.in_c(twins.built(tmp_path_factory.mktemp("compiled")), chain)
 
 
 @pytest.fixture(params=["in Python", "in C"])

@@ -7,7 +7,6 @@ compared with a replay that takes nothing ahead and hears each packet by itself.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import random
@@ -33,8 +32,8 @@ from pvdcore.past.audit import state_digest
 from pvdcore.routers.words import Leeway, Plan, Slack
 from pvdcore.state import Host
 from replay.files import ahead, captures, repeats
-from replay.files.build import build
 from replay.rerun import Run, _Driver, rerun
+from tests import twins
 from tests.bench.inputs import LINKS, checksum, dhcp, different, repeating, router_advertisement, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,21 +43,12 @@ CAPTURES = sorted(ROOT.glob("tests/captures/*.pcap*"))
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the compiled step in it, to be put before the checkout on the path."""
-    folder = tmp_path_factory.mktemp("compiled")
-    made, trouble = build(ROOT, folder)
-    assert made and not trouble, trouble
-    return folder
+    return twins.built(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture(scope="session")
 def in_c(compiled: Path) -> ModuleType:
-    (path,) = compiled.rglob("repeats.*")
-    spec = importlib.util.spec_from_file_location("repeats", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.COMPILED and not repeats.COMPILED
-    return module
+    return twins.in_c(compiled, repeats)
 
 
 @pytest.fixture(params=["in Python", "in C"])
