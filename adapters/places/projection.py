@@ -40,7 +40,7 @@ SECRET_OCTETS: Final = 32  # RFC 7217 §5 wants 16 at least
 
 
 class Host(Session, Protocol):
-    """What a session gives: adapters/daemon.py's."""
+    """What a session gives: adapters/live.py's."""
 
     def on_batch(self, plan: Callable[[State], None], durable: Callable[[], None]) -> None: ...
 
