@@ -55,7 +55,7 @@ from pvdcore.leases import conflicts, leases4, leases6, membership, v6only
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.profiles import connections, settings, vpns
 from pvdcore.projections import placing
-from pvdcore.routers import advertised, revised
+from pvdcore.routers import advertised, parts, revised
 from pvdcore.routers.words import Words
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
@@ -209,7 +209,7 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
     if not ended:
         draft.requeue_origin(replace(origin, queued=NEVER))
         return
-    left = tuple(held for held in origin.held if until(origin, held) > at)
+    left = parts.whole(held for held in origin.held if until(origin, held) > at)
     because = max(carried_by(origin, held) for held in ended)
     if any(not held.fixed for held in left):
         draft.put_origin(replace(origin, held=left, event=SILENT, queued=NEVER), "lapsed")

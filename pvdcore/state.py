@@ -42,7 +42,8 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     """Something a speaker said that still holds.
 
     kind: `router`, `prefix`, `route`, `dns`, `search`, `encrypted_dns`, `pref64`, `mtu`, `captive_portal`, `hop_limit`,
-    `address`, `lease`, `ntp`, `hostname`, `vpn`, `excluded`. key: names it among its kind. value: its content.
+    `address`, `lease`, `ntp`, `hostname`, `vpn`, `excluded`; `on_link`, `autonomous` (pvdcore/routers/parts.py).
+    key: names it among its kind. value: its content.
     lifetime_s, preferred_s: as announced, `None` for infinity; fixed: has no lifetime of its own, lives as its origin.
     floor, cap: an address ends no sooner (RFC 4862 §5.5.3 e) and no later (RFC 8981 §3.4), whatever is announced.
     since: the first record that carried it. order: its place among what one message said.

@@ -51,7 +51,7 @@ lives = st.sampled_from([0, 1, 30, 60, 600, 1800, None])
 prefixes = st.sampled_from(["2001:db8:1::/64", "2001:db8:2::/64", "2001:db8::/32"])
 resolvers = st.lists(st.sampled_from(["2001:db8::53", "2001:db8::54", "fe80::53"]), min_size=1, max_size=3, unique=True)
 options = st.one_of(
-    st.builds(build.pio, prefixes, lives, st.just(10), st.sampled_from(["LA", "L", "", "LP"])),
+    st.builds(build.pio, prefixes, lives, st.just(10), st.sampled_from(["LA", "L", "A", "", "LP"])),
     st.builds(build.rio, st.sampled_from(["2001:db8:ff::/48", "::/0"]), lives, st.sampled_from(["high", "low"])),
     st.builds(lambda listed, life: build.dns(*listed, life=life), resolvers, lives),
     st.builds(lambda name, life: build.search(name, life=life), st.sampled_from(["a.example.", "b.example."]), lives),

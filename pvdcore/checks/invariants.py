@@ -11,6 +11,7 @@ from pvdcore import phases
 from pvdcore.domains.contents import LIFE, content, members
 from pvdcore.domains.inquiry import informed
 from pvdcore.profiles import connections, vpns
+from pvdcore.routers.parts import PARTS
 from pvdcore.state import Cell, Grant, Heap, Instance, Origin, Pvd, State, because, until
 
 
@@ -53,7 +54,10 @@ def _held(state: State, source: Origin | Grant) -> Iterator[str]:
     slots = [(one.kind, one.key) for one in source.held]
     if len(set(slots)) != len(slots):
         yield f"{_name(source)} holds an item twice"
+    prefixes = {one.key: one.value for one in source.held if one.kind == "prefix"}
     for held in source.held:
+        if held.kind in PARTS and (held.key not in prefixes or prefixes[held.key][PARTS[held.kind]]):
+            yield f"{held.kind} {held.key} of {_name(source)} stands beside no prefix, or beside one that says it"
         reason = because(source, held)
         if not 1 <= reason <= state.seq:
             yield f"{held.kind} {held.key} of {_name(source)} rests on record {reason}, of {state.seq}"

@@ -12,6 +12,7 @@ from typing import Protocol
 from immutables import Map
 
 from events.ids import HostId, Instant, LinkId
+from pvdcore.routers.parts import PARTS, apart
 from pvdcore.state import FOLLOWS, Cell, Content, Grant, Held, Instance, Origin, Pvd, Value
 
 Source = Origin | Grant
@@ -62,18 +63,34 @@ def merged(found: Sequence[Source]) -> list[Item]:
     """One item a key, sorted by kind; ordered kinds in order of use, the others by key."""
     newest: dict[tuple[str, str], Item] = {}
     places: dict[tuple[str, str], tuple[int, int, int]] = {}
+    mixed: dict[str, None] = {}
     for source in found:
         for held in source.held:
             if held.kind == LIFE:
                 continue
             slot = (held.kind, held.key)
             before = newest.get(slot)
+            if held.kind in PARTS or (before and held.kind == "prefix" and held.value != before[1].value):
+                mixed[held.key] = None
             if before is None or heard_at(*before) < heard_at(source, held):
                 newest[slot] = (source, held)
             if held.kind in ORDERED:  # where the first to say it put it: a refresh by another moves nothing
                 place = (0 if isinstance(source, Grant) else 1, held.since, held.order)
                 places[slot] = min(places.get(slot, place), place)
+    for prefix in mixed:
+        _complete(found, newest, prefix)
     return sorted(newest.values(), key=lambda item: _place(item[1], places))
+
+
+def _complete(found: Sequence[Source], newest: dict[tuple[str, str], Item], prefix: str) -> None:
+    """What the newest word about a prefix leaves out, another may say: of each part the newest that does speaks."""
+    said = [(source, held) for source in found for held in source.held if held.key == prefix]
+    for kind, flag in PARTS.items():
+        newest.pop((kind, prefix), None)
+        saying = [item for item in said if item[1].kind in ("prefix", kind) and item[1].value[flag]]
+        if saying and not newest["prefix", prefix][1].value[flag]:
+            source, held = max(saying, key=lambda item: heard_at(*item))
+            newest[kind, prefix] = (source, apart(held, kind))
 
 
 def _place(held: Held, places: dict[tuple[str, str], tuple[int, int, int]]) -> tuple[str | int, ...]:

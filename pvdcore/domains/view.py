@@ -50,7 +50,7 @@ def of_family(found: list[Item], version: int) -> list[Item]:
 
 def _versions(held: Held) -> set[int]:
     match held.kind:
-        case "router" | "prefix" | "prefix_delegated" | "address" | "dns" | "ntp" | "pref64":
+        case "router" | "prefix" | "on_link" | "autonomous" | "prefix_delegated" | "address" | "dns" | "ntp" | "pref64":
             texts: tuple[object, ...] = (held.key,)
         case "route" | "dns_rule":
             texts = held.value[:1]

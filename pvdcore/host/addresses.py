@@ -18,6 +18,7 @@ from pvdcore.domains.contents import heard_at
 from pvdcore.policy import Policy
 from pvdcore.prefixes import covers, network
 from pvdcore.projections import places
+from pvdcore.routers.parts import autonomous
 from pvdcore.state import Held, Host, Identifier, Origin, State, because, counted_from, until
 
 IID_BITS: Final = 64  # RFC 4291 §2.5.1; of link types that say otherwise in the table below
@@ -92,8 +93,7 @@ def forms(state_policy: Policy, prefix: Held, link_kind: str = "") -> bool:
 
     With `honor_p`, a prefix that prefers delegation forms none (RFC 9762).
     """
-    autonomous, delegating = bool(prefix.value[1]), bool(prefix.value[2])
-    if not autonomous or (delegating and state_policy.on("honor_p")):
+    if not autonomous(prefix) or (prefix.value[2] and state_policy.on("honor_p")):
         return False
     wanted = network(prefix.key)
     return wanted.version == 6 and wanted.prefixlen + IID_BITS_OF.get(link_kind, IID_BITS) == wanted.max_prefixlen
@@ -139,12 +139,12 @@ def regen_advance(state: State, link: LinkId) -> Instant:
 
 
 def announcers(state: State) -> dict[tuple[LinkId, str], tuple[Origin, Held]]:
-    """By link and prefix, the last RA that held it: an address formed of it is of that PvD (RFC 8801 §3.4)."""
+    """By link and autonomous prefix, the last RA that said it: an address of it is of its PvD (RFC 8801 §3.4)."""
     last: dict[tuple[LinkId, str], tuple[tuple[Instant, Seq, PvdId], Origin, Held]] = {}
     for (link, _), origins in state.speakers.items():
         for origin in origins:
             for held in origin.held:
-                if held.kind == "prefix":
+                if autonomous(held):
                     said = (heard_at(origin, held), because(origin, held), origin.pvd)
                     known = last.get((link, held.key))
                     if known is None or known[0] < said:
@@ -171,7 +171,7 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
             for speaker in instance.origins
             for origin in state.speakers.get((link, speaker), ())
             for held in origin.held
-            if origin.pvd == pvd and held.kind == "prefix" and forms(state.policy, held, state.links[link].kind)
+            if origin.pvd == pvd and autonomous(held) and forms(state.policy, held, state.links[link].kind)
         }
         asks = [
             _politely(state, prefixes[prefix], WantedIdentifier(link, epoch, "", prefix, kind))

@@ -35,6 +35,7 @@ from pvdcore.host.addresses import (
 from pvdcore.leases import leases6
 from pvdcore.prefixes import interface, network
 from pvdcore.projections import places
+from pvdcore.routers.parts import autonomous
 from pvdcore.state import (
     SILENT,
     Held,
@@ -109,7 +110,7 @@ def _form(draft: Draft, link: Link, one: Identifier) -> None:
             (heard_at(origin, held), because(origin, held), origin.pvd, origin.epoch)
             for origin in spoken
             for held in origin.held
-            if (held.kind, held.key) == ("prefix", one.prefix)
+            if held.key == one.prefix and autonomous(held)
         ),
         default=None,
     )
@@ -119,7 +120,7 @@ def _form(draft: Draft, link: Link, one: Identifier) -> None:
         for origin in draft.speakers.get((link.id, speaker), ()):
             if origin.pvd != last[2]:
                 continue
-            prefix = next((held for held in origin.held if (held.kind, held.key) == ("prefix", one.prefix)), None)
+            prefix = next((held for held in origin.held if held.key == one.prefix and autonomous(held)), None)
             if prefix is None or not forms(draft.policy, prefix, link.kind):
                 continue
             address = _held(one, prefix)

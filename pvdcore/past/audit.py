@@ -35,6 +35,7 @@ from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.prefixes import covers, interface, length, network
 from pvdcore.reduce import Fold, advance, reduce
+from pvdcore.routers.parts import PARTS
 from pvdcore.state import EMPTY, Cell, Change, Content, Held, State, Value, because, until
 
 EVERYTHING4, EVERYTHING6 = "0.0.0.0/0", "::/0"
@@ -275,12 +276,16 @@ def _is_named(pvd: PvdId, wanted: str) -> bool:
     return wanted in names or wanted + "." in names
 
 
+_AROUND = frozenset({"router", "prefix", *PARTS, "route", "prefix_delegated", "pref64"})
+"""The kinds that have to do with the addresses in a prefix."""
+
+
 def _containing(state: State, wanted: str) -> list[tuple[PvdId, Cell, Source, Held]]:
     around = []
     for item in holdings(state):
         held = item[3]
         prefix = EVERYTHING6 if held.kind == "router" else held.key.split(" via ")[0]
-        if held.kind in ("router", "prefix", "route", "prefix_delegated", "pref64") and covers(prefix, wanted):
+        if held.kind in _AROUND and covers(prefix, wanted):
             around.append((length(prefix), item))
     longest = max((size for size, _ in around), default=0)
     return [item for size, item in around if size == longest]
@@ -415,8 +420,10 @@ def _says(option: NdOption, answer: Answer) -> bool:
     match option:
         case PrefixInformation():
             if answer.kind == "address":  # formed of it
-                return network(key) == network(option.prefix)
-            return answer.kind == "prefix" and option.prefix == key
+                return option.autonomous and network(key) == network(option.prefix)
+            if answer.kind in PARTS and not (option.on_link, option.autonomous)[PARTS[answer.kind]]:
+                return False
+            return answer.kind in ("prefix", *PARTS) and option.prefix == key
         case RouteInformation():
             return answer.kind == "route" and option.prefix == key.split(" via ")[0]
         case Rdnss():

@@ -27,6 +27,7 @@ from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.overrides import Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.places import owner, place_mac, place_name
+from pvdcore.routers.parts import FORMING
 from pvdcore.state import Grant, Held, Identifier, Instance, Origin, State, because, counted_from, until
 
 
@@ -214,7 +215,7 @@ def place_of(
                 preferred = _preferred(source, held)
                 short_lived = held.value[1:2] == ("temporary",)
                 addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0]), short_lived))
-            case "prefix":
+            case "prefix" | "on_link" | "autonomous":  # the two of a prefix may end apart (pvdcore/routers/parts.py)
                 if held.value[0]:
                     routes.append(WantedRoute(held.key, None, "medium", ends, record))
                 mine = last.get((link, held.key)) == pvd
@@ -352,5 +353,5 @@ def _preferred(source: Source, held: Held) -> Instant:
     if held.kind == "address" and held.value[0] == "slaac" and isinstance(source, Origin):
         return deprecated(source, held)
     if held.preferred_s is None:
-        return until(source, held) if held.kind != "prefix" else NEVER
+        return until(source, held) if held.kind not in FORMING else NEVER
     return deadline(counted_from(source, held), held.preferred_s)

@@ -38,7 +38,8 @@ from pvdcore.domains.pvds import flagged
 from pvdcore.draft import Draft, Touch
 from pvdcore.host import autoconf
 from pvdcore.policy import Policy
-from pvdcore.routers import revised
+from pvdcore.routers import parts, revised
+from pvdcore.routers.parts import Slots
 from pvdcore.state import FOLLOWS, SILENT, Held, Link, Origin
 
 EXPLICIT: Final = ("fqdn:", "uuid:")
@@ -209,22 +210,27 @@ def _fold(
     prefixes: dict[str, Held] = {}
     for held in _ordered(items):
         slot = (held.kind, held.key)
-        if held.kind == "prefix":
+        if parts.autonomous(held):
             prefixes[held.key] = held
         if held.lifetime_s == 0 and not held.fixed:
-            if held.kind == "prefix" and slot in after and after[slot].value[0] and not held.value[0]:
-                continue  # L=0 says nothing of an on-link prefix (RFC 4861 §6.3.4)
-            after.pop(slot, None)
+            if held.kind == "prefix":
+                parts.withdrawn(after, said, held)
+            else:
+                after.pop(slot, None)
             withdrawn = withdrawn or held.kind != "router"
             continue
         if held.kind == "mtu" and link.mtu and isinstance(held.value[0], int) and held.value[0] > link.mtu:
             continue  # more than the link takes (RFC 4861 §6.3.4)
         old = before.get(slot)
-        said.add(slot)
         if old is None and slot not in after and _full(draft, link, event.router, claim, after, held):
             continue
         # A mere refresh doesn't move a resolver or name in its list (RFC 8106 §6.2).
-        after[slot] = replace(held, since=old.since, order=old.order) if old else replace(held, since=seq)
+        held = replace(held, since=old.since, order=old.order) if old else replace(held, since=seq)
+        if held.kind == "prefix":
+            parts.announced(after, said, held)
+        else:
+            said.add(slot)
+            after[slot] = held
     default = ("route", f"::/0 via {event.router}")
     if default in after and default not in said:
         del after[default]  # each RA writes the default route anew (RFC 4191 §3.1)
@@ -285,9 +291,6 @@ def _fold(
         draft.match.setdefault(link.id, Touch("moved", seq))
 
 
-Slots = dict[tuple[str, str], Held]
-
-
 def _same(known: Origin, origin: Origin, before: Slots, after: Slots) -> bool:
     """Whether only lifetimes and instants differ: then no content does, and no version is to be made."""
     return (
@@ -319,10 +322,15 @@ _BOUNDS = {
 
 
 def _ordered(said: tuple[Held, ...]) -> tuple[Held, ...]:
-    """What is withdrawn comes first, so that it makes room in a full table; else as it was said (standards.md D.3)."""
+    """What is withdrawn comes first, so that it makes room in a full table; else as it was said (standards.md D.3).
+
+    What is said of a prefix before that may be of its other part, and is taken with it.
+    """
     last = {(held.kind, held.key): held for held in said}
     gone = {slot: held for slot, held in last.items() if held.lifetime_s == 0 and not held.fixed}
-    return (*gone.values(), *(held for held in said if (held.kind, held.key) not in gone))
+    first = [held for held in said if held.kind == "prefix" and ("prefix", held.key) in gone] if gone else ()
+    first = [*first, *(held for held in gone.values() if held.kind != "prefix")]
+    return (*first, *(held for held in said if (held.kind, held.key) not in gone))
 
 
 def _full(draft: Draft, link: Link, router: str, claim: Claim, after: Slots, held: Held) -> bool:

@@ -60,7 +60,7 @@ def _alone(draft: Draft, origin: Origin) -> bool:
 def _places(event: RouterAdvertised, option: object, places: dict[tuple[str, str], int]) -> tuple[int, ...]:
     """Where the items of a lasting option stand; () if one of them does not."""
     match option:
-        case PrefixInformation():
+        case PrefixInformation() if option.valid_s != 0:  # what ends one part of a prefix says nothing of the other
             slots = [("prefix", option.prefix)]
         case RouteInformation():
             slots = [("route", f"{option.prefix} via {event.router}")]
@@ -95,11 +95,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
         if old is one:
             continue
         if type(one) is PrefixInformation and type(old) is PrefixInformation:
-            if (
-                not _same_prefix(old, one)
-                or old.valid_s == 0
-                or _elsewhere(draft, event.link, one.prefix, event.router)
-            ):
+            if not _same_prefix(old, one) or _elsewhere(draft, event.link, one.prefix, event.router):
                 return False
             lifetime = one.valid_s
         elif type(one) is RouteInformation and type(old) is RouteInformation:
@@ -269,7 +265,8 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
         return None
     free = tuple(
         [
-            bool(places) and not (type(one) is PrefixInformation and _watched(draft, event, one))
+            bool(places)
+            and not (type(one) is PrefixInformation and _elsewhere(draft, event.link, one.prefix, event.router))
             for places, one in zip(known.places, event.options, strict=True)
         ]
     )
@@ -277,10 +274,6 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
         may or type(one) not in LASTING for may, one in zip(free, event.options, strict=True)
     )
     return Slack(key, known, draft.host, free, turns)
-
-
-def _watched(draft: Draft, event: RouterAdvertised, one: PrefixInformation) -> bool:
-    return one.valid_s == 0 or _elsewhere(draft, event.link, one.prefix, event.router)
 
 
 def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:

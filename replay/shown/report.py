@@ -28,6 +28,7 @@ from pvdcore.profiles.connections import OPEN, expected
 from pvdcore.profiles.overrides import overrides
 from pvdcore.projections.desired import Place
 from pvdcore.projections.plan import op_key
+from pvdcore.routers.parts import PARTS
 from pvdcore.state import (
     Cell,
     Change,
@@ -74,7 +75,8 @@ class RouterRow(Struct, frozen=True):
 
 
 class PrefixRow(Struct, frozen=True):
-    """A prefix of a PIO. valid_s, preferred_s: as announced, null for infinity."""
+    """A prefix of a PIO. valid_s, preferred_s: as announced, null for infinity. Where the last PIO says nothing of what
+    an earlier one said, that it is on-link or autonomous, there is a second row for that, with its own end."""
 
     prefix: str
     on_link: bool
@@ -794,10 +796,13 @@ def to_json(document: object, *, pretty: bool = True) -> str:
 
 # Items
 
+_PREFIX: Final = ("on_link", "autonomous", "pd_preferred")
 _FIELDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     # kind: (the field of its key, or "" when the value has it all; the fields of its value)
     "router": ("address", ("preference",)),
-    "prefix": ("prefix", ("on_link", "autonomous", "pd_preferred")),
+    "prefix": ("prefix", _PREFIX),
+    "on_link": ("prefix", _PREFIX),
+    "autonomous": ("prefix", _PREFIX),
     "prefix_delegated": ("prefix", ("excluded",)),
     "address": ("address", ("origin",)),
     "route": ("", ("destination", "via", "preference")),
@@ -1167,7 +1172,8 @@ def _instance(state: State, pvd: Pvd, cell: Cell, held: Instance, family: int | 
                 because=because(by, one),
                 pd_preferred=bool(one.value[2]),
             )
-            for by, one in of("prefix", [])
+            for kind in ("prefix", *PARTS)
+            for by, one in of(kind, [])
         ],
         addresses=[AddressRow(one.key, _text(one.value[0]), *_ends(by, one)) for by, one in of("address", [])],
         routes=[

@@ -86,6 +86,8 @@ def words(thing: dict[str, Any]) -> str:
         case "prefix":
             flags = [name for field, name in _PREFIX if thing[field]]
             return f"prefix {thing['prefix']}" + (f" ({' '.join(flags)})" if flags else "")
+        case "on_link" | "autonomous":
+            return f"{thing['kind']} {thing['prefix']}"
         case "encrypted_dns":
             return " ".join(["encrypted_dns", thing["adn"], *thing["addresses"]])
         case "lease":

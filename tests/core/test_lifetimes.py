@@ -119,14 +119,6 @@ def test_each_pvd_keeps_its_own_hop_limit() -> None:
     assert told.holdings("ra:e0/1/fe80::2", "hop_limit") == {"hop_limit": (32,)}
 
 
-# An A flag alone that lives on, behind an L flag, still takes the prefix off the link: that half is open.
-@pytest.mark.covers("rfc:N13", part="negative")
-def test_an_l_flag_of_zero_takes_nothing_from_the_link() -> None:
-    told = Story().hear(ra(R1, pio(P, flags="L"))).at(1).hear(ra(R1, pio(P, 0, 0, flags="")))
-    assert told.keys(I1, "prefix") == [P]
-    assert told.at(2).hear(ra(R1, pio(P, 0, 0, flags="L"))).keys(I1, "prefix") == []
-
-
 @pytest.mark.covers("rfc:N16")
 def test_an_na_without_the_router_flag_ends_the_router_in_all_its_pvds() -> None:
     packet = ra(R1, pvd("x.example.", rio(RIO)), mac="02:00:00:00:00:01")

@@ -1,7 +1,7 @@
 """A router that announces several sets of prefixes in turn: the quick way leaves what the long way would.
 
-Law: each story is folded twice, once with `revised.swap` and once without it, and everything is compared: the State,
-its findings, and every line of history.
+Law: each story is folded twice, once with `revised.swap` and `revised.revise` and once without them, and everything is
+compared: the State, its findings, and every line of history.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def both(story: Story) -> int:
         patch.setattr(revised, "swap", lambda draft, event: quick(draft, event) and (taken.append(event) or True))
         fast = folded(story)
         patch.setattr(revised, "swap", lambda draft, event: False)
+        patch.setattr(revised, "revise", lambda draft, event: False)
         slow = folded(story)
     assert fast[0] == slow[0]
     assert fast[1] == slow[1]
@@ -81,7 +82,14 @@ def changed(event: RouterAdvertised, draw: random.Random) -> RouterAdvertised:
     one = options[place]
     if isinstance(one, PrefixInformation):
         options[place] = draw.choice(
-            (replace(one, valid_s=0, preferred_s=0), replace(one, valid_s=3), replace(one, prefix="2001:db8:aa::/64"))
+            (
+                replace(one, valid_s=0, preferred_s=0),
+                replace(one, valid_s=0, preferred_s=0, on_link=False),
+                replace(one, valid_s=3),
+                replace(one, prefix="2001:db8:aa::/64"),
+                replace(one, on_link=False),
+                replace(one, autonomous=False),
+            )
         )
     elif isinstance(one, RouteInformation):
         options[place] = draw.choice(
