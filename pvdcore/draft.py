@@ -21,7 +21,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Leeway, Plan, Speaker, Unread, Words, retold
+from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
 from pvdcore.state import (
     Cell,
     Connection,
@@ -58,26 +58,19 @@ class Touch(msgspec.Struct):
     because: Seq
 
 
-Waiting = tuple[Instant, Seq, Words]
-
-
 class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     """What routers say, by (link, router). before: as it was at the beginning of the step.
 
     Refreshes wait until somebody reads an entry, which writes those of its router: first in the order in which they
-    came (`later`), then sorted, as the instant, the record and the words: of each router the last (`waiting`), and what
-    it said before, the latest of each other plan that it followed meanwhile (`former`).
+    came (`later`), then by router: what it said last, behind the latest of each other plan that it followed meanwhile.
     """
 
-    __slots__ = ("_ats", "_former", "_now", "_said", "_seqs", "_waiting", "before")
+    __slots__ = ("_now", "_said", "_waiting", "before")
 
     def __init__(self, origins: Map[Speaker, tuple[Origin, ...]]) -> None:
         self._now = self.before = origins
-        self._said: list[Words | Unread] = []
-        self._ats: list[Instant] = []
-        self._seqs: list[Seq] = []
-        self._waiting: dict[Speaker, Waiting] = {}
-        self._former: dict[Speaker, tuple[Waiting, ...]] = {}
+        self._said: list[Words] = []
+        self._waiting: dict[Speaker, list[Words]] = {}
 
     def get(self, key: Speaker, default: Any = ()) -> Any:
         if key in self.waiting():
@@ -110,30 +103,26 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         """A router says nothing any more."""
         self._now = self._now.delete(key)
 
-    def later(self, said: Sequence[Words | Unread], ats: Sequence[Instant], first: Seq) -> None:
-        """Refreshes, one a record from `first` on, beside records that are nothing of the kind."""
+    def later(self, said: Sequence[Words]) -> None:
+        """Words that wait (`Words.waits`) and did not before; a router's in the order in which they were said last."""
         self._said += said
-        self._ats += ats
-        self._seqs += range(first, first + len(said))
         if len(self._said) > LATER_MAX:
             self.waiting()
 
-    def waiting(self) -> dict[Speaker, Waiting]:
-        """The last refresh of each router that has some; nobody but the fold puts in others."""
+    def waiting(self) -> dict[Speaker, list[Words]]:
+        """The refreshes of each router that has some, the last one at the end; nobody but the fold puts in others."""
         said, waiting = self._said, self._waiting
         if said:
-            ats, seqs = self._ats, self._seqs
-            for words, place in dict(zip(said, range(len(said)), strict=True)).items():  # of each the last one counts
-                if type(words) is Words:
-                    key, plan = words.speaker, words.plan
-                    last = waiting.get(key)
-                    if last is not None and last[2].plan is not plan:
-                        both = (last[2].plan, plan)
-                        others = [one for one in self._former.get(key, ()) if not any(one[2].plan is it for it in both)]
-                        self._former[key] = (*others, last)
-                    waiting[key] = (ats[place], seqs[place], words)
-            for gathered in (said, ats, seqs):
-                gathered.clear()
+            for words in said:
+                found = waiting.get(words.speaker)
+                if found is None:
+                    waiting[words.speaker] = [words]
+                elif found[-1].plan is words.plan:
+                    found[-1] = words
+                else:
+                    found[:] = [one for one in found if one.plan is not words.plan]
+                    found.append(words)
+            said.clear()
         return waiting
 
     def _write(self, key: Speaker) -> None:
@@ -142,12 +131,11 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         self._now = self._now.set(key, again)
         self.before = self._now if unchanged else self.before.set(key, again)
 
-    def _again(self, key: Speaker, last: Waiting) -> tuple[Origin, ...]:
+    def _again(self, key: Speaker, waiting: list[Words]) -> tuple[Origin, ...]:
         origins = self._now[key]
-        if self._former:
-            for one in self._former.pop(key, ()):
-                origins = _refreshed(origins, one)
-        return _refreshed(origins, last)
+        for words in waiting:
+            origins = _refreshed(origins, words)
+        return origins
 
     def all(self) -> Map[Speaker, tuple[Origin, ...]]:
         """Everything, for a State."""
@@ -157,15 +145,16 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
                 self._write(key)
         elif waiting:
             with self._now.mutate() as origins:
-                for key, refresh in waiting.items():
-                    origins[key] = self._again(key, refresh)
+                for key, refreshes in waiting.items():
+                    origins[key] = self._again(key, refreshes)
                 self._now = self.before = origins.finish()
             waiting.clear()
         return self._now
 
 
-def _refreshed(origins: tuple[Origin, ...], refresh: Waiting) -> tuple[Origin, ...]:
-    heard_at, seq, words = refresh
+def _refreshed(origins: tuple[Origin, ...], words: Words) -> tuple[Origin, ...]:
+    heard_at, seq = words.waits
+    words.waits[1] = 0
     if words.plan is not None:
         (origin,) = origins
         return (retold(origin, words.said(), words.plan, heard_at, seq),)

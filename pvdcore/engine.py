@@ -5,7 +5,6 @@ State. Live daemon, replay and audit differ in who calls this and with what; not
 """
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Final
 
 from events.codec import SCHEMA, AnyEvent
@@ -21,7 +20,7 @@ from pvdcore.past import snapshot
 from pvdcore.ports import Journal
 from pvdcore.reduce import Fold
 from pvdcore.routers import revised
-from pvdcore.routers.words import Plan, Slack, Speaker, Unread, Words
+from pvdcore.routers.words import Plan, Slack, Speaker, Words
 from pvdcore.state import EMPTY, Change, Host, State
 
 CHECKPOINT_EVERY: Final = 20_000  # repeats, which fold again in some thirtieth of a second
@@ -32,8 +31,6 @@ SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take a
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
-
-_SEQ: Final = attrgetter("seq")
 
 
 def _rows(octets: int) -> int:
@@ -96,8 +93,8 @@ class Engine:
 
     # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and says `again` of
     # many at once. Of one that only moves lifetimes he asks `allows`, and gathers what `recount` gives him; of a DHCP
-    # renewal (pvdcore/leases/renewals.py) `ask_again` or `grant_again`, and gathers it as Unread. Every other packet is
-    # for `hear`, after what was gathered.
+    # renewal (pvdcore/leases/renewals.py) `ask_again` or `grant_again`. Every other packet is for `hear`, behind what
+    # was gathered.
 
     def quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, records): repeats of instants from `first` on and before `before` may wait, so many of them.
@@ -132,16 +129,22 @@ class Engine:
         """Which lifetimes the router of `event`, its last words, may change without being looked at."""
         return revised.slack(self._fold.draft, (event.link, event.router), event)
 
-    def again(self, said: Sequence[Words | Unread], ats: Sequence[Instant], packets: Sequence[int]) -> None:
-        """Record frames of quiet time: octet for octet those of words that stand, or such as were allowed to wait."""
-        if not said:
+    def again(
+        self, said: Sequence[Words], likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]
+    ) -> None:
+        """Record frames of quiet time: octet for octet those of words that stand, or such as were allowed to wait.
+
+        likes: of each, the record that first carried it. said: the words among them that had nothing that waits
+        before; it stands in `Words.waits` when each was said last, and a router's stand in that order.
+        """
+        if not likes:
             return
-        draft, seq = self._fold.draft, self._seq
-        self.journal.again(list(map(_SEQ, said)), ats, packets)
-        self._seq = draft.seq = seq + len(said)
+        draft = self._fold.draft
+        self.journal.again(likes, ats, packets)
+        self._seq = draft.seq = self._seq + len(likes)
         draft.at = ats[-1]
         draft.changes = []
-        draft.speakers.later(said, ats, seq + 1)
+        draft.speakers.later(said)
         if self._unread:
             self._renewals.fold(draft)
             self._worked(self._unread, self._unread_rows)

@@ -77,9 +77,6 @@ def reduce(state: State, record: Record) -> State:
     return fold.state
 
 
-_SAME: Final = Words(("", ""), 0, None)  # nothing but the instant and the record is taken of a repeat's words
-
-
 class Fold:
     """Records folded one after the other; the State is put together when somebody asks, and is that of `reduce`."""
 
@@ -148,7 +145,11 @@ class Fold:
                     draft.seq, draft.at = seq, at
                     if draft.changes:
                         draft.changes = []
-                    waiting[speaker] = (at, seq, _SAME)
+                    found = waiting.get(speaker)
+                    if found is None:
+                        waiting[speaker] = [Words(speaker, seq, event, waits=[at, seq])]
+                    else:
+                        found[-1].waits[:] = at, seq
                     continue
             self.step(seq, at, event, captured_at)
 

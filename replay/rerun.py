@@ -32,14 +32,13 @@ from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
 from pvdcore.routers.revised import SHAPES_MAX
-from pvdcore.routers.words import Slack, Unread
+from pvdcore.routers.words import Slack
 from pvdcore.state import State
 from replay.files.ahead import Ahead, Entry, Fresh, Known, Turned
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
-GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
 ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
 RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
 OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB for each set of words
@@ -142,17 +141,13 @@ class _Memory:
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
 
-    def seq(self) -> Seq:
-        """The record that the next packet will be that is gathered."""
-        return self._engine.seq + len(self.ahead.ats) + 1
-
     def _ways(self, link: LinkId, linktype: int, known: Known) -> tuple[Fresh, Turned]:
         """What is done with a frame that is watched: see replay/files/ahead.py."""
         engine, keep, write, source = self._engine, self._keep, self._write, self.source
         read = partial(_read, link, linktype)
 
-        def fresh(slack: Slack, data: bytes) -> Entry:
-            seq, event = self.seq(), None
+        def fresh(slack: Slack, data: bytes, seq: Seq) -> Entry:
+            event = None
             if keep is not None:
                 keep(seq, link, linktype, data, source)
             elif write is not None:  # what is written down is read for that
@@ -160,15 +155,15 @@ class _Memory:
                 write(seq, event, Frame(0, link, linktype, data), source)
             return ahead.remember(known, data, engine.recount(slack, seq, data, read, event))
 
-        def turned(data: bytes, at: Instant) -> Entry | None:
+        def turned(data: bytes, at: Instant, seq: Seq) -> Entry | None:
             for slack, outline in self.outlines.get((link, linktype, data[:ICMPV6_AT]), ()):
                 lifetime_s = soonest(outline, data)
                 if lifetime_s:
-                    if (ahead.said and engine.turns(slack)) or not engine.allows(slack, lifetime_s, at):
+                    if (seq > engine.seq + 1 and engine.turns(slack)) or not engine.allows(slack, lifetime_s, at):
                         return None
                     if write is None:
                         ahead.watch(link, linktype, slack, outline)
-                    return fresh(slack, data)
+                    return fresh(slack, data, seq)
             return None
 
         ahead = self.ahead
@@ -206,11 +201,11 @@ class _Driver:
             if capture is not current:
                 self._again(memory)
                 current, memory = capture, self.memories[id(capture)]
-                memory.ahead.span = self._quiet()
+                memory.ahead.open(self._quiet(), self.engine.seq + 1)
             if isinstance(item, Custom) or not self._waits(memory, item):
                 self._again(memory)
                 self._take(capture, item)
-                memory.ahead.span = self._quiet()
+                memory.ahead.open(self._quiet(), self.engine.seq + 1)
             if progress is not None and sum(one.packets for one in self.captures) >= due:
                 due += PROGRESS_EVERY
                 progress(sum(one.position for one in self.captures), total)
@@ -229,18 +224,15 @@ class _Driver:
                 memory.ahead.unwatch()
         if self.held is not None or not self.reached or room < 1:
             return 0, 0, 0
-        return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), min(room, GATHERED_MAX)
+        return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), room
 
     def _again(self, memory: _Memory) -> None:
         """Fold what was gathered."""
         ahead = memory.ahead
-        if ahead.said:
-            self.engine.again(ahead.said, ahead.ats, ahead.packets)
-            memory.frames += len(ahead.said)
-            self.reached = ahead.ats[-1]
-            ahead.said.clear()
-            ahead.ats.clear()
-            ahead.packets.clear()
+        if ahead.count:
+            memory.frames += ahead.count
+            self.reached = ahead.span[0]
+            self.engine.again(*ahead.gathered())
 
     def _waits(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet says nothing that anybody has to read now; then it is gathered."""
@@ -258,7 +250,7 @@ class _Driver:
         if not self._room(memory, at) or ahead.words(link, linktype, data) is not known:
             return False
         ahead.hope()
-        ahead.gather(known, at, number)
+        ahead.gather(at, number, known)
         return True
 
     def _room(self, memory: _Memory, at: Instant, records: int = 1) -> bool:
@@ -268,10 +260,12 @@ class _Driver:
         first, before, room = ahead.span
         if at >= before or room < records:
             self._again(memory)
-            first, before, room = ahead.span = self._quiet()
+            ahead.open(self._quiet(), self.engine.seq + 1)
+            before = ahead.span[1]
             if before and before <= at <= self.reached + AHEAD_MAX:
                 self.engine.wake(at)
-                first, before, room = ahead.span = self._quiet()
+                ahead.open(self._quiet(), self.engine.seq + 1)
+            first, before, room = ahead.span
         return first <= at < before and room >= records
 
     def _recount(self, memory: _Memory, packet: Packet) -> bool:
@@ -291,7 +285,7 @@ class _Driver:
         if words is None:
             return False
         ahead.hope()
-        ahead.gather(words, at, number, weight)
+        ahead.gather(at, number, words, weight)
         return True
 
     def _renew(self, memory: _Memory, packet: Packet) -> bool:
@@ -305,7 +299,7 @@ class _Driver:
         if not self._room(memory, at, weight):
             return False
         known, answers, said = found
-        seq, xid = memory.seq(), transaction(data)
+        seq, xid = memory.ahead.seq, transaction(data)
         read = partial(replace, said, xid=xid)
         if answers:
             if not self.engine.grant_again(known, xid, at, seq, len(data)):
@@ -317,7 +311,7 @@ class _Driver:
             self.keep(seq, link, linktype, data, memory.source)
         elif self.write is not None:
             self.write(seq, read(), Frame(0, link, linktype, data), memory.source)
-        memory.ahead.gather(Unread(seq), at, number, weight)
+        memory.ahead.gather(at, number, records=weight)
         return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:

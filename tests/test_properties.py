@@ -354,9 +354,9 @@ class Watched(Engine):
         super().hear(*args, **more)
         self._seen()
 
-    def again(self, said: Any, ats: Any, packets: Any) -> None:
-        super().again(said, ats, packets)
-        self.waited["again"] += len(said)
+    def again(self, said: Any, likes: Any, ats: Any, packets: Any) -> None:
+        super().again(said, likes, ats, packets)
+        self.waited["again"] += len(likes)
         self._seen()
 
     def recount(self, *args: Any) -> Words:
@@ -371,7 +371,7 @@ def test_a_refresh_that_waits_is_the_same_as_one_that_does_not(
     kind: str, look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand RAs of twelve routers, most of them repeats or other lifetimes: the same whenever somebody looks."""
-    monkeypatch.setattr("replay.rerun.GATHERED_MAX", look or 1000)
+    monkeypatch.setattr("replay.files.ahead.GATHERED_MAX", look or 1000)
     frames = islice((one for one in KINDS[kind](84_000) if number_of(one[1]) < 12), 1000)
     write(tmp_path / "some.pcapng", frames, SECOND)
     engine = Watched(look)

@@ -248,7 +248,7 @@ def in_turn(draft: Draft, slack: Slack, at: Instant) -> bool:
     (origin,) = draft.speakers.unrefreshed(slack.speaker)
     heard_at = origin.heard_at
     if explicit(draft, slack.speaker) and (last := draft.speakers.waiting().get(slack.speaker)) is not None:
-        heard_at = last[0]
+        heard_at = last[-1].waits[0]
     return _in_turn(origin, present.carried, slack.plan, at - heard_at)
 
 

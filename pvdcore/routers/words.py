@@ -40,7 +40,8 @@ class Words(msgspec.Struct, eq=False, gc=False):
     """A frame of a router, and the record that first carried it.
 
     standing: what stands for it while its router says nothing else: its RA, or its octets, of which `read` makes the
-    RA. plan: of what has lifetimes of its own.
+    RA. plan: of what has lifetimes of its own. waits: the instant and the record when it was last said, as long as its
+    router's origins do not know of it (pvdcore/draft.py); record 0: they do.
     """
 
     speaker: Speaker
@@ -49,6 +50,7 @@ class Words(msgspec.Struct, eq=False, gc=False):
     plan: Plan | None = None
     event: RouterAdvertised | None = None
     read: Callable[[bytes], RouterAdvertised] | None = None
+    waits: list[int] = msgspec.field(default_factory=lambda: [0, 0])
 
     def said(self) -> RouterAdvertised:
         """The RA."""
@@ -58,12 +60,6 @@ class Words(msgspec.Struct, eq=False, gc=False):
             assert isinstance(self.standing, bytes)
             event = self.event = self.read(self.standing)
         return event
-
-
-class Unread(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A message that waits beside them, whatever it says: its record."""
-
-    seq: Seq
 
 
 class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -4,22 +4,22 @@ Law: a reader that asks `take` first gives the driver the same packets in the sa
 that were taken wait here, and the driver folds them before anything else.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline
-from events.ids import NEVER, Instant, LinkId
-from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Unread, Words
+from events.ids import NEVER, Instant, LinkId, Seq
+from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words
 from replay.files.repeats import take
 
-Entry = tuple[Words, Speaker, object]
-"""The words that a frame is, whose, and what has to stand for them."""
+Entry = tuple[bytes, Words, Speaker, object, Seq, list[int]]
+"""A frame, the words that it is, whose, and what has to stand for them; the record they are, and where they wait."""
 
 Known = dict[bytes, Entry]
-"""Of one link: by octets of a frame."""
-
+"""Of one link: by the octets of a frame before its ICMPv6 message, the last one that its router may say again."""
 
 Watched = tuple[Slack, Speaker, Plan, Leeway, Outline, bytes, bytes, int, bytes]
 """What a router may say without being read: its slack, what of that is looked at each time, and its outline, for the
@@ -28,10 +28,10 @@ twin in C also by its parts: mask and rest as octets, sum, places."""
 Outlines = dict[bytes, Watched]
 """Of one link: by the octets of a frame before its ICMPv6 message, what its router said last."""
 
-Fresh = Callable[[Slack, bytes], Entry]
-"""A frame says what the slack lets it say: the words, which stand from now on."""
+Fresh = Callable[[Slack, bytes, Seq], Entry]
+"""A frame says what the slack lets it say, and will be that record: the words, which stand from now on."""
 
-Turned = Callable[[bytes, Instant], Entry | None]
+Turned = Callable[[bytes, Instant, Seq], Entry | None]
 """A frame of a router that is watched, but says something else: the words, if nobody has to read them either."""
 
 Tables = list[tuple[Known, int, int, Outlines, Fresh, Turned] | None]
@@ -41,9 +41,10 @@ to do with that. `None`: nothing."""
 Standing = tuple[dict[Speaker, object], dict[Speaker, Plan]]
 """What stands for the last words of each router (`Engine.standing`, `Engine.plans`)."""
 
-Gathered = tuple[list[Words | Unread], list[Instant], list[int]]
-"""Of packets that were taken: the words, the instants, the numbers."""
+Gathered = tuple[list[Words], "array[int]", "array[int]", "array[int]"]
+"""Of packets that were taken: the words that did not wait before; of each the record it is like, instant, number."""
 
+GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
 WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
 FAILURES_MAX: Final = 8  # in a row: after so many frames that are not known, the next is probably not either
 
@@ -60,22 +61,23 @@ class Clock(msgspec.Struct, frozen=True):
 class Ahead:
     """The words that may come again in one capture, and those that have.
 
-    said, ats, packets: what was taken. span: which instants, from the first to before the second, and how many packets
+    count: how many packets were taken. span: which instants, from the first to before the second, and how many packets
     may be taken (`Engine.quiet`). ways(link, linktype, known): what is done with what is watched there. hopeful:
     whether asking `take` is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
     """
 
     def __init__(self, standing: Standing, ways: Callable[[LinkId, int, Known], tuple[Fresh, Turned]]) -> None:
-        self.said: list[Words | Unread] = []
-        self.ats: list[Instant] = []
-        self.packets: list[int] = []
+        self.count = 0
         self.span: tuple[Instant, Instant, int] = (0, 0, 0)
+        self._said: list[Words] = []
+        self._likes, self._ats, self._packets = (array("q", bytes(8 * GATHERED_MAX)) for _ in range(3))
+        self._next: Seq = 0  # the record that the first packet will be that is taken
         self.hopeful = True
         self._failures = 0
         self._standing = standing
         self._ways = ways
         self._links: dict[tuple[LinkId, int], tuple[Known, Outlines, Fresh, Turned]] = {}
-        self._count = 0
+        self._known = 0
         self._order, self._head = "<", 0
         self._tables: Tables = []
 
@@ -85,18 +87,22 @@ class Ahead:
 
     def remember(self, known: Known, data: bytes, words: Words) -> Entry:
         """A whole frame of a link says these words."""
-        if self._count >= WORDS_MAX:
-            for one, *_ in self._links.values():
-                one.clear()
-            self._count = 0
-        self._count += 1
-        entry = known[data] = (words, words.speaker, words.standing)
+        head = data[:ICMPV6_AT]
+        if head not in known:
+            if self._known >= WORDS_MAX:
+                for one, *_ in self._links.values():
+                    one.clear()
+                self._known = 0
+            self._known += 1
+        entry = known[head] = (data, words, words.speaker, words.standing, words.seq, words.waits)
         return entry
 
     def words(self, link: LinkId, linktype: int, data: bytes) -> Words | None:
         """The words of a whole frame, if they are known and stand."""
-        found = self._link(link, linktype)[0].get(data)
-        return found[0] if found is not None and self._standing[0].get(found[1]) is found[2] else None
+        found = self._link(link, linktype)[0].get(data[:ICMPV6_AT])
+        if found is None or found[0] != data:
+            return None
+        return found[1] if self._standing[0].get(found[2]) is found[3] else None
 
     def watch(self, link: LinkId, linktype: int, slack: Slack, outline: Outline) -> None:
         """What a router says from now on, but for lifetimes."""
@@ -112,8 +118,8 @@ class Ahead:
 
     def turned(self, link: LinkId, linktype: int, data: bytes, at: Instant) -> Words | None:
         """The words of a frame that nobody has to read."""
-        entry = self._link(link, linktype)[3](data, at)
-        return entry[0] if entry is not None else None
+        entry = self._link(link, linktype)[3](data, at, self.seq)
+        return entry[1] if entry is not None else None
 
     def section(self, order: str, head: int, clocks: Sequence[Clock | None]) -> None:
         """What the next packets look like: byte order, octets of a pcap's record header (0: a pcapng), interfaces."""
@@ -126,27 +132,58 @@ class Ahead:
             known, outlines, fresh, turned = self._link(one.link, one.linktype)
             self._tables.append((known, one.unit, one.offset, outlines, fresh, turned))
 
+    def open(self, span: tuple[Instant, Instant, int], seq: Seq) -> None:
+        """What may be taken from now on; the first of it will be record `seq`."""
+        first, before, room = span
+        self.span = first, before, min(room, GATHERED_MAX)
+        self._next = seq
+
+    @property
+    def seq(self) -> Seq:
+        """The record that the next packet will be that is taken."""
+        return self._next + self.count
+
+    @property
+    def packet(self) -> int:
+        """The number of the last packet that was taken."""
+        return self._packets[self.count - 1]
+
     def take(self, window: bytes, at: int, number: int) -> tuple[int, int]:
         """Take what may be taken: see replay/files/repeats.py."""
         _, before, room = self.span
         if room < 1:
             return at, -1
-        taken, done = (self.said, self.ats, self.packets), len(self.ats)
-        after, last = take(window, at, self._order, self._head, number, self._tables, self._standing, self.span, taken)
+        done, places = self.count, (number, self.count, self.seq)
+        columns = (self._said, self._likes, self._ats, self._packets)
+        after, last, self.count = take(
+            window, at, self._order, self._head, places, self._tables, self._standing, self.span, columns
+        )
         if last < 0:
             self._failures += 1
             self.hopeful = self._failures < FAILURES_MAX
         else:
             self._failures = 0
-            self.span = (self.ats[-1], before, room - len(self.ats) + done)
+            self.span = (self._ats[self.count - 1], before, room - self.count + done)
         return after, last
 
-    def gather(self, words: Words | Unread, at: Instant, packet: int, records: int = 1) -> None:
-        """Take one packet more; until a checkpoint it counts as so many records."""
-        self.said.append(words)
-        self.ats.append(at)
-        self.packets.append(packet)
+    def gather(self, at: Instant, packet: int, words: Words | None = None, records: int = 1) -> None:
+        """Take one packet more: of these words, or one that says its own; until a checkpoint it counts as so many
+        records."""
+        seq, place = self.seq, self.count
+        if words is not None:
+            if not words.waits[1]:
+                self._said.append(words)
+            words.waits[:] = at, seq
+        self._likes[place] = seq if words is None else words.seq
+        self._ats[place], self._packets[place] = at, packet
+        self.count = place + 1
         self.span = (at, self.span[1], self.span[2] - records)
+
+    def gathered(self) -> Gathered:
+        """What was taken; nothing is, from now on."""
+        said, count = self._said, self.count
+        self._said, self._next, self.count = [], self.seq, 0
+        return said, self._likes[:count], self._ats[:count], self._packets[:count]
 
     def hope(self) -> None:
         """A frame came again."""

@@ -159,7 +159,7 @@ def walk(
                 if ahead is not None and ahead.hopeful:
                     after_taken, newest = ahead.take(window, at, number - 1)
                     if newest >= 0:
-                        number = ahead.packets[-1]
+                        number = ahead.packet
                         last, at = newest, after_taken
                         continue
                 data = window[at + head : after]

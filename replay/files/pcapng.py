@@ -352,8 +352,8 @@ def walk(
                 if ahead is not None and ahead.hopeful:
                     after_taken, newest = ahead.take(window, at, number - 1)
                     if newest >= 0:
-                        blocks += ahead.packets[-1] - number
-                        number = ahead.packets[-1]
+                        blocks += ahead.packet - number
+                        number = ahead.packet
                         latest, at = newest, after_taken
                         before = at - latest
                         continue

@@ -13,6 +13,16 @@ enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54 };
 /* The places of an interface's entry in replay.files.ahead.Tables, and of Watched there. */
 enum { KNOWN, UNIT, OFFSET, OUTLINES, FRESH, TURNED };
 enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, REST, SUM, PLACES };
+/* Those of an Entry there. */
+enum { FRAME, WORDS, WHOSE, STANDING, LIKE, WAITS };
+
+/* A frame in the window, its octets before the ICMPv6 message as an object, and what else there is to say of it. */
+typedef struct {
+    const uint8_t *octets;
+    Py_ssize_t size;
+    PyObject *head;
+    int64_t instant, seq;
+} Frame;
 
 static PyObject *name_queued;
 
@@ -33,15 +43,18 @@ instant_of(uint64_t ticks, int64_t unit, int64_t more)
     return at;
 }
 
-/* The entry of a frame's octets that still stands, borrowed; NULL, perhaps with an exception, if there is none. */
+/* The entry of a frame that still stands, borrowed; NULL, perhaps with an exception, if there is none. */
 static PyObject *
-standing_words(PyObject *known, PyObject *standing, PyObject *frame)
+standing_words(PyObject *known, PyObject *standing, const Frame *frame)
 {
-    PyObject *found = PyDict_GetItemWithError(known, frame);
+    PyObject *found = PyDict_GetItemWithError(known, frame->head);
     if (found == NULL)
         return NULL;
-    PyObject *stands = PyDict_GetItemWithError(standing, PyTuple_GET_ITEM(found, 1));
-    return stands == PyTuple_GET_ITEM(found, 2) ? found : NULL;
+    PyObject *octets = PyTuple_GET_ITEM(found, FRAME);
+    if (PyBytes_GET_SIZE(octets) != frame->size || memcmp(PyBytes_AS_STRING(octets), frame->octets, frame->size))
+        return NULL;
+    PyObject *stands = PyDict_GetItemWithError(standing, PyTuple_GET_ITEM(found, WHOSE));
+    return stands == PyTuple_GET_ITEM(found, STANDING) ? found : NULL;
 }
 
 /* Octets as one big-endian number, modulo 65535 (lifetimes.py: its checksum is right). */
@@ -81,25 +94,18 @@ soonest(PyObject *watched, const uint8_t *octets, Py_ssize_t size)
 
 /* The words of a frame that its router's last ones allow, as repeats.py has it; NULL, perhaps with an exception. */
 static PyObject *
-recounted(PyObject *frame, int64_t instant, PyObject *table, PyObject *plans)
+recounted(const Frame *frame, PyObject *table, PyObject *plans)
 {
-    Py_ssize_t size = PyBytes_GET_SIZE(frame);
-    const uint8_t *octets = (const uint8_t *)PyBytes_AS_STRING(frame);
-    PyObject *head = PyBytes_FromStringAndSize((const char *)octets, size < ICMPV6_AT ? size : ICMPV6_AT);
-    if (head == NULL)
-        return NULL;
-    PyObject *watched = PyDict_GetItemWithError(PyTuple_GET_ITEM(table, OUTLINES), head);
-    Py_DECREF(head);
+    PyObject *watched = PyDict_GetItemWithError(PyTuple_GET_ITEM(table, OUTLINES), frame->head);
     if (watched == NULL)
         return NULL;
     PyObject *plan = PyDict_GetItemWithError(plans, PyTuple_GET_ITEM(watched, SPEAKER));
     if (plan == NULL || plan != PyTuple_GET_ITEM(watched, PLAN))
         return NULL;
-    uint32_t lifetime_s = soonest(watched, octets, size);
+    uint32_t lifetime_s = soonest(watched, frame->octets, frame->size);
     if (lifetime_s == 0) {
-        PyObject *at = PyLong_FromLongLong(instant);
-        PyObject *found = at == NULL ? NULL : PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(table, TURNED), frame, at, NULL);
-        Py_XDECREF(at);
+        PyObject *found = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "y#LL", (const char *)frame->octets,
+                                                frame->size, (long long)frame->instant, (long long)frame->seq);
         if (found == Py_None)
             Py_CLEAR(found);
         return found;
@@ -109,19 +115,29 @@ recounted(PyObject *frame, int64_t instant, PyObject *table, PyObject *plans)
     Py_XDECREF(queued);
     if (PyErr_Occurred())
         return NULL;
-    if (__builtin_add_overflow(instant, lifetime_s * INT64_C(1000000000), &ends))
+    if (__builtin_add_overflow(frame->instant, lifetime_s * INT64_C(1000000000), &ends))
         ends = INT64_MAX;
     if (ends < limit)
         return NULL;
-    return PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(table, FRESH), PyTuple_GET_ITEM(watched, SLACK), frame, NULL);
+    return PyObject_CallFunction(PyTuple_GET_ITEM(table, FRESH), "Oy#L", PyTuple_GET_ITEM(watched, SLACK),
+                                 (const char *)frame->octets, frame->size, (long long)frame->seq);
 }
 
+/* The words of an entry wait: since when, and as which record. `said` has them if they did not before. */
 static int
-append(PyObject *list, PyObject *owned)
+waits(PyObject *entry, const Frame *frame, PyObject *said)
 {
-    int failed = owned == NULL || PyList_Append(list, owned);
-    Py_XDECREF(owned);
-    return failed;
+    PyObject *waiting = PyTuple_GET_ITEM(entry, WAITS);
+    PyObject *at = PyLong_FromLongLong(frame->instant), *seq = PyLong_FromLongLong(frame->seq);
+    int failed = at == NULL || seq == NULL;
+    if (!failed && PyLong_AsLongLong(PyList_GET_ITEM(waiting, 1)) == 0)
+        failed = PyErr_Occurred() != NULL || PyList_Append(said, PyTuple_GET_ITEM(entry, WORDS)) != 0;
+    if (failed) {
+        Py_XDECREF(at);
+        Py_XDECREF(seq);
+        return -1;
+    }
+    return PyList_SetItem(waiting, 0, at) || PyList_SetItem(waiting, 1, seq) ? -1 : 0;
 }
 
 PyDoc_STRVAR(take_doc, "Take packets of a window: see repeats.py.");
@@ -129,19 +145,25 @@ PyDoc_STRVAR(take_doc, "Take packets of a window: see repeats.py.");
 static PyObject *
 take(PyObject *module, PyObject *args)
 {
-    Py_buffer window;
+    Py_buffer window, likes, ats, packets;
     const char *order;
-    Py_ssize_t at, head, number, room, last = -1;
-    PyObject *tables, *standing, *plans, *said, *ats, *packets;
-    long long first, before;
+    Py_ssize_t at, head, row, room, last = -1;
+    PyObject *tables, *standing, *plans, *said;
+    long long number, seq, first, before;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*nsnnO!(O!O!)(LLn)(O!O!O!)", &window, &at, &order, &head, &number, &PyList_Type, &tables,
-                          &PyDict_Type, &standing, &PyDict_Type, &plans, &first, &before, &room, &PyList_Type, &said,
-                          &PyList_Type, &ats, &PyList_Type, &packets))
+    if (!PyArg_ParseTuple(args, "y*nsn(LnL)O!(O!O!)(LLn)(O!w*w*w*)", &window, &at, &order, &head, &number, &row, &seq,
+                          &PyList_Type, &tables, &PyDict_Type, &standing, &PyDict_Type, &plans, &first, &before, &room,
+                          &PyList_Type, &said, &likes, &ats, &packets))
         return NULL;
     const uint8_t *octets = window.buf;
     const Py_ssize_t size = window.len;
     const int big = order[0] == '>';
+    const Py_ssize_t least = likes.len < ats.len ? likes.len : ats.len;
+    const Py_ssize_t rows = (least < packets.len ? least : packets.len) / (Py_ssize_t)sizeof(int64_t);
+    if (row < 0 || room > rows - row)
+        PyErr_SetString(PyExc_IndexError, "the columns are too short for so many packets");
+    if (PyErr_Occurred())
+        room = 0;
     while (room > 0 && size - at >= (head ? head : BLOCK_LEAST)) {
         const uint8_t *here = octets + at;
         int64_t length, start, index, caplen; /* unsigned 32 bits each: a Py_ssize_t need not hold them */
@@ -176,29 +198,36 @@ take(PyObject *module, PyObject *args)
             instant = instant_of((uint64_t)word(here + 12, big) << 32 | word(here + 16, big), unit, offset);
         if (instant < first || instant >= before)
             break;
-        PyObject *frame = PyBytes_FromStringAndSize((const char *)here + start, (Py_ssize_t)caplen);
-        if (frame == NULL)
+        Frame frame = {here + start, (Py_ssize_t)caplen, NULL, instant, seq};
+        frame.head = PyBytes_FromStringAndSize((const char *)frame.octets, caplen < ICMPV6_AT ? (Py_ssize_t)caplen : ICMPV6_AT);
+        if (frame.head == NULL)
             break;
-        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), standing, frame);
+        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), standing, &frame);
         Py_XINCREF(found);
         if (found == NULL && !PyErr_Occurred())
-            found = recounted(frame, instant, table, plans);
-        Py_DECREF(frame);
+            found = recounted(&frame, table, plans);
+        Py_DECREF(frame.head);
         if (found == NULL)
             break;
-        int failed = append(said, Py_NewRef(PyTuple_GET_ITEM(found, 0))) || append(ats, PyLong_FromLongLong(instant))
-                     || append(packets, PyLong_FromSsize_t(number + 1));
+        ((int64_t *)likes.buf)[row] = PyLong_AsLongLong(PyTuple_GET_ITEM(found, LIKE));
+        ((int64_t *)ats.buf)[row] = instant;
+        ((int64_t *)packets.buf)[row] = ++number;
+        const int failed = PyErr_Occurred() != NULL || waits(found, &frame, said);
         Py_DECREF(found);
         if (failed)
             break;
         first = instant;
         last = at;
         at += (Py_ssize_t)length;
-        number++;
+        row++;
+        seq++;
         room--;
     }
     PyBuffer_Release(&window);
-    return PyErr_Occurred() ? NULL : Py_BuildValue("nn", at, last);
+    PyBuffer_Release(&likes);
+    PyBuffer_Release(&ats);
+    PyBuffer_Release(&packets);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("nnn", at, last, row);
 }
 
 static PyMethodDef methods[] = {{"take", take, METH_VARARGS, take_doc}, {NULL, NULL, 0, NULL}};

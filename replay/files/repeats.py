@@ -13,7 +13,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, soonest
-from events.ids import SECOND, Instant
+from events.ids import SECOND, Instant, Seq
 from pvdcore.routers.words import Plan, Speaker
 
 if TYPE_CHECKING:
@@ -32,23 +32,26 @@ def take(
     at: int,
     order: str,
     head: int,
-    number: int,
+    places: tuple[int, int, Seq],
     tables: Tables,
     standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
-) -> tuple[int, int]:
-    """Take packets of `window` from octet `at` on, whose byte order is `order`: append each to `gathered`.
+) -> tuple[int, int, int]:
+    """Take packets of `window` from octet `at` on, whose byte order is `order`: put each into the columns of
+    `gathered`, in which there is room, and words that did not wait before into its list.
 
-    head: octets of a pcap's record header, 0 in a pcapng. number: of the packet before. span: the instants from first
-    on and before last count, and so many packets. Returns where the first that was not taken begins, and the last that
-    was, which is -1 if none was.
+    head: octets of a pcap's record header, 0 in a pcapng. places: the number of the packet before; which row of the
+    columns comes next, and which record that will be. span: the instants from first on and before last count, and so
+    many packets. Returns where the first that was not taken begins, and the last that was, which is -1 if none was; and
+    the row that comes next now.
     """
-    said, ats, packets = gathered
+    if head:
+        return _records(window, at, order, head, places, tables, standing, span, gathered)
+    said, likes, ats, packets = gathered
+    number, row, seq = places
     first, before, room = span
     size, last = len(window), -1
-    if head:
-        return _records(window, at, order, head, number, tables, standing, span, gathered)
     stands, plans = standing
     block, word, interfaces = _BLOCK[order], _WORD[order], len(tables)
     while room > 0 and at + 32 <= size:
@@ -63,18 +66,23 @@ def take(
         if not first <= instant < before:
             break
         data = window[at + 28 : at + 28 + caplen]
-        found = known.get(data)
-        if found is None or stands.get(found[1]) is not found[2]:
-            found = _recounted(data, instant, outlines, plans, fresh, turned)
+        octets = data[:ICMPV6_AT]
+        found = known.get(octets)
+        if found is None or found[0] != data or stands.get(found[2]) is not found[3]:
+            found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
             if found is None:
                 break
         first, last, at = instant, at, after
         number += 1
         room -= 1
-        said.append(found[0])
-        ats.append(instant)
-        packets.append(number)
-    return at, last
+        _, words, _, _, like, waits = found
+        if not waits[1]:
+            said.append(words)
+        waits[0], waits[1] = instant, seq
+        likes[row], ats[row], packets[row] = like, instant, number
+        row += 1
+        seq += 1
+    return at, last, row
 
 
 def _records(
@@ -82,17 +90,18 @@ def _records(
     at: int,
     order: str,
     head: int,
-    number: int,
+    places: tuple[int, int, Seq],
     tables: Tables,
     standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
-) -> tuple[int, int]:
-    said, ats, packets = gathered
+) -> tuple[int, int, int]:
+    said, likes, ats, packets = gathered
+    number, row, seq = places
     first, before, room = span
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
-        return at, last
+        return at, last, row
     stands, plans = standing
     known, unit, _, outlines, fresh, turned = table
     while room > 0 and at + head <= size:
@@ -104,25 +113,37 @@ def _records(
         if not first <= instant < before:
             break
         data = window[at + head : after]
-        found = known.get(data)
-        if found is None or stands.get(found[1]) is not found[2]:
-            found = _recounted(data, instant, outlines, plans, fresh, turned)
+        octets = data[:ICMPV6_AT]
+        found = known.get(octets)
+        if found is None or found[0] != data or stands.get(found[2]) is not found[3]:
+            found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
             if found is None:
                 break
         first, last, at = instant, at, after
         number += 1
         room -= 1
-        said.append(found[0])
-        ats.append(instant)
-        packets.append(number)
-    return at, last
+        _, words, _, _, like, waits = found
+        if not waits[1]:
+            said.append(words)
+        waits[0], waits[1] = instant, seq
+        likes[row], ats[row], packets[row] = like, instant, number
+        row += 1
+        seq += 1
+    return at, last, row
 
 
 def _recounted(
-    data: bytes, instant: Instant, outlines: Outlines, plans: dict[Speaker, Plan], fresh: Fresh, turned: Turned
+    head: bytes,
+    data: bytes,
+    instant: Instant,
+    seq: Seq,
+    outlines: Outlines,
+    plans: dict[Speaker, Plan],
+    fresh: Fresh,
+    turned: Turned,
 ) -> Entry | None:
     """The words of a frame that its router's last ones allow: its lifetimes are others, and none ends too soon."""
-    watched = outlines.get(data[:ICMPV6_AT])
+    watched = outlines.get(head)
     if watched is None:
         return None
     slack, speaker, plan, leeway, outline, _, _, _, _ = watched
@@ -130,5 +151,5 @@ def _recounted(
         return None
     lifetime_s = soonest(outline, data)
     if not lifetime_s:
-        return turned(data, instant)
-    return fresh(slack, data) if instant + lifetime_s * SECOND >= leeway.queued else None
+        return turned(data, instant, seq)
+    return fresh(slack, data, seq) if instant + lifetime_s * SECOND >= leeway.queued else None

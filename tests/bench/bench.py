@@ -73,8 +73,7 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
     "a": "what is first read costs most: a lease that begins (four messages, and a version in each implicit PvD of its"
-    " link, which might be made once for all of them) and its first renewal; then repeats, whose columns"
-    " (replay/scratch.py) could be filled by repeats.c",
+    " link, which might be made once for all of them) and its first renewal; then imports",
     "b": "of each frame its words are made and its body is written in Python (`fresh`, replay/rerun.py): that wants a"
     " twin in repeats.c; without a compiler half the time is lifetimes.py. A set of prefixes is learnt in three rounds."
     " Compiling whole modules (Cython) gains nothing: time goes into frozen structs, not into the interpreter",

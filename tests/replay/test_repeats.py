@@ -13,6 +13,7 @@ import random
 import struct
 import subprocess
 import sys
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,7 @@ def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 # --- the function ----------------------------------------------------------------------------------------------------
 
+ROOM = 101  # rows of each column
 ROUTER = ("e0", "fe80::1")
 OTHER = ("e0", "fe80::2")
 FRAMES = [bytes([number]) * (60 + number) for number in range(4)]
@@ -96,8 +98,12 @@ OTHERS = {
 def tables() -> ahead.Tables:
     """The first two frames stand on interface 0, the third does no longer; nothing is known on 1; 2 counts in µs. On 0
     and 2 the RA is watched; on 2 its router says other words by now."""
-    stands = {FRAMES[0]: ("words 0", ROUTER, STANDING[ROUTER]), FRAMES[1]: ("words 1", OTHER, STANDING[OTHER])}
-    known = {**stands, FRAMES[2]: ("words 2", ROUTER, "what it said before")}
+    stands = [
+        entry(FRAMES[0], "words 0", ROUTER, STANDING[ROUTER]),
+        entry(FRAMES[1], "words 1", OTHER, STANDING[OTHER], 4),
+    ]
+    before_that = [entry(FRAMES[2], "words 2", ROUTER, "what it said before")]
+    known = {one[0][:54]: one for one in (*stands, *before_that)}
     (event,) = translate(Frame(0, "e0", ETHERNET, SAID))
     assert isinstance(event, RouterAdvertised)
     free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
@@ -110,13 +116,17 @@ def tables() -> ahead.Tables:
     return [(known, 1, 0, watched, fresh, turned), None, (known, 1000, 5, before, fresh, turned)]  # type: ignore[list-item]
 
 
-def fresh(slack: Slack, data: bytes) -> ahead.Entry:
+def entry(frame: bytes, words: object, speaker: tuple[str, str], standing: object, like: int = 3) -> ahead.Entry:
+    return (frame, words, speaker, standing, like, [0, 0])  # type: ignore[return-value]
+
+
+def fresh(slack: Slack, data: bytes, seq: int) -> ahead.Entry:
     assert slack.speaker == ROUTER
-    return (data, ROUTER, data)  # type: ignore[return-value]
+    return entry(data, data, ROUTER, data, seq)
 
 
-def turned(data: bytes, at: int) -> ahead.Entry | None:
-    return (data, ROUTER, at) if data == IN_TURN else None  # type: ignore[return-value]
+def turned(data: bytes, at: int, seq: int) -> ahead.Entry | None:
+    return entry(data, data, ROUTER, at, seq) if data == IN_TURN else None
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -132,12 +142,20 @@ def record(order: str, head: int, frame: bytes, ticks: int, *, original: int | N
     return fields + bytes(head - 16) + frame
 
 
-Answer = tuple[tuple[int, int], tuple[list[object], list[int], list[int]]]
+Answer = tuple[tuple[int, int], tuple[list[object], list[int], list[int], list[int]], list[list[int]]]
 
 
 def asked(twin: ModuleType, window: bytes, at: int, order: str, head: int, span: tuple[int, int, int]) -> Answer:
-    gathered: tuple[list[object], list[int], list[int]] = ([], [], [])
-    return twin.take(window, at, order, head, 7, tables(), (STANDING, PLANS), span, gathered), gathered
+    """Where it ended and where the last one began, the columns, and when which of the known words were said last. Two
+    packets were taken already; the packet before has the number 7, and the next one will be record 40."""
+    said: list[object] = []
+    columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
+    made = tables()
+    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, (STANDING, PLANS), span, (said, *columns))
+    waits = [one[5] for table in made if table is not None for one in table[0].values()]
+    taken = [list(column[2:row]) for column in columns]
+    assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
+    return (after, last), (said, taken[0], taken[1], taken[2]), waits
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -154,8 +172,9 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
 
     window = packets((0, 100), (1, 100), (0, 300), (3, 400), (0, 500))
     for twin in (repeats, in_c):
-        (after, last), gathered = asked(twin, window, 0, order, head, (1, NEVER, 99))
-        assert gathered == (["words 0", "words 1", "words 0"], [instant(at) for at in (100, 100, 300)], [8, 9, 10])
+        (after, last), gathered, waits = asked(twin, window, 0, order, head, (1, NEVER, 99))
+        assert gathered == (["words 0", "words 1"], [3, 4, 3], [instant(at) for at in (100, 100, 300)], [8, 9, 10])
+        assert waits[:3] == [[instant(300), 42], [instant(100), 41], [0, 0]]
         assert window[after:] == packets((3, 400), (0, 500)) and window[last:after] == packets((0, 300))
         for frames, span in {
             ((0, 100), (2, 200)): (1, NEVER, 99),  # its router says something else by now
@@ -163,8 +182,8 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
             ((0, 100), (1, 200)): (1, instant(200), 99),  # something else is due
             ((0, 100), (1, 201)): (1, NEVER, 1),  # no more are wanted
         }.items():
-            (after, last), gathered = asked(twin, packets(*frames), 0, order, head, span)
-            assert (gathered[1], last, packets(*frames)[after:]) == ([instant(100)], 0, packets(frames[1])), frames
+            (after, last), gathered, _ = asked(twin, packets(*frames), 0, order, head, span)
+            assert (gathered[2], last, packets(*frames)[after:]) == ([instant(100)], 0, packets(frames[1])), frames
 
 
 def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
@@ -176,31 +195,35 @@ def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
         "an interface whose clock is not plain": block("<", FRAMES[0], 1, 60),
         "a clock beyond all instants": block("<", FRAMES[0], 2, 1 << 62),
         "another kind of block": b"\x05" + block("<", FRAMES[0], 0, 60)[1:],
+        "the end of a message that is another": block("<", FRAMES[0][:-1] + b"\1", 0, 60),
         "a window that ends": block("<", FRAMES[0], 0, 60)[:-1],
         "a packet longer than its block": struct.pack("<IIIIIII", 6, 32, 0, 0, 60, 1, 1) + struct.pack("<I", 32),
         "no room for a header": good[:20],
     }
     for twin in (repeats, in_c):
         for what, octets in odd.items():
-            (after, last), gathered = asked(twin, good + octets, 0, "<", 0, (1, NEVER, 99))
-            assert (after, last, gathered[1]) == (len(good), 0, [50]), what
-        assert asked(twin, good, 0, "<", 0, (1, NEVER, 0)) == ((0, -1), ([], [], []))
-        assert asked(twin, block("<", FRAMES[0], 2, 3), 0, "<", 0, (1, NEVER, 9))[1][1] == [3005]
+            (after, last), gathered, _ = asked(twin, good + octets, 0, "<", 0, (1, NEVER, 99))
+            assert (after, last, gathered[2]) == (len(good), 0, [50]), what
+        assert asked(twin, good, 0, "<", 0, (1, NEVER, 0))[:2] == ((0, -1), ([], [], [], []))
+        assert asked(twin, block("<", FRAMES[0], 2, 3), 0, "<", 0, (1, NEVER, 9))[1][2] == [3005]
+        with pytest.raises(IndexError):
+            asked(twin, good * ROOM, 0, "<", 0, (1, NEVER, ROOM))
 
 
 def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> None:
     span = (1, NEVER, 99)
     for twin in (repeats, in_c):
         window = b"".join(block("<", frame, 0, at) for at, frame in enumerate([*ALLOWED, IN_TURN], 1))
-        (after, _), gathered = asked(twin, window, 0, "<", 0, span)
-        assert (after, gathered) == (len(window), ([*ALLOWED, IN_TURN], [1, 2, 3, 4, 5], [8, 9, 10, 11, 12]))
+        (after, _), gathered, _ = asked(twin, window, 0, "<", 0, span)
+        taken = ([*ALLOWED, IN_TURN], [40, 41, 42, 43, 44], [1, 2, 3, 4, 5], [8, 9, 10, 11, 12])
+        assert (after, gathered) == (len(window), taken)
         for what, frame in OTHERS.items():
-            assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span) == ((0, -1), ([], [], [])), what
-        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span) == ((0, -1), ([], [], []))  # its plan fell
+            assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span)[:2] == ((0, -1), ([], [], [], [])), what
+        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span)[:2] == ((0, -1), ([], [], [], []))  # its plan fell
 
 
 def test_what_goes_wrong_in_between_is_told(in_c: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(slack: Slack, data: bytes) -> ahead.Entry:
+    def broken(slack: Slack, data: bytes, seq: int) -> ahead.Entry:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(sys.modules[__name__], "fresh", broken)
@@ -264,7 +287,7 @@ def test_long_captures_leave_the_same(
     write(path, frames(6000), 300_000_000)  # type: ignore[operator]
     counted: list[int] = []
     again = Engine.again
-    monkeypatch.setattr(Engine, "again", lambda self, *said: (counted.append(len(said[0])), again(self, *said))[1])
+    monkeypatch.setattr(Engine, "again", lambda self, *said: (counted.append(len(said[1])), again(self, *said))[1])
     left = remains(rerun([str(path)]))
     assert sum(counted) > 3000  # so that the quick way was taken
     assert left == by_itself(monkeypatch, path)
