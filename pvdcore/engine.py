@@ -187,9 +187,9 @@ class Engine:
         draft.plans[speaker] = plan
         return Words(speaker, seq, frame, plan, event, read)
 
-    def renewal(self, question: Dhcp4MessageSeen, asked_at: Instant, answer: Dhcp4MessageSeen) -> Renewal | None:
-        """The exchange of a question and its answer, which `hear` was just given, if it may come again unread."""
-        return renewals.renewal(self._fold.draft, question, asked_at, answer)
+    def renewal(self, question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> Renewal | None:
+        """The exchange of a REQUEST and the ACK to it, which `hear` was just given, if it may come again unread."""
+        return renewals.renewal(self._fold.draft, question, answer)
 
     def ask_again(
         self, known: Renewal, xid: int, at: Instant, seq: Seq, octets: int, read: Callable[[], Dhcp4MessageSeen]

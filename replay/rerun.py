@@ -138,7 +138,7 @@ class _Memory:
         self.ahead = Ahead((engine.standing, engine.plans), self._ways)
         self._engine, self._keep, self._write = engine, keep, write
         self.outlines: Outlines = {}
-        self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen, Instant]] = {}
+        self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
 
     def _ways(self, link: LinkId, linktype: int, known: Known) -> tuple[Fresh, Turned]:
@@ -379,7 +379,7 @@ class _Driver:
         if type(events[0]) is RouterAdvertised:
             self._remember(memory, frame, events[0])
         elif type(events[0]) is Dhcp4MessageSeen:
-            self._remember_exchange(memory, frame, events[0], at)
+            self._remember_exchange(memory, frame, events[0])
 
     def _remember(self, memory: _Memory, frame: Frame, event: RouterAdvertised) -> None:
         """What an RA that was just heard tells of those to come."""
@@ -405,18 +405,18 @@ class _Driver:
                 if self.write is None:
                     memory.ahead.watch(frame.link, frame.linktype, slack, outline)
 
-    def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen, at: Instant) -> None:
+    def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen) -> None:
         """Whether a DHCPv4 message that was just heard ends an exchange that may come again unread."""
         slot = (event.link, event.chaddr, event.xid)
         if event.message == "REQUEST":
             if len(memory.asked) >= ASKED_MAX:
                 memory.asked.clear()
-            memory.asked[slot] = (frame, event, at)
+            memory.asked[slot] = (frame, event)
         elif event.message == "ACK" and (asked := memory.asked.pop(slot, None)) is not None:
-            known = self.engine.renewal(asked[1], asked[2], event) if self.keep or self.write else None
+            known = self.engine.renewal(asked[1], event) if self.keep or self.write else None
             if known is None:
                 return
-            for one, said in (asked[:2], (frame, event)):
+            for one, said in (asked, (frame, event)):
                 octets = exchange(one.linktype, one.data, one.original_length)
                 if octets is not None:
                     if len(memory.renewals) >= RENEWALS_MAX:

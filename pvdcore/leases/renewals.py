@@ -14,22 +14,22 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from events.dhcp import Dhcp4MessageSeen, Number
+from events.dhcp import Dhcp4MessageSeen, Number, RdnssSelection
 from events.ids import Instant, Seq
 from pvdcore.domains.visits import familiar, marks
 from pvdcore.draft import Draft, GrantKey
 from pvdcore.leases import leases4, v6only
-from pvdcore.leases.exchanges import address, ask, codes, option
+from pvdcore.leases.exchanges import ask, codes, option
 from pvdcore.policy import Policy
-from pvdcore.state import Ask, Held, Link, Mark, Visit
+from pvdcore.state import Ask, Held, Link
 
 PROLONGS: Final = ("renewing", "rebinding")
 
 
 class Renewal(msgspec.Struct, eq=False, gc=False):
-    """An exchange that prolonged a lease. slot: of its questions, up to the transaction. marks: of its answer.
+    """An exchange that prolonged a lease. slot: of its questions, up to the transaction.
 
-    policy: what it was done under. link, visit: as they were when they were last looked at.
+    policy: what it was done under. link: as it was when it was last looked at.
     """
 
     key: GrantKey
@@ -37,32 +37,24 @@ class Renewal(msgspec.Struct, eq=False, gc=False):
     mac: str
     address: str
     by: str
-    server: str
     held: tuple[Held, ...]
-    marks: frozenset[Mark]
     policy: Policy
     link: Link
-    visit: Visit
 
 
-def renewal(draft: Draft, question: Dhcp4MessageSeen, asked_at: Instant, answer: Dhcp4MessageSeen) -> Renewal | None:
-    """The exchange whose answer is the record just folded, if such a one may come again unread."""
-    host = leases4.host4(question)
-    key = (question.link, host, "dhcp4", "")
-    link, lease = draft.links.get(question.link), draft.grants.get(key)
-    if link is None or lease is None or lease.because != draft.seq or lease.started_at != asked_at:
+def renewal(draft: Draft, question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> Renewal | None:
+    """The exchange of a REQUEST and the ACK to it, the record just folded, if such a one may come again unread."""
+    key = (question.link, leases4.host4(question), "dhcp4", "")
+    lease, said = draft.grants.get(key), draft.answers.get(key[:2])
+    if lease is None or said is None or lease.because != draft.seq or said[2] is not lease.held:
         return None
-    if question.xid != answer.xid or question.chaddr != answer.chaddr or question.notes or answer.notes:
-        return None
-    if not _plain(question, answer) or leases4.manner(question) != lease.by:
+    if not _plain(question, answer) or lease.by not in PROLONGS:
         return None
     if lease.by == "renewing" and question.destination != lease.server:
         return None
-    said = draft.answers.get(key[:2])
-    if said is None or said[2] is not lease.held:
-        return None
+    link = draft.links[question.link]
     visit = draft.visits.get((link.id, link.epoch))
-    if visit is None:
+    if visit is None or not familiar(draft, visit, frozenset(marks(answer))):
         return None
     known = Renewal(
         key,
@@ -70,35 +62,22 @@ def renewal(draft: Draft, question: Dhcp4MessageSeen, asked_at: Instant, answer:
         answer.chaddr,
         answer.yiaddr,
         lease.by,
-        lease.server,
         lease.held,
-        frozenset(marks(answer)),
         draft.policy,
         link,
-        visit,
     )
-    return known if _alone(draft, known, link) and familiar(draft, visit, known.marks) else None
+    return known if _alone(draft, known, link) else None
 
 
 def _plain(question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> bool:
-    """Whether question and answer are such as only prolong a lease, without a remark, whatever else is true."""
-    wanted = codes(question.options, 55)
-    lease = option(answer.options, 51, Number)
+    """Whether the question counts where it was heard, and neither it nor the answer is remarked on each time."""
     return (
-        question.message == "REQUEST"
-        and question.op == 1
+        not question.notes
         and question.giaddr == leases4.UNSPECIFIED
         and not question.hops
-        and leases4.manner(question) in PROLONGS
-        and leases4.in_order(wanted)
-        and answer.message == "ACK"
-        and answer.op == 2
-        and answer.giaddr == leases4.UNSPECIFIED
-        and answer.yiaddr != leases4.UNSPECIFIED
-        and lease is not None
-        and lease.value != 0
+        and leases4.in_order(codes(question.options, 55))
         and option(answer.options, v6only.OPTION, Number) is None
-        and address(answer.options, 54) is not None
+        and not any(isinstance(one, RdnssSelection) for one in answer.options)
     )
 
 
@@ -106,8 +85,7 @@ def _alone(draft: Draft, known: Renewal, link: Link) -> bool:
     """Whether nothing that is said of a link and its clients has a say in what the renewal does."""
     host = known.key[1]
     return (
-        link.attached
-        and not link.host
+        not link.host
         and all(one.host != host and not slot.startswith(known.slot) for slot, one in link.asks)
         and all(one != host for one, _ in link.clients)
         and (link.id, host, "dhcp4", "inform") not in draft.grants
@@ -115,24 +93,14 @@ def _alone(draft: Draft, known: Renewal, link: Link) -> bool:
 
 
 def stands(draft: Draft, known: Renewal) -> bool:
-    """Whether the same exchange would only prolong the lease once more."""
-    name = known.key[0]
-    link, lease = draft.links.get(name), draft.grants.get(known.key)
-    if link is None or lease is None or lease.held is not known.held or lease.server != known.server:
-        return False
-    if lease.epoch != link.epoch or draft.policy is not known.policy:
+    """Whether the same exchange would only prolong the lease once more. Its marks stay known: none is taken away."""
+    link, lease = draft.links[known.key[0]], draft.grants.get(known.key)
+    if lease is None or lease.held is not known.held or draft.policy is not known.policy:
         return False
     if link is not known.link:
         if not _alone(draft, known, link):
             return False
         known.link = link
-    visit = draft.visits.get((name, link.epoch))
-    if visit is None:
-        return False
-    if visit is not known.visit:
-        if not familiar(draft, visit, known.marks):
-            return False
-        known.visit = visit
     return True
 
 

@@ -1,0 +1,310 @@
+"""DHCPv4 exchanges that prolong a lease as the one before did: nobody reads them, and nobody can tell.
+
+Law: a story is folded record by record, and once more as a replay does it, where such an exchange waits unread until
+somebody looks. Behind each record both come to the same bytes and the same lines of history, and the story says which
+of its records waited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from events.codec import AnyEvent
+from events.dhcp import Codes, Dhcp4MessageSeen, RdnssSelection
+from events.frames import Note
+from events.ids import SECOND
+from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.operator import PolicySet
+from pvdcore import deadlines
+from pvdcore.leases.renewals import Renewal, Renewals, renewal
+from pvdcore.past import snapshot
+from pvdcore.policy import DEFAULT
+from pvdcore.reduce import Fold
+from pvdcore.state import EMPTY, Change, State
+from tests.sim.build import CLIENT, OTHER, START, addresses, dhcp4, flag, identifier, lease4, number, probe
+
+SERVER, ROUTER_MAC = "192.0.2.1", "02:00:00:00:00:fe"
+A, B = "192.0.2.10", "192.0.2.11"
+
+Told = tuple[float, AnyEvent]
+
+
+class Unread:
+    """The fold of a replay: what may wait does (replay/rerun.py has the same of frames)."""
+
+    def __init__(self) -> None:
+        self.fold = Fold(EMPTY)
+        self.lines: list[Change] = []
+        self.waits = Renewals()
+        self.waited: list[int] = []
+        self._seq, self._at, self._some = 0, START, False
+        self._asked: dict[tuple[str, str, int], Dhcp4MessageSeen] = {}
+        self._known: dict[AnyEvent, tuple[Renewal, bool]] = {}
+
+    def hear(self, at: int, event: AnyEvent) -> None:
+        self._seq += 1
+        self._at = at
+        if at < deadlines.earliest(self.fold.draft.deadlines) and self._wait(at, event):
+            self.waited.append(self._seq)
+            self._some = True
+            return
+        self.look()
+        self.fold.step(self._seq, at, event, None)
+        self.lines += self.fold.draft.changes
+        if isinstance(event, Dhcp4MessageSeen):
+            self._remember(event)
+
+    def look(self) -> State:
+        """Fold what waits."""
+        if self._some:
+            draft = self.fold.draft
+            draft.at, draft.seq, draft.changes, self._some = self._at, self._seq, [], False
+            self.waits.fold(draft)
+        return self.fold.state
+
+    def _wait(self, at: int, event: AnyEvent) -> bool:
+        if not isinstance(event, Dhcp4MessageSeen) or replace(event, xid=0) not in self._known:
+            return False
+        known, answers = self._known[replace(event, xid=0)]
+        if answers:
+            return self.waits.grant(known, event.xid, at, self._seq)
+        return self.waits.ask(self.fold.draft, known, event.xid, at, self._seq, lambda: event)
+
+    def _remember(self, event: Dhcp4MessageSeen) -> None:
+        slot = (event.link, event.chaddr, event.xid)
+        if event.message == "REQUEST":
+            self._asked[slot] = event
+        elif event.message == "ACK" and (question := self._asked.pop(slot, None)) is not None:
+            known = renewal(self.fold.draft, question, event)
+            if known is not None:
+                self._known |= {replace(question, xid=0): (known, False), replace(event, xid=0): (known, True)}
+
+
+def waited(*story: Told, **policy: Any) -> list[AnyEvent]:
+    """The records of a story that waited unread; that nobody can tell is looked at here, behind each record."""
+    told = [(0, PolicySet(values={**DEFAULT.values, **policy})), *story]
+    long, lines = Fold(EMPTY), []
+    for last, (second, event) in enumerate(told, 1):
+        long.step(last, START + int(second * SECOND), event, None)
+        lines += long.draft.changes
+        short = Unread()
+        for at, one in told[:last]:
+            short.hear(START + int(at * SECOND), one)
+        assert snapshot.encode(short.look()) == snapshot.encode(long.state), (last, event)
+        assert short.lines == lines
+    return [told[seq - 1][1] for seq in short.waited]
+
+
+def asks(xid: int, to: str = SERVER, mac: str = CLIENT, **more: Any) -> Dhcp4MessageSeen:
+    """A client asks for more time: SERVER, or in general."""
+    options = more.pop("options", ())
+    ciaddr = more.pop("ciaddr", A)
+    return replace(dhcp4("REQUEST", *options, xid=xid, mac=mac, ciaddr=ciaddr, destination=to, link="e0"), **more)
+
+
+def gives(xid: int, *options: Any, mac: str = CLIENT, address: str = A, **more: Any) -> Dhcp4MessageSeen:
+    """The answer, from where this server's answers come."""
+    return replace(lease4(address, *options, xid=xid, mac=mac), mac=ROUTER_MAC, **more)
+
+
+def binds(mac: str = CLIENT, address: str = A, at: float = 0, xid: int = 1, answer: Any = gives) -> list[Told]:
+    asked = dhcp4("REQUEST", addresses(50, address), addresses(54, SERVER), xid=xid, mac=mac)
+    return [(at, asked), (at, answer(xid, mac=mac, address=address))]
+
+
+def renews(at: float, xid: int, question: Any = asks, answer: Any = gives) -> list[Told]:
+    return [(at, question(xid)), (at + 1, answer(xid))]
+
+
+def said(story: list[Told]) -> list[AnyEvent]:
+    return [event for _, event in story]
+
+
+LATER: Told = (250, probe("192.0.2.200", OTHER))
+"""Whose leases are was settled by then."""
+
+BOUND = [*binds(), *renews(100, 2)]
+"""A lease, and the exchange that others are like."""
+
+
+@pytest.mark.parametrize("to", [SERVER, "255.255.255.255", ""])
+def test_from_the_second_time_on_nobody_reads_it(to: str) -> None:
+    def question(xid: int) -> Dhcp4MessageSeen:
+        return asks(xid, to)
+
+    first, *others = (renews(100 * count, count, question) for count in range(2, 6))
+    assert waited(*binds(), *first, *(one for other in others for one in other)) == said(
+        [one for other in others for one in other]
+    )
+
+
+def test_what_binds_is_read_each_time() -> None:
+    """To ask after a restart leaves a lease unverified until it is answered (RFC 2131 §3.2)."""
+    again = dhcp4("REQUEST", addresses(50, A), xid=7)
+    assert waited(*binds(), *binds(at=10, xid=2), *binds(at=20, xid=3)) == []
+    restarts = [(at, replace(one, xid=xid)) for xid, at in ((2, 10), (3, 20)) for one in (again, gives(xid))]
+    assert waited(*binds(), *restarts) == []
+    rapid = [(10, asks(7)), (11, replace(dhcp4("DISCOVER", flag(80), xid=7))), (12, gives(7, flag(80)))]
+    assert waited(*binds(), *rapid, *renews(20, 8, answer=lambda xid: gives(xid, flag(80)))) == []
+
+
+def test_several_leases_wait_beside_each_other_and_a_late_answer_is_read() -> None:
+    def other(xid: int) -> list[Told]:
+        one, two = asks(xid, mac=OTHER, ciaddr=B), gives(xid, mac=OTHER, address=B)
+        return [(100 * xid, one), (100 * xid + 3, two)]
+
+    first = [*BOUND, *binds(OTHER, B, 110), *other(2)]
+    mine, theirs = renews(301, 3), other(3)
+    assert waited(*first, theirs[0], *mine, theirs[1]) == [theirs[0][1], *said(mine), theirs[1][1]]
+    assert waited(*first, theirs[0], theirs[1], theirs[1], *renews(310, 3)) == said([*theirs, *mine])
+    wrong = (304, replace(theirs[1][1], xid=99))  # type: ignore[type-var]
+    assert waited(*first, theirs[0], wrong, theirs[1]) == [theirs[0][1]]
+    assert waited(*first, theirs[1]) == []
+
+
+def like(question: Any = asks, answer: Any = gives) -> list[Told]:
+    """Three exchanges that are alike."""
+    return [one for count in (2, 3, 4) for one in renews(100 * count, count, question, answer)]
+
+
+def other_id(id: str, mac: str = CLIENT) -> Any:
+    return lambda xid: asks(xid, mac=mac, options=(identifier(61, id),))
+
+
+SELECTION = RdnssSelection(146, ("192.0.2.53",), "reserved", ("corp.example.",), 0, 0)
+
+
+def its_own_router(xid: int) -> Dhcp4MessageSeen:
+    return replace(lease4(A, xid=xid, router=A), mac=ROUTER_MAC)
+
+
+REMARKED: dict[str, list[Told]] = {
+    "asks for routes in the wrong order": like(lambda xid: asks(xid, options=(Codes(55, (3, 121), 0, 0),))),
+    "asks another server": like(lambda xid: asks(xid, "192.0.2.99")),
+    "is told to do without IPv4": like(answer=lambda xid: gives(xid, number(108, 600))),
+    "is given a resolver of reserved preference": like(answer=lambda xid: gives(xid, SELECTION)),
+    "is its own router": like(answer=its_own_router),
+}
+
+
+@pytest.mark.parametrize("story", REMARKED.values(), ids=REMARKED)
+def test_what_is_remarked_on_is_remarked_on_each_time(story: list[Told]) -> None:
+    assert waited(*binds(), *story) == []
+    assert all(one.message == "REQUEST" for one in waited(*BOUND, *story))  # type: ignore[union-attr]
+    if story[1][1] == its_own_router(2):
+        assert waited(*binds(answer=lambda xid, **_: its_own_router(xid)), *story) == []
+
+
+def host(link: str, mac: str) -> LinkSeen:
+    return LinkSeen(link=link, identity=link, name=link, mac=mac, host=True)
+
+
+COPY = {
+    "relayed": {"giaddr": "192.0.2.77"},
+    "a hop further": {"hops": 1},
+    "damaged": {"notes": (Note("udp-checksum", 0),)},
+}
+
+
+@pytest.mark.parametrize("more", COPY.values(), ids=COPY)
+def test_a_copy_that_counts_for_nothing_is_no_question(more: dict[str, Any]) -> None:
+    """A relay's copy of a question stands behind it, with the same transaction."""
+    copies = [replace(asks(xid), **more) for xid in (2, 3)]
+    heard = [*binds(), (100, asks(2)), (100, copies[0]), (101, gives(2)), (200, copies[1]), (201, gives(3))]
+    assert waited(*heard) == []
+    assert waited(*heard, *renews(300, 4), *renews(400, 5)) == said(renews(400, 5))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [(200, dhcp4("DISCOVER", xid=9))],
+        [(200, other_id("aa")(3))],
+        [(295, dhcp4("DECLINE", addresses(50, "192.0.2.77"), addresses(54, SERVER), xid=9))],
+        [(200, dhcp4("INFORM", ciaddr=A, xid=9)), (201, gives(9, address="0.0.0.0"))],
+        [(200, dhcp4("RELEASE", xid=9, ciaddr=A))],
+        [(200, asks(9, secs=1)), (201, dhcp4("NAK", addresses(54, SERVER), xid=9))],
+        [(200, asks(9, secs=1)), (201, gives(9, addresses(42, "192.0.2.123")))],
+        [(200, AttachEnded(link="e0")), (201, AttachStarted(link="e0"))],
+    ],
+    ids=["a question", "of another id", "a decline", "an inform", "a release", "a refusal", "another answer", "moved"],
+)
+def test_what_comes_between_has_the_next_one_read(between: list[Told]) -> None:
+    assert waited(*BOUND, *between, *renews(300, 3)) == []
+
+
+def test_a_question_that_is_repeated_is_read() -> None:
+    story = [*BOUND, (300, asks(3)), (302, asks(4)), (303, gives(4)), (304, gives(3))]
+    assert waited(*story, *renews(400, 5)) == said([story[4], *renews(400, 5)])
+
+
+def test_two_ids_behind_one_mac_do_not_ask_in_one_transaction_unread() -> None:
+    def exchange(at: float, xid: int, id: str, address: str) -> list[Told]:
+        question = asks(xid, ciaddr=address, options=(identifier(61, id),))
+        return [(at, question), (at + 5, gives(xid, address=address))]
+
+    story = []
+    for at, xid, id, address in ((0, 1, "aa", A), (10, 2, "bb", B)):
+        story += exchange(at, xid, id, address)
+    story.append(LATER)
+    one, two = exchange(300, 5, "aa", A), exchange(301, 5, "bb", B)
+    assert waited(*story, one[0], two[0], two[1]) == [one[0][1]]
+    two = exchange(301, 6, "bb", B)
+    assert waited(*story, one[0], two[0], one[1], two[1]) == [one[0][1]]
+
+
+def test_no_more_questions_wait_than_are_kept() -> None:
+    theirs = [(at, event) for at, event in binds(OTHER, B, 110)]
+    theirs += [(120, asks(5, mac=OTHER, ciaddr=B)), (121, gives(5, mac=OTHER, address=B))]
+    both = [(300, asks(6, mac=OTHER, ciaddr=B)), (301, asks(7)), (302, gives(6, mac=OTHER, address=B)), (303, gives(7))]
+    assert waited(*BOUND, *theirs, *both, exchanges_max=1) == [both[0][1]]
+    third = (299, dhcp4("REQUEST", addresses(50, "192.0.2.12"), xid=8, mac="02:00:00:00:00:0c"))
+    assert waited(*BOUND, *theirs, third, *both, exchanges_max=2)[:1] == [both[0][1]]
+    assert waited(*BOUND, *theirs, third, *both, exchanges_max=3) == said(both)
+    # An answer whose question had to make way is none, and nothing is like it.
+    lost = [(200, asks(8, secs=1)), (200, third[1]), (200, gives(8, addresses(42, "192.0.2.123")))]
+    again = renews(300, 9, answer=lambda xid: gives(xid, addresses(42, "192.0.2.123")))
+    assert waited(*BOUND, *lost, *again, exchanges_max=1) == []
+
+
+def test_what_a_renewal_says_of_its_lease_is_what_it_would_have_said_read() -> None:
+    """Renewed and rebound in turn, from two devices with one id, and after a restart that nobody answered."""
+    story: list[Told] = []
+    for count in range(1, 10):
+        to, mac = ((SERVER, CLIENT), ("255.255.255.255", CLIENT), (SERVER, OTHER))[count % 3]
+        question = asks(count, to, mac=mac, options=(identifier(61, "aa"),))
+        story += [(100 * count, question), (100 * count + 2, gives(count, mac=mac, destination=to))]
+    assert waited(*story) == said(story[6:])
+    restart = dhcp4("REQUEST", addresses(50, A), xid=7)
+    unsure = [*BOUND, (200, restart), *binds(OTHER, B, 210, xid=8), LATER, *renews(300, 9)]
+    assert waited(*unsure, exchanges_max=1) == said(unsure[-2:])
+
+
+def test_a_question_from_another_host_of_the_link_is_read() -> None:
+    """Live, what others ask is evidence: whose a MAC is may be otherwise each time."""
+    first = [(0, host("e0", CLIENT)), (0, host("e1", OTHER)), *binds(OTHER, B, 1)]
+    theirs: list[Told] = []
+    for at in (100, 200):
+        theirs += [(at, asks(at, mac=OTHER, ciaddr=B)), (at + 1, gives(at, mac=OTHER, address=B))]
+    assert waited(*first, *theirs, (250, LinkGone(link="e1")), (300, asks(3, mac=OTHER, ciaddr=B))) == []
+
+
+def test_a_server_that_is_one_too_many_is_told_of_each_time() -> None:
+    """The marks of a network are full, of two servers, and a third one leases."""
+
+    def offers(server: str, mac: str) -> AnyEvent:
+        return replace(dhcp4("OFFER", addresses(54, server), yiaddr=A, xid=77), mac=mac)
+
+    full = [(0, offers("192.0.2.2", "02:00:00:00:00:02")), (0, offers("192.0.2.3", "02:00:00:00:00:03"))]
+    assert waited(*full, *BOUND, *renews(300, 3), marks_max=2) == []
+    assert waited(*full[:1], *BOUND, *renews(300, 3), marks_max=1) == said(renews(300, 3))
+    more = (200, PolicySet(values={**DEFAULT.values, "marks_max": 9}))
+    assert waited(*full[:1], *BOUND, more, *renews(300, 3), marks_max=1) == []
+
+
+def test_an_answer_from_no_device_is_read() -> None:
+    story = [(at, replace(one, mac="")) for at, one in [*binds(), *like()]]  # type: ignore[type-var]
+    assert waited(*story) == []
