@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 Value = str | int | float | bool | None
+DIGITS_MAX: Final = 10  # of a number: lifetimes on the wire have 32 bits
 
 
 class Knob(msgspec.Struct, frozen=True):
@@ -100,9 +101,10 @@ def check(name: str, value: object) -> Value:
             raise PolicyError(f"policy {name} is on or off, not {value!r}")
         return word
     if isinstance(knob.default, int):
-        if not isinstance(value, (int, str)) or not str(value).isdigit():
+        digits = str(value)
+        if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
             raise PolicyError(f"policy {name} is a whole number, not {value!r}")
-        return int(value)
+        return int(digits)
     if knob.choices and value not in knob.choices:
         raise PolicyError(f"policy {name} is one of {', '.join(knob.choices)}, not {value!r}")
     return str(value)

@@ -237,10 +237,6 @@ class Instance(msgspec.Struct, frozen=True):
     placement: Placement | None = None
 
 
-def _cell(item: tuple[Cell, Instance]) -> Cell:
-    return item[0]
-
-
 class Pvd(msgspec.Struct, frozen=True):
     """A provisioning domain. kind: `explicit` or `implicit`. source: `ra`, `mif`, `link`, `dhcp4`, `dhcp6`, `static`,
     `vpn`. last_seen: as of the last end of an instance; while instances live, their origins know better.
@@ -269,7 +265,7 @@ class Pvd(msgspec.Struct, frozen=True):
     @property
     def instances(self) -> tuple[tuple[Cell, Instance], ...]:
         """All instances, sorted by cell. To ask for one, or whether there is any, `cells` costs less."""
-        return tuple(sorted(self.cells.items(), key=_cell))
+        return tuple(sorted(self.cells.items()))
 
 
 class Identifier(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvdcore.judgements import JUDGEMENTS, Judgement
-from pvdcore.policy import DEFAULT, KNOBS, Knob, PolicyError, check
+from pvdcore.policy import DEFAULT, KNOBS, Knob, Policy, PolicyError, check
 from tests.sim.build import Story
 
 TESTS = Path(__file__).parent.parent
@@ -77,13 +77,54 @@ def test_a_judgement_is_about_rows_that_tests_name(one: Judgement, said: Said) -
         ("aware", "maybe", "is on or off"),
         ("rdnss_max", "-1", "is a whole number"),
         ("rdnss_max", "many", "is a whole number"),
+        ("rdnss_max", "²", "is a whole number"),
+        ("rdnss_max", "٣", "is a whole number"),
+        ("rdnss_max", "10000000000", "is a whole number"),
+        ("rdnss_max", 3.0, "is a whole number"),
+        ("rdnss_max", None, "is a whole number"),
+        ("rdnss_max", True, "is a whole number"),
+        ("aware", 1, "is on or off"),
+        ("aware", None, "is on or off"),
         ("lookup", "all", "is one of one, several"),
         ("awre", "on", "there are: "),
     ],
 )
-def test_a_value_that_can_not_be_is_told_with_what_may_be(name: str, value: str, instead: str) -> None:
+def test_a_value_that_can_not_be_is_told_with_what_may_be(name: str, value: object, instead: str) -> None:
     with pytest.raises(PolicyError, match=instead):
         check(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "means"),
+    [
+        *(("aware", word, True) for word in ("on", "true", "yes", "ON", "Yes", True)),
+        *(("aware", word, False) for word in ("off", "false", "no", "Off", "NO", False)),
+        ("rdnss_max", "0", 0),
+        ("rdnss_max", 7, 7),
+        ("rdnss_max", "9999999999", 9_999_999_999),
+        ("lookup", "several", "several"),
+        ("trusted", "whatever it is", "whatever it is"),
+    ],
+)
+def test_a_value_is_read_as_what_its_knob_is(name: str, value: object, means: object) -> None:
+    found = check(name, value)
+    assert found == means and type(found) is type(means)
+
+
+def test_what_was_never_said_is_as_by_default() -> None:
+    """A journal of an earlier program does not know of every knob."""
+    silent = Policy(values={})
+    assert (silent.on("aware"), silent.number("soft_lifetime_s"), silent.word("dad")) == (True, 1800, "optimistic")
+    said = Policy(values={"aware": False, "soft_lifetime_s": 7, "dad": "off", "a later knob": 1})
+    assert (said.on("aware"), said.number("soft_lifetime_s"), said.word("dad")) == (False, 7, "off")
+
+
+def test_what_is_written_for_a_link_is_what_the_first_glob_that_matches_says() -> None:
+    rules = (("w*", "tables"), ("wlan0", "netns"), ("e0", "none"))
+    policy = Policy(values={"projection": "netns"}, projections=rules)
+    assert [policy.projection(link) for link in ("wlan0", "W0", "e0", "e1")] == ["tables", "netns", "none", "netns"]
+    assert policy.projects() and Policy(values={}, projections=rules).projects()
+    assert not Policy(values={}, projections=rules[2:]).projects() and not Policy(values={}).projects()
 
 
 def test_what_a_record_does_not_say_is_as_by_default_and_counts_from_the_record_on() -> None:
