@@ -214,7 +214,7 @@ class Daemon:
     def _own(self, link: LinkId, address: str) -> bool:
         """Whether an address is one of this host's, formed or sighted."""
         host = self.state.host
-        return (link, address) in host.sighted or formed(host, link, address) is not None
+        return (link, address) in host.sighted or any(formed(host, link, address))
 
     def _count_later(self) -> None:
         if not self._counting and self._loop is not None:

@@ -65,12 +65,11 @@ def _formed_of(address: str) -> str:
     return str(network(f"{address}/{128 - IID_BITS}"))
 
 
-def formed(host: Host, link: LinkId, address: str) -> Identifier | None:
-    """The identifier that forms an address (without length) of a link; `None`: nobody chose one for it."""
+def formed(host: Host, link: LinkId, address: str) -> Iterator[Identifier]:
+    """The identifiers that form an address (without length) of a link; none where nobody chose one for it."""
     for one in host.identifiers.get((link, _formed_of(address)), ()) if ":" in address else ():
         if one.address == address:
-            return one
-    return None
+            yield one
 
 
 def eui64(mac: str) -> int:

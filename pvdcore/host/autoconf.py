@@ -12,7 +12,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.identifiers import IdentifierChosen
-from events.ids import NEVER, SECOND, LinkId
+from events.ids import NEVER, SECOND, LinkId, deadline
 from events.link import AddressGone, AddressSeen, DadFailed
 from events.router import NeighborAdvertised, NeighborSolicited
 from pvdcore.domains.contents import heard_at
@@ -107,14 +107,14 @@ def _form(draft: Draft, link: Link, one: Identifier) -> None:
     spoken = [origin for speaker in speakers for origin in draft.speakers.get((link.id, speaker), ())]
     last = max(
         (
-            (heard_at(origin, held), because(origin, held), origin.pvd, origin.epoch)
+            (heard_at(origin, held), because(origin, held), origin.pvd)
             for origin in spoken
             for held in origin.held
             if held.key == one.prefix and autonomous(held)
         ),
         default=None,
     )
-    if last is None or last[3] != one.epoch:
+    if last is None:
         return
     for speaker in speakers:
         for origin in draft.speakers.get((link.id, speaker), ()):
@@ -125,9 +125,8 @@ def _form(draft: Draft, link: Link, one: Identifier) -> None:
                 continue
             address = _held(one, prefix)
             address = replace(address, since=because(origin, prefix), because=prefix.because, heard_at=prefix.heard_at)
-            put = replace(origin, held=(*origin.held, address))
-            if until(put, address) > draft.at:
-                draft.put_origin(replace(put, event=SILENT) if _short(prefix) else put, "formed")
+            event = SILENT if _short(prefix) else origin.event
+            draft.put_origin(replace(origin, held=(*origin.held, address), event=event), "formed")
 
 
 def _held(one: Identifier, prefix: Held) -> Held:
@@ -172,9 +171,8 @@ def follow(
                     if _short(held):
                         draft.put_origin(replace(source, event=SILENT), "announced", news=False)
             after.pop(slot, None)
-            if max(draft.at + (prefix.lifetime_s or 0) * SECOND, new.floor) > draft.at or prefix.lifetime_s is None:
-                if new.cap > draft.at:
-                    after[slot] = new
+            if min(max(deadline(draft.at, prefix.lifetime_s), new.floor), new.cap) > draft.at:
+                after[slot] = new
             carried.add(slot)
     return carried, unsteady
 
@@ -241,8 +239,8 @@ def seen(draft: Draft, event: AddressSeen) -> None:
     draft.host = replace(draft.host, sighted=draft.host.sighted.set(key, sighted))
     if event.flags & DAD_FAILED:
         _duplicate(draft, event.link, address)
-    elif not event.flags & TENTATIVE:
-        _phase(draft, event.link, address, "assigned")
+    elif not event.flags & TENTATIVE and (one := _find(draft, event.link, address)) is not None:
+        _phase(draft, event.link, one, "assigned")
 
 
 def unseen(draft: Draft, event: AddressGone) -> None:
@@ -283,34 +281,22 @@ def _own(draft: Draft, link: LinkId, one: Identifier, mac: str) -> bool:
 
 def _tentative(draft: Draft, link: LinkId, address: str) -> Identifier | None:
     """The address if it is in detection. Behind that the kernel that has it defends it, and says DadFailed."""
-    found = _find(draft, link, address)
-    if found is None or found[1].phase != "tentative" or draft.at > found[1].chosen_at + DETECTION:
+    one = _find(draft, link, address)
+    if one is None or one.phase != "tentative" or draft.at > one.chosen_at + DETECTION:
         return None
-    return found[1]
+    return one
 
 
-def _find(draft: Draft, link: LinkId, address: str) -> tuple[str, Identifier] | None:
-    known = formed(draft.host, link, address)
-    if known is not None and known.phase in LIVE:
-        return known.prefix, known
-    for (where, prefix), all_ in draft.host.identifiers.items():
-        if where == link:
-            for one in all_:
-                if one.address == address and one.phase in LIVE:
-                    return prefix, one
-    return None
+def _find(draft: Draft, link: LinkId, address: str) -> Identifier | None:
+    return next((one for one in formed(draft.host, link, address) if one.phase in LIVE), None)
 
 
-def _phase(draft: Draft, link: LinkId, address: str, phase: str, failures: int = 0) -> Identifier | None:
-    found = _find(draft, link, address)
-    if found is None:
-        return None
-    prefix, one = found
+def _phase(draft: Draft, link: LinkId, one: Identifier, phase: str, failures: int = 0) -> None:
     after = replace(one, phase=phase, failures=failures)
     if after != one:
-        _put(draft, link, prefix, tuple(after if x is one else x for x in draft.host.identifiers[link, prefix]))
+        listed = draft.host.identifiers[link, one.prefix]
+        _put(draft, link, one.prefix, tuple(after if other is one else other for other in listed))
         draft.stirred |= {one.pvd} - {""}
-    return after
 
 
 def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
@@ -322,14 +308,13 @@ def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
     if _of_hardware(known, address):
         _disable(draft, known, address)
         return
-    found = _find(draft, link, address)
-    if found is None:
+    one = _find(draft, link, address)
+    if one is None:
         return
-    one = found[1]
     failures = one.failures + 1
     tries = IDGEN_RETRIES + (one.kind != "temporary")  # RFC 7217 retries so often; RFC 8981 §3.4 tries so often
     last = one.kind == "eui64" or failures >= tries  # a hardware address has no next identifier
-    _phase(draft, link, address, "given-up" if last else "duplicate", failures)
+    _phase(draft, link, one, "given-up" if last else "duplicate", failures)
     for speaker in draft.announcing(link).get(one.prefix, ()):  # whoever has the prefix wants another identifier
         draft.stirred |= {origin.pvd for origin in draft.speakers.get((link, speaker), ())}
     draft.find("duplicate-address", link=link, address=address)

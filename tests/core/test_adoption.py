@@ -6,14 +6,25 @@ from msgspec.structs import replace
 from events.ids import SECOND
 from events.link import AttachEnded, LinkSeen
 from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded
-from events.ops import ClientEnd, ClientLost, ClientRun, NetnsAdopt, NetnsDelete, Outcome, PlanApplied
+from events.ops import (
+    ClientEnd,
+    ClientLost,
+    ClientRun,
+    NetnsAdd,
+    NetnsAdopt,
+    NetnsDelete,
+    Op,
+    Outcome,
+    PlanApplied,
+)
+from events.session import SessionStarted
 from pvdcore.leases import adoption
 from pvdcore.projections import places, placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_mac, place_name
 from pvdcore.projections.plan import place_ops
-from pvdcore.state import Connection
+from pvdcore.state import Connection, Failing, Placement
 from tests.sim.build import R1, R2, Story, addresses, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 OWN = "02:00:00:00:00:0b"
@@ -349,3 +360,71 @@ def test_a_plan_has_the_places_that_connections_made_and_what_places_were_leased
     ]
     seen = Story().hear(ra(R1))
     assert placing.wished(seen.state, desired(seen.state)) == desired(seen.state), "of a capture, as it would stand"
+
+
+# What stands for a connection before any PvD has its place
+
+
+def plan_of(*outcomes: tuple[Op, str], has: str = HOME, link: str = "e0", epoch: int = 1) -> PlanApplied:
+    made = tuple(Outcome(op, error) for op, error in outcomes)
+    return PlanApplied(projection="netns", pvd=has, outcomes=made, link=link, epoch=epoch)
+
+
+def test_what_became_of_a_connections_place_is_told_as_of_any_place() -> None:
+    said = told()
+    assert placing.placements(said.state, (HOME, "e0", 1)) == [("", None)]
+    add, run = NetnsAdd(PLACE, HOME), ClientRun(PLACE, PLACE, True)
+    said.hear(plan_of((add, ""), (run, "ENOENT")))
+    failing = Failing(run, "ENOENT", 1, said.now + SECOND // 10)
+    assert connection(said).placement == Placement("netns", PLACE, PLACE, (failing,))
+    assert placing.placements(said.state, (HOME, "e0", 1)) == [("", connection(said).placement)]
+    for elsewhere in ((HOME, "e0", 2), (HOME, "e1", 1), ("connection:other@e0", "e0", 1), ("home@e0", "e0", 1)):
+        assert placing.placements(said.state, elsewhere) == []
+    said.hear(plan_of((run, ""), epoch=2), plan_of((run, ""), link="e1"), plan_of((run, ""), has="vpn:home@e0"))
+    assert connection(said).placement == Placement("netns", PLACE, PLACE, (failing,)), "of other places"
+    said.at(1).hear(plan_of((run, "")))
+    assert connection(said).placement == Placement("netns", PLACE, PLACE, asking_since=said.now)
+    said.hear(plan_of((NetnsDelete(PLACE), "EBUSY")))
+    assert connection(said).placement is not None, "it stands on"
+    said.hear(plan_of((NetnsDelete(PLACE), "")))
+    assert connection(said).placement is None
+
+
+def test_the_pvd_that_takes_a_place_over_has_what_stands_there_and_what_waits() -> None:
+    run = ClientRun(PLACE, PLACE, True)
+    said = told().hear(plan_of((NetnsAdd(PLACE, HOME), ""), (run, "ENOENT"))).hear(ra(R1))
+    assert connection(said).adopter == I1
+    said.at(1).hear(plan_of((NetnsAdopt(PLACE, I1), ""), (run, "ENOENT"), has=I1))
+    (instance,) = said.instances(I1)
+    failing = Failing(run, "ENOENT", 2, said.now + 2 * SECOND // 10)
+    assert instance.placement == Placement("netns", PLACE, PLACE, (failing,)), "it failed for the second time"
+    second = place_name(I2, "e0", 1)
+    said.hear(ra(R2)).hear(plan_of((NetnsAdd(second, I2), ""), (run, "ENOENT"), has=I2))
+    (other,) = said.instances(I2)
+    assert [one.count for one in other.placement.failed] == [1], "what has a place of its own begins anew"  # type: ignore[union-attr]
+
+
+def standing(said: Story) -> list[str]:
+    return sorted(one.id for one in said.state.connections.values() if one.placement is not None)
+
+
+@pytest.mark.parametrize("how", ["tables", "none"])
+def test_on_a_link_that_is_projected_otherwise_a_connection_has_no_place(how: str) -> None:
+    said = told().hear(replace(E0, link="e1", identity="netns:1:3:1", name="e1", ifindex=3))
+    said.hear(ConnectionOpened(id="home@e1", settings="home", link="e1"))
+    said = applied(said, HOME).hear(plan_of((NetnsAdd("n", HOME), ""), has="connection:home@e1", link="e1"))
+    assert standing(said) == ["home@e0", "home@e1"]
+    said.hear(PolicySet(values=dict(said.state.policy.values), projections=(("e1", how),)))
+    assert standing(said) == ["home@e0"]
+    said.hear(PolicySet(values={**said.state.policy.values, "projection": "none"}))
+    assert standing(said) == []
+
+
+def test_another_boot_has_nothing_of_what_stood_for_a_connection() -> None:
+    said = Story(projection="netns").hear(SessionStarted(mode="live", version="1", boot="one"), E0)
+    said.hear(SettingsLoaded(settings=Settings("home", "toml", "", {"ipv4.method": "auto"})))
+    said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    said = applied(said, HOME).hear(SessionStarted(mode="live", version="1", boot="one"))
+    assert connection(said).placement is not None, "another session of the same boot"
+    said.hear(SessionStarted(mode="live", version="1", boot="two"))
+    assert connection(said).placement is None
