@@ -67,7 +67,6 @@ def fallback(holder: Holder, link: Link, grant: Grant) -> PvdId:
 
 def decide(draft: Draft, link: Link) -> None:
     """Say who has the place that a connection made on a link; whose what it was given is, is decided anew then."""
-    _forget(draft, link)
     made = places.maker(draft, link.id)
     if made is None:
         return
@@ -77,14 +76,6 @@ def decide(draft: Draft, link: Link) -> None:
         draft.connections = draft.connections.set(made.id, replace(made, adopter=adopter))
         for one in leases:
             draft.ownerless.setdefault((link.id, one.host, one.rule, one.subject), Touch("moved", draft.seq))
-
-
-def _forget(draft: Draft, link: Link) -> None:
-    """A place whose PvD has ended is the connection's again, or nobody's."""
-    for id in sorted(draft.connections):
-        one = draft.connections[id]
-        if one.link == link.id and one.adopter and one.adopter not in draft.link(link.id).pvds:
-            draft.connections = draft.connections.set(id, replace(one, adopter=""))
 
 
 def _adopter(draft: Draft, link: Link, made: Connection, leases: list[Grant]) -> PvdId:

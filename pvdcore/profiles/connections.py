@@ -165,7 +165,7 @@ def lapse(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
 def settle(draft: Draft) -> bool:
     """Bring each connection up to date with the PvDs on its link. Whether that touched an instance."""
     for id in sorted(draft.connections) if draft.connections else ():
-        one = draft.connections[id]
+        one = _released(draft, draft.connections[id])
         profile, link = draft.settings.get(one.settings), draft.links.get(one.link)
         if one.phase == CLOSED:
             continue
@@ -178,13 +178,18 @@ def settle(draft: Draft) -> bool:
     return bool(draft.touched)
 
 
+def _released(draft: Draft, one: Connection) -> Connection:
+    """A connection; where the PvD that has its place has ended, that is its own again, or nobody's."""
+    if one.adopter and not _on(draft, one, one.adopter):
+        one = replace(one, adopter="")
+        draft.connections = draft.connections.set(one.id, one)
+    return one
+
+
 def _settle(draft: Draft, one: Connection, profile: Settings | None) -> None:
     adoption.release(draft, one.link)
     link = draft.link(one.link)
     present = _present(draft, one, link)
-    if one.adopter and one.adopter not in present and not one.closing:
-        one = replace(one, adopter="")  # its place is the connection's own again
-        draft.connections = draft.connections.set(one.id, one)
     if one.closing:
         _withdraw(draft, one)
         if not draft.touched:  # else whether somebody is still inside is known in the next round
@@ -232,9 +237,14 @@ def _present(draft: Draft, one: Connection, link: Link) -> tuple[PvdId, ...]:
     return tuple(
         pvd
         for pvd in link.pvds
-        if (not pvd.startswith("static:") or pvd == static_pvd(one.settings))
-        and any(cell[:2] == (one.link, one.epoch) for cell in draft.pvds[pvd].cells)
+        if (not pvd.startswith("static:") or pvd == static_pvd(one.settings)) and _on(draft, one, pvd)
     )
+
+
+def _on(draft: Draft, one: Connection, pvd: PvdId) -> bool:
+    """Whether a PvD is on the connection's attachment."""
+    found = draft.pvds.get(pvd)
+    return found is not None and any(cell[:2] == (one.link, one.epoch) for cell in found.cells)
 
 
 def _move(draft: Draft, one: Connection, cause: str, present: tuple[PvdId, ...]) -> None:
