@@ -102,7 +102,7 @@ def sighted(draft: Draft, link: Link) -> None:
         return
     waiting = [one for one in draft.vpns.values() if not one.link and _is(one.said, link)]
     if waiting:
-        _bind(draft, max(waiting, key=lambda one: (one.because, one.said.vpn)), link)
+        _bind(draft, max(waiting, key=lambda one: one.because), link)
 
 
 def left(draft: Draft, name: LinkId) -> None:

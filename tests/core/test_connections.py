@@ -24,7 +24,7 @@ from events.operator import (
 )
 from events.record import Provenance, Record
 from pvdcore.past import snapshot
-from pvdcore.profiles import connections
+from pvdcore.profiles import connections, static
 from pvdcore.profiles.checkpoints import rollback
 from pvdcore.profiles.connections import CAUSES, PHASES, Refused, autoconnect, matches, step
 from pvdcore.profiles.intent import Checkpoint, Known, Reached
@@ -186,6 +186,68 @@ def test_a_profile_edited_while_active_changes_only_what_differs() -> None:
     lines = [one for one in told.history() if one.subject == "settings:home"]
     assert [one.cause for one in lines] == ["loaded", "edited"]
     assert {item[1] for pair in lines[1].changed for item in pair} == {"ipv4.routes", "ipv4.dns"}
+
+
+FOUR: dict[str, Value | list[str]] = {"ipv4.method": "manual", "ipv4.addresses": ["192.0.2.10/24"]}
+SIX: dict[str, Value | list[str]] = {"ipv6.method": "manual", "ipv6.addresses": ["2001:db8:5::10/64"]}
+A4, A6, ON_LINK = ("address", "192.0.2.10/24"), ("address", "2001:db8:5::10/64"), ("route", "2001:db8:5::/64")
+
+
+@pytest.mark.parametrize(
+    ("values", "made"),
+    [
+        (FOUR, [A4]),
+        ({"ipv4.addresses": "192.0.2.10/24"}, [A4]),  # a word alone is a list of one
+        ({"ipv4.addresses": ["192.0.2.10/24", "192.0.2.10/24", "192.0.2.11"]}, [A4, ("address", "192.0.2.11")]),
+        (SIX, [A6, ON_LINK]),
+        ({"ipv6.addresses": ["2001:db8:5::10"]}, [("address", "2001:db8:5::10")]),
+        ({**SIX, "ipv6.gateway": "fe80::1"}, [A6, ON_LINK, ("route", "::/0 via fe80::1")]),
+        ({**SIX, "ipv6.gateway": "fe80::1", "ipv6.never-default": True}, [A6, ON_LINK]),
+        ({**FOUR, "ipv4.never-default": True, "ipv4.gateway": "192.0.2.1"}, [A4]),
+        (
+            {**FOUR, "ipv4.routes": ["198.51.100.7/24 192.0.2.254 metric"]},
+            [A4, ("route", "198.51.100.0/24 via 192.0.2.254")],
+        ),
+        ({**FOUR, "ipv4.routes": ["198.51.100.0/24", "203.0.113.0/24 x"]}, [A4, ("route", "198.51.100.0/24")]),
+        ({**FOUR, "ipv6.gateway": "fe80::1", "ipv6.routes": ["::/1"], "ipv6.dns": ["2001:db8::53"]}, [A4]),
+        ({**FOUR, "ipv4.dns": ["192.0.2.53", "x"], "ipv4.dns-search": 7}, [A4, ("dns", "192.0.2.53"), ("search", "7")]),
+        ({**FOUR, "ipv4.dns": True, "ipv4.dns-search": None}, [A4]),
+        ({**FOUR, "802-3-ethernet.mtu": 1400}, [A4, ("mtu", "mtu")]),
+        ({**FOUR, "802-3-ethernet.mtu": 0}, [A4]),
+        ({**FOUR, "802-3-ethernet.mtu": "large"}, [A4]),
+        ({"ipv4.dns": ["192.0.2.53"], "802-3-ethernet.mtu": 1400}, []),  # without an address there is no PvD
+        *(({**FOUR, "ipv4.method": method}, []) for method in ("disabled", "ignore", "link-local", "shared")),
+        *(({**FOUR, "ipv4.method": method}, [A4]) for method in ("auto", "dhcp", 4)),
+        ({**FOUR, **SIX, "ipv6.method": "ignore"}, [A4]),
+    ],
+)
+def test_what_a_profile_configures_is_what_its_values_say(
+    values: dict[str, Value | list[str]], made: list[tuple[str, str]]
+) -> None:
+    items = static.items(Settings("p", "toml", "", values), 7, {("address", "192.0.2.10/24"): 3})
+    assert [(one.kind, one.key) for one in items] == made
+    assert [one.order for one in items] == list(range(len(made)))
+    assert {(one.because, one.since) for one in items} <= {(7, 7), (7, 3)}
+    assert all((one.since == 3) == (one.key == "192.0.2.10/24") for one in items), "what stood before stands since then"
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "waits"),
+    [
+        ("auto", "disabled", True),
+        ("disabled", "auto", True),
+        ("disabled", "dhcp", True),
+        ("manual", "ignore", False),
+        ("", "manual", True),
+        ("manual", "", True),
+        ("link-local", "shared", False),
+    ],
+)
+def test_a_profile_waits_for_a_network_that_is_to_say_what_holds(ipv4: str, ipv6: str, waits: bool) -> None:
+    values: dict[str, Value | list[str]] = {
+        f"{one}.method": said for one, said in (("ipv4", ipv4), ("ipv6", ipv6)) if said
+    }
+    assert static.waits(Settings("p", "toml", "", values)) is waits
 
 
 # Where a connection is, and what is on it

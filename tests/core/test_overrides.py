@@ -6,6 +6,7 @@ Law: what was learned is compared before and after: a profile changes what is us
 import pytest
 
 from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded, SettingsRemoved
+from pvdcore.profiles.overrides import Override, Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.desired import desired
 from pvdcore.projections.resolving import lookups
 from replay.shown.report import OverrideRow, state_document
@@ -138,3 +139,70 @@ def test_what_a_profile_says_of_routes_is_laid_over_what_was_learned(
     assert set(told.keys(X, "route")) == {f"2001:db8:a::/48 via {R1}"}, "what was learned is as it was"
     told.hear(ConnectionClosed(id="home@e0", reason="carrier"))
     assert routed(told) == {ON_LINK, DEFAULT, ROUTE}
+
+
+def test_what_profiles_say_of_a_pvd_is_told_profile_by_profile_and_of_that_pvd_alone() -> None:
+    told = Story(resolvers_only="fqdn:*")
+    for id in ("b", "a"):
+        values: dict[str, object] = {"ipv4.dns": ["192.0.2.1"], "ipv6.ignore-auto-dns": True, "ipv6.dns-search": ["x."]}
+        told.hear(SettingsLoaded(settings=Settings(id, "toml", "", values)))  # type: ignore[arg-type]
+    told.hear(ConnectionOpened(id="1", settings="b", link="e0"), ConnectionOpened(id="2", settings="a", link="e0"))
+    told.hear(ra(R1, pvd("x.example.")), ra(R1, link="e1"))
+    first = [one.seq for one in told.journal.records() if isinstance(one.event, SettingsLoaded)]
+    assert list(overrides(told.state, X, "e0", 1)) == [
+        made
+        for id, because in (("b", first[0]), ("a", first[1]))
+        for made in (
+            Override(id, "dns", "ipv4", ("192.0.2.1",), False, because),
+            Override(id, "dns", "ipv6", (), True, because),
+            Override(id, "search", "ipv6", ("x.",), True, because),
+        )
+    ]
+    for elsewhere in ((X, "e0", 2), (X, "e1", 1), (LEASED, "e1", 1), ("fqdn:y.example.", "e0", 1)):
+        assert list(overrides(told.state, *elsewhere)) == list(rerouted(told.state, *elsewhere)) == []
+    told.hear(ra(R1))
+    refused = {one.refused for one in overrides(told.state, "ra:e0/1/fe80::1", "e0", 1)}
+    assert refused == {"resolvers_only is fqdn:*"}
+
+
+def test_what_a_profile_configures_itself_is_not_laid_over_anything() -> None:
+    own = {"ipv4__method": "manual", "ipv4__addresses": ["192.0.2.9/24"], "ipv4__dns": [MINE], "ipv4__routes": ["::/1"]}
+    told = connected(profile(**own, ipv6__dns=["2001:db8::99"], ipv6__routes=["2001:db8:b::/48 fe80::2"]))
+    assert told.state.connections["home@e0"].pvds == (X, "static:home")
+    because = next(one.seq for one in told.journal.records() if isinstance(one.event, SettingsLoaded))
+    assert list(overrides(told.state, X, "e0", 1)) == [
+        Override("home", "dns", "ipv6", ("2001:db8::99",), False, because)
+    ]
+    assert list(rerouted(told.state, X, "e0", 1)) == [
+        Rerouted("ipv6", False, False, (("2001:db8:b::/48", "fe80::2"),), because)
+    ]
+    assert list(overrides(told.state, "static:home", "e0", 1)) == []
+    assert list(rerouted(told.state, "static:home", "e0", 1)) == []
+
+
+def over(kind: str, *values: str, family: str = "ipv4", instead: bool = False, refused: str = "") -> Override:
+    return Override("home", kind, family, values, instead, 1, refused)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "stands"),
+    [
+        ("dns", [], ["192.0.2.53", LEARNED]),
+        ("dns", [over("dns", MINE), over("dns", LEARNED, family="ipv6")], [MINE, LEARNED, "192.0.2.53"]),
+        ("dns", [over("dns", MINE, instead=True)], [MINE, LEARNED]),
+        ("dns", [over("dns", family="ipv6", instead=True)], ["192.0.2.53"]),
+        ("dns", [over("dns", MINE, instead=True, refused="a policy")], ["192.0.2.53", LEARNED]),
+        ("dns", [over("search", "home.", instead=True)], ["192.0.2.53", LEARNED]),
+        ("search", [over("search", "home.")], ["home.", "192.0.2.53", LEARNED]),
+        ("search", [over("search", "home.", family="ipv6", instead=True)], ["home."]),
+    ],
+)
+def test_what_is_configured_comes_first_and_what_it_is_instead_of_goes(
+    kind: str, found: list[Override], stands: list[str]
+) -> None:
+    assert laid_over(["192.0.2.53", LEARNED], found, kind) == stands
+
+
+def test_a_next_hop_is_reached_on_its_link_or_through_a_prefix_on_it() -> None:
+    assert reaches("fe80::1", ()) and reaches("192.0.2.1", ["2001:db8::/64", "192.0.2.0/24"])
+    assert not reaches("192.0.2.1", ()) and not reaches("2001:db8:1::1", ["2001:db8::/64"])

@@ -12,7 +12,7 @@ from events.codec import AnyEvent
 from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
-from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Outcome, PlanApplied, ResolverWrite, RouteAdd
+from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Op, Outcome, PlanApplied, ResolverWrite, RouteAdd
 from events.session import SessionStarted
 from events.vpn import VpnConnected, VpnEnded, VpnRoute
 from pvdcore.past import snapshot
@@ -353,6 +353,80 @@ def test_a_tunnel_that_somebody_else_moved_is_gone(policy: dict[str, str]) -> No
     tunnel = "move" if not policy else "leave"
     story = told(tun(), replace(UP, tunnel=tunnel), LinkGone(link="tun0", reason="moved"), **policy)
     assert story.alive() == []
+
+
+def test_a_tunnel_that_was_given_back_left_its_namespace_with_its_own_line_of_history() -> None:
+    story = moved().hear(PolicySet(values={**DEFAULT.values, "projection": "netns"}, projections=(("tun*", "none"),)))
+    story.at(4).hear(plan_of(NetnsDelete(place_name(CORP, "tun0", 1))))
+    last = story.history(CORP)[-1]
+    assert (last.cause, last.phase, last.because) == ("moved", "gone", story.state.seq)
+    assert story.state.vpns["corp"] == Vpn(replace(UP, tunnel="move"), START, story.state.vpns["corp"].because)
+    story.hear(tun("tun0", 7, link="tun0#2"), plan_of(NetnsDelete("pvd-0"), link="tun0#2"))
+    assert story.state.vpns["corp"].link == "tun0#2", "it is in no namespace that could give it back"
+
+
+def plan_of(*ops: Op, link: str = "tun0") -> PlanApplied:
+    made = tuple(Outcome(op) for op in ops)
+    return PlanApplied(projection="netns", pvd=CORP, outcomes=made, link=link, epoch=1)
+
+
+def test_a_client_that_has_a_new_tunnel_leaves_the_one_that_moved() -> None:
+    story = moved().hear(tun("tun0", 11, link="tun0#3"), ra(R1, link="tun0"))
+    story.at(4).hear(replace(UP, tunnel="move", ifindex=11))
+    assert story.state.vpns["corp"] == Vpn(replace(UP, tunnel="move", ifindex=11), story.now, story.state.seq, "tun0#3")
+    old = story.state.links["tun0"]
+    assert (old.gone_at, old.attached, old.speakers) == (story.now, False, ()), "it comes back as another link"
+    assert [(one.link, one.phase) for one in story.instances(CORP)] == [
+        ("tun0", "lingering"),
+        ("tun0#3", "announced"),
+    ]
+
+
+def test_a_client_that_names_another_device_means_another_tunnel() -> None:
+    story = moved().hear(replace(UP, tunnel="move", device="tun5", ifindex=0))
+    assert (story.state.vpns["corp"].link, story.state.vpns["corp"].inside) == ("", False)
+
+
+def test_when_the_attachment_of_a_tunnel_that_moved_ends_its_client_is_waited_for() -> None:
+    story = moved().hear(AttachEnded(link="tun0"))
+    assert story.state.vpns["corp"] == Vpn(replace(UP, tunnel="move"), START, story.state.vpns["corp"].because)
+    assert not story.state.grants
+
+
+def test_a_tunnel_that_goes_takes_its_own_vpn_and_no_other() -> None:
+    home = replace(UP, vpn="home", device="tun1", ifindex=8)
+    story = told(tun(), tun("tun1", 8), UP, home, LinkGone(link="tun1"))
+    assert story.alive() == [CORP] and list(story.state.vpns) == ["corp"]
+    story = told(tun(), tun("tun1", 8), UP, home, AttachEnded(link="tun1"))
+    assert {name: one.link for name, one in story.state.vpns.items()} == {"corp": "tun0", "home": ""}
+    story.hear(tun("tun0", 7), replace(UP, ifindex=8))
+    assert [(one.link, story.state.links[one.link].attached) for one in story.instances(CORP)] == [("tun1", True)]
+
+
+def test_whether_a_tunnel_that_left_our_sight_was_moved_by_us_is_told_by_the_policy_of_its_name() -> None:
+    second = tun("tun0", 7, link="tun0#2")
+    for glob, inside in (("tun0", True), ("tun0#2", False)):
+        story = told(PolicySet(values=DEFAULT.values, projections=((glob, "netns"),)), second)
+        story.hear(replace(UP, tunnel="move"), LinkGone(link="tun0#2", reason="not listed"))
+        assert [one.inside for one in story.state.vpns.values()] == ([True] if inside else [])
+
+
+def test_a_link_that_is_gone_is_nobodys_tunnel_and_in_a_story_a_name_says_whose_it_is() -> None:
+    assert [one.link for one in told(tun(), LinkGone(link="tun0"), UP).state.vpns.values()] == [""]
+    unnumbered = replace(UP, ifindex=0)
+    assert told(tun(), unnumbered).state.vpns["corp"].link == "", "a link of this host has a number"
+    for link, name, bound in (("tun0", "", "tun0"), ("t#2", "tun0", "t#2"), ("tun0", "tun9", ""), ("t#2", "tun1", "")):
+        seen = LinkSeen(link=link, identity=f"capture:{link}", name=name)
+        assert told(seen, unnumbered).state.vpns["corp"].link == bound
+    later = told(unnumbered, LinkSeen(link="tun0", identity="capture:tun0"))
+    assert later.state.vpns["corp"].link == "tun0"
+
+
+def test_what_a_client_says_beyond_what_is_supported_is_told_of_its_pvd() -> None:
+    story = told(tun(), replace(UP, ignored=("dhcp-option NTP", "route-metric")))
+    found = story.findings()["vpn-ignored"]
+    assert (found.link, found.pvd) == ("", CORP)
+    assert found.text == "openvpn says more of vpn:corp than is supported here: dhcp-option NTP, route-metric"
 
 
 tuns = st.sampled_from([("tun0", 7), ("tun0#2", 9), ("tun1", 8)])
