@@ -40,6 +40,7 @@ from pvdcore.state import (
 )
 
 GrantKey = tuple[LinkId, HostId, str, str]
+DELEGATION: Final = "dhcp6-prefix"
 LATER_MAX: Final = 8192  # refreshes that wait in the order in which they came: each of a hundred links' eighty routers
 
 
@@ -203,6 +204,7 @@ class Draft:
         # The marks of each visit, and the DHCPv4 servers among them, to look up.
         self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark], frozenset[str]]] = {}
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
+        self._delegations: set[GrantKey] | None = None
         self._stances: dict[LinkId, tuple[int, Spoken]] = {}
         self.grants = state.grants
         self.pvds = state.pvds
@@ -323,6 +325,12 @@ class Draft:
                         found.setdefault(prefix, set()).add(speaker)
         return found
 
+    def delegations(self) -> list[GrantKey]:
+        """The grants of prefixes, sorted: few among many leases."""
+        if self._delegations is None:
+            self._delegations = {key for key in self.grants if key[2] == DELEGATION}
+        return sorted(self._delegations)
+
     def _announce(self, link: LinkId, speaker: str, origins: tuple[Origin, ...]) -> None:
         """Keep `announcing` true: a router says this from now on."""
         found = self._announcing.get(link)
@@ -404,6 +412,9 @@ class Draft:
         if known is None:
             link = self.link(grant.link)
             self.put_link(replace(link, grants=tuple(sorted((*link.grants, key[1:])))))
+            if grant.rule == DELEGATION:
+                self._delegations = None
+                self.plans.clear()  # how lifetimes of what it contains compare is looked at (remarks.py)
         self.grants = self.grants.set(key, grant)
         touch = Touch(cause, grant.because)
         if known is None or known.epoch != grant.epoch or known.server != grant.server:
@@ -421,6 +432,8 @@ class Draft:
         if key not in self.grants:
             return
         self.grants = self.grants.delete(key)
+        if grant.rule == DELEGATION:
+            self._delegations = None
         self.answers.pop(key[:2], None)
         link = self.link(grant.link)
         self.put_link(replace(link, grants=tuple(one for one in link.grants if one != key[1:])))

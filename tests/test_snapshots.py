@@ -12,6 +12,7 @@ import pytest
 
 from adapters.sqlite import SqliteJournal
 from events.ids import SECOND
+from events.operator import Settings, SettingsLoaded
 from pvdcore import engine
 from pvdcore.past import snapshot
 from pvdcore.past.audit import chronicle, state_at, verify, why
@@ -19,6 +20,7 @@ from pvdcore.reduce import Fold, advance, reduce
 from pvdcore.state import EMPTY, State
 from replay.rerun import rerun
 from tests.bench import inputs
+from tests.sim.build import R1, R2, Story, dns, pio, ra
 
 CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.pcap*"))
 CAPTURE = str(Path(__file__).parent / "captures" / "client-systemd-networkd.pcap")
@@ -81,6 +83,24 @@ def test_where_routers_repeat_themselves_the_past_is_that_of_one_record_after_th
     assert verify(kept) == []
 
 
+def test_of_a_router_whose_lifetimes_moved_only_what_moved_is_told() -> None:
+    one, other = "2001:db8:1::/64", "2001:db8:2::/64"
+    told = Story().hear(ra(R1, pio(one, 86_400), dns("2001:db8::53")), ra(R2, pio(other)))
+    packer = snapshot.Packer()
+    base = packer.whole(told.state)
+    before = told.state.speakers["e0", R1][0]
+    told.at(10).hear(ra(R1, pio(one, 86_390), dns("2001:db8::53")), ra(R2, pio(other)))
+    after = told.state.speakers["e0", R1][0]
+    changed = packer.changed(told.state)
+    said = msgspec.msgpack.decode(changed)["packed"]
+    (moved,) = said["told"]
+    assert [option["valid_s"] for _, option in moved[4]] == [86_390]
+    assert [(before.held[place].key, item["lifetime_s"]) for place, item in moved[5]] == [(one, 86_390)]
+    assert said["speakers"] == [] and len(said["heard"]) == 1
+    back = snapshot.decode(changed, {msgspec.msgpack.decode(base)["packed"]["seq"]: base}.get)
+    assert back.speakers["e0", R1] == (after,)
+
+
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
 def test_what_changed_since_a_whole_snapshot_is_told_to_whoever_has_that(capture: Path) -> None:
     """At every record of a capture; and what is read back goes on as the original does, however far time has come."""
@@ -106,7 +126,7 @@ def test_what_changed_since_a_whole_snapshot_is_told_to_whoever_has_that(capture
 
 def test_without_the_whole_snapshot_what_changed_is_no_answer(journal: SqliteJournal) -> None:
     kept = [journal.snapshot(seq) for seq in range(1, journal.last_seq() + 1)]
-    found = [one for one in kept if one is not None and b'"base":' in one[1]][-1]
+    found = [one for one in kept if one is not None and b"base" in one[1]][-1]
     expected = snapshot.encode(state_at(journal))
     with pytest.raises(msgspec.DecodeError):
         snapshot.decode(found[1])
@@ -127,6 +147,24 @@ def test_what_an_earlier_program_packed_is_read(journal: SqliteJournal) -> None:
         pvd["instances"] = []
     assert plain["shared"]
     assert snapshot.encode(snapshot.decode(msgspec.json.encode(plain))) == snapshot.encode(state)
+
+
+def test_what_an_earlier_program_packed_as_text_is_read(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_packer", msgspec.json.Encoder(enc_hook=snapshot._listed))
+    first, last = state_at(journal, seq=20), state_at(journal)
+    packer = snapshot.Packer()
+    whole, changed = packer.whole(first), packer.changed(last)
+    assert {whole[:10], changed[:10]} == {b'{"packed":'}
+    assert snapshot.encode(snapshot.decode(whole)) == snapshot.encode(first)
+    assert snapshot.encode(snapshot.decode(changed, {20: whole}.get)) == snapshot.encode(last)
+
+
+def test_a_number_that_takes_more_than_64_bits_is_kept() -> None:
+    settings = Settings("home", "toml", "a:1", {"ipv4.route-metric": 2**70})
+    state = Story().hear(SettingsLoaded(settings=settings)).state
+    assert snapshot.decode(snapshot.pack(state)).settings["home"].values == {"ipv4.route-metric": 2**70}
 
 
 def test_a_snapshot_of_before_is_read(journal: SqliteJournal) -> None:

@@ -199,14 +199,11 @@ def _delegated(
     draft: Draft, link: Link, event: RouterAdvertised, pvd: PvdId, live: dict[tuple[str, str], Held]
 ) -> None:
     """A prefix that is announced for longer than it, or what contains it, is delegated (RFC 8415 §18.2.10.1)."""
-    for name in sorted(draft.links):
-        for key in draft.links[name].grants:
-            if key[1] != "dhcp6-prefix":
-                continue
-            grant = draft.grants[(name, *key)]
-            for held in grant.held:
-                if held.kind == "prefix_delegated":
-                    _outlived(draft, link, event, pvd, live, (grant, held))
+    for key in draft.delegations():
+        grant = draft.grants[key]
+        for held in grant.held:
+            if held.kind == "prefix_delegated":
+                _outlived(draft, link, event, pvd, live, (grant, held))
 
 
 def _outlived(

@@ -34,9 +34,9 @@ KINDS = {
 
 def settle(draft: Draft) -> None:
     """Bring every touched instance up to date, in the order of their keys."""
-    said: Said = {}
+    said, made = Said(), Made()
     for pvd, cell in sorted(draft.touched):
-        _settle(draft, pvd, cell, draft.touched[pvd, cell], said)
+        _settle(draft, pvd, cell, draft.touched[pvd, cell], said, made)
     draft.touched.clear()
     draft.speaking.clear()
     draft.regroup.clear()
@@ -48,8 +48,12 @@ Said = dict[tuple[int, ...], tuple[Content, ...]]
 """The content that contributions (their ids, alive as long as the step) give: leases that a link's many implicit PvDs
 share are put together once a step."""
 
+Made = dict[tuple[int, str, tuple[int, ...]], tuple[Instance | None, Instance]]
+"""What became of a client's instance that was this one (by its id, kept beside it), and is of this phase and these
+contributions: those PvDs have the same object."""
 
-def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -> None:
+
+def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said, alike: Made) -> None:
     link, epoch, host = cell
     pvd = draft.pvds.get(name)
     before = pvd.cells.get(cell) if pvd is not None else None
@@ -86,18 +90,13 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said) -
     stands = before is not None and phase_before in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
     ended = "ended-in-use" if stands else "users-left" if phase_before == phases.LINGERING else "ended"
     phase = phases.step(phase_before, "heard" if found else ended)
-    after = Instance(
-        link,
-        epoch,
-        host,
-        phase,
-        before.since if before else draft.at,
-        version,
-        said,
-        origins,
-        grants,
-        _placement(draft, before, phase),
-    )
+    twin = alike.get((id(before), phase, ids)) if host else None
+    if twin is not None:
+        after = twin[1]
+    else:
+        since, placement = before.since if before else draft.at, _placement(draft, before, phase)
+        after = Instance(link, epoch, host, phase, since, version, said, origins, grants, placement)
+        alike[id(before), phase, ids] = before, after
     if pvd is None:
         word, _, rest = name.partition(":")
         pvd = Pvd(name, rest, *KINDS[word], first_seen=draft.at, uid=unique(draft, name, link))

@@ -4,7 +4,8 @@ Law: a snapshot is a cache: what is read back folds on exactly as the original w
 The heap of deadlines is rebuilt, not written; a digest covers what is true and not how it is looked after.
 
 A State changes little from one snapshot to the next: routers and leases are refreshed. So a Packer writes one whole,
-and then what is other than in that one; of a refresh, three or four numbers.
+and then what is other than in that one; of a refresh, three or four numbers, and of a router that says other words the
+options and items that changed.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import PropertyRule, Settings
+from events.router import NdOption
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
@@ -27,6 +29,7 @@ from pvdcore.state import (
     Finding,
     Grant,
     Heap,
+    Held,
     Host,
     Identifier,
     Instance,
@@ -84,6 +87,20 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
 Key = str | tuple[str | int, ...]
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """A router that said other words since: of its one origin, what is other than it was.
+
+    place: in the base's speakers. options: of its last RA, and items: of what it holds, each with its place there.
+    """
+
+    place: int
+    heard_at: Instant
+    because: Seq
+    queued: Instant
+    options: list[tuple[int, NdOption]]
+    items: list[tuple[int, Held]]
+
+
 class Packed(Image, frozen=True, omit_defaults=True):
     """A State with what is in many places once; or what of it is other than in the State packed whole as of `base`.
 
@@ -91,7 +108,8 @@ class Packed(Image, frozen=True, omit_defaults=True):
     lease belongs to many PvDs of a link, they all have the same instance of its client. instances: for each of `pvds`,
     its group (-1: none), and its own instances. owners: of grants, each list once; owned: for each of `grants`.
     heard: place in the base's speakers, and heard_at, because, queued of its one origin. renewed: place in the base's
-    grants, and heard_at, started_at, because, queued, by. gone: by map, the keys that it has no longer.
+    grants, and heard_at, started_at, because, queued, by. gone: by map, the keys that it has no longer. told: routers
+    that said other words of the same shape.
     """
 
     base: Seq = 0
@@ -102,6 +120,7 @@ class Packed(Image, frozen=True, omit_defaults=True):
     heard: list[tuple[int, Instant, Seq, Instant]] = []
     renewed: list[tuple[int, Instant, Instant, Seq, Instant, str]] = []
     gone: list[tuple[str, list[Key]]] = []
+    told: list[Told] = []
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -119,15 +138,18 @@ def _listed(value: object) -> object:
 
 def _mapped(shape: type, value: Any) -> object:
     """Their way back. The only one there is holds a PvD's instances."""
-    return Map(msgspec.convert(value, list[tuple[Cell, Instance]]))
+    return Map(msgspec.convert(value, list[tuple[Cell, Instance]])) if value else _NONE
 
 
 _NONE: Final[Map[Cell, Instance]] = Map()
 _encoder: Final = msgspec.json.Encoder(order="deterministic", enc_hook=_listed)
 _decoder: Final = msgspec.json.Decoder(Image, dec_hook=_mapped)
-_packer: Final = msgspec.json.Encoder(enc_hook=_listed)
-_unpacker: Final = msgspec.json.Decoder(Snapshot, dec_hook=_mapped)
-_PACKED: Final = b'{"packed":'
+_packer: Final = msgspec.msgpack.Encoder(enc_hook=_listed)
+_unpacker: Final = msgspec.msgpack.Decoder(Snapshot, dec_hook=_mapped)
+_PACKED: Final = b"\x81\xa6packed"
+_text_packer: Final = msgspec.json.Encoder(enc_hook=_listed)
+_text_unpacker: Final = msgspec.json.Decoder(Snapshot, dec_hook=_mapped)
+_PACKED_TEXT: Final = b'{"packed":'
 
 
 def _image(state: State) -> Image:
@@ -204,7 +226,7 @@ def _key(item: tuple[Any, Any]) -> Any:
 
 
 class _Common:
-    """What stands in many places of a State, each once. below: places go on from there."""
+    """What stands in many places of States, each once. below: places go on from there."""
 
     def __init__(self, below: "_Common | None" = None) -> None:
         self.below = below
@@ -214,7 +236,12 @@ class _Common:
         self._shared_from = below.shared_end if below else 0
         self._groups_from = below.groups_end if below else 0
         self._owners_from = below.owners_end if below else 0
-        self._places: dict[int, int] = {}  # by id(instance): whoever has this keeps the State
+        self._places: dict[int, int] = below._places.copy() if below else {}  # by id(instance)
+        self._kept: list[Instance] = []  # so that no other gets its id
+        self._own: set[int] = below._own.copy() if below else set()  # of no client
+        self._cells: dict[PvdId, tuple[Map[Cell, Instance], tuple[int, list[int]]]] = (
+            below._cells.copy() if below else {}
+        )
         self._alike: dict[tuple[Cell, Instant, int], int] = {}
         self._group_places: dict[tuple[int, ...], int] = {}
         self._owner_places: dict[tuple[PvdId, ...], int] = {}
@@ -233,30 +260,31 @@ class _Common:
 
     def cells(self, pvd: Pvd) -> tuple[int, list[int]]:
         """The group of a PvD's leases, and its own instances."""
-        own: list[int] = []
-        leases: list[int] = []
-        new: list[tuple[Cell, Instance]] = []
-        places, below = self._places, self.below._places if self.below else {}
-        for cell, one in pvd.cells.items():
-            number = id(one)
-            place = places.get(number)
-            if place is None:
-                place = below.get(number)
-            if place is None:
-                new.append((cell, one))
-            else:
-                (leases if cell[2] else own).append(place)
-        for cell, one in sorted(new, key=_key):  # not in the order of the map, which is another each time
-            (leases if cell[2] else own).append(self._place(cell, one))
-        return self._group(tuple(sorted(leases))), sorted(own)
+        known = self._cells.get(pvd.id)
+        if known is None or known[0] is not pvd.cells:
+            known = self._cells[pvd.id] = pvd.cells, self._sorted_out(pvd)
+        return known[1]
+
+    def _sorted_out(self, pvd: Pvd) -> tuple[int, list[int]]:
+        places: list[Any] = list(map(self._places.get, map(id, pvd.cells.values())))
+        if None in places:
+            places = [place for place in places if place is not None]
+            new = [(cell, one) for cell, one in pvd.cells.items() if id(one) not in self._places]
+            new.sort(key=_key)  # not in the order of the map, which is another each time
+            places += [self._place(cell, one) for cell, one in new]
+        own = self._own.intersection(places)
+        return self._group(tuple(sorted(own.symmetric_difference(places)))), sorted(own)
 
     def _place(self, cell: Cell, one: Instance) -> int:
+        self._kept.append(one)
         alike = self._alike.get((cell, one.since, one.version))
         if alike is not None and self.shared[alike - self._shared_from][1] == one:
             self._places[id(one)] = alike
             return alike
         place = self._places[id(one)] = self._alike[cell, one.since, one.version] = self.shared_end
         self.shared.append((cell, one))
+        if not cell[2]:
+            self._own.add(place)
         return place
 
     def _group(self, leases: tuple[int, ...]) -> int:
@@ -287,23 +315,25 @@ class Packer:
     def __init__(self) -> None:
         self._base: State | None = None
         self._maps: dict[str, Map[Any, Any]] = {}
-        self._common = _Common()
+        self._common = _Common()  # what all have in common that are told from the base
         self._speakers: dict[tuple[LinkId, str], int] = {}
         self._grants: dict[tuple[LinkId, HostId, str, str], int] = {}
 
     def whole(self, state: State) -> bytes:
         """All of it. The next ones are `changed` from here."""
-        self._base, self._maps, self._common = state, _maps(state), _Common()
+        common = _Common()
+        self._base, self._maps = state, _maps(state)
         lists = {name: sorted(one.items(), key=_key) for name, one in self._maps.items()}
         self._speakers = {key: place for place, (key, _) in enumerate(lists["speakers"])}
         self._grants = {key: place for place, (key, _) in enumerate(lists["grants"])}
-        return _packed(state, lists, self._common)
+        made = _packed(state, lists, common)
+        self._common = _Common(common)
+        return made
 
     def changed(self, state: State) -> bytes:
         """What is other than in the last one that was packed whole: for whoever has that, too."""
         base = self._base
         assert base is not None
-        common = _Common(self._common)
         lists: dict[str, list[tuple[Any, Any]]] = {}
         gone: list[tuple[str, list[Key]]] = []
         for name, now in _maps(state).items():
@@ -317,23 +347,28 @@ class Packer:
             lost = [key for key in before if key not in now]
             if lost:
                 gone.append((name, sorted(lost)))
-        heard, lists["speakers"] = self._heard(base, lists["speakers"])
-        renewed, lists["grants"] = self._renewed(base, lists["grants"])
-        return _packed(state, lists, common, base=base.seq, heard=heard, renewed=renewed, gone=gone)
-
-    def _heard(self, base: State, speakers: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
-        """The routers that were only refreshed, in numbers, and the others."""
-        numbers, others = [], []
-        for key, origins in speakers:
-            before = base.speakers.get(key, ())
-            if len(origins) == len(before) == 1:
-                (one,), (old,) = origins, before
+        heard: list[tuple[int, Instant, Seq, Instant]] = []
+        told: list[Told] = []
+        others: list[tuple[Any, Any]] = []
+        for key, origins in lists["speakers"]:
+            earlier = base.speakers.get(key, ())
+            if len(origins) == len(earlier) == 1:
+                (one,), (old,), place = origins, earlier, self._speakers[key]
                 moved = (one.heard_at, one.because, one.queued)
                 if one.event is old.event and replace(old, heard_at=moved[0], because=moved[1], queued=moved[2]) == one:
-                    numbers.append((self._speakers[key], *moved))
+                    heard.append((place, *moved))
+                    continue
+                said = _told(place, old, one)
+                if said is not None and not said.options and not said.items:  # read anew, and the same
+                    heard.append((place, *moved))
+                    continue
+                if said is not None:
+                    told.append(said)
                     continue
             others.append((key, origins))
-        return numbers, others
+        lists["speakers"] = others
+        renewed, lists["grants"] = self._renewed(base, lists["grants"])
+        return _packed(state, lists, self._common, base=base.seq, heard=heard, told=told, renewed=renewed, gone=gone)
 
     def _renewed(self, base: State, grants: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
         """The leases that were only renewed, in numbers, and the others."""
@@ -346,6 +381,45 @@ class Packer:
             else:
                 others.append((key, one))
         return numbers, others
+
+
+def _told(place: int, old: Origin, one: Origin) -> Told | None:
+    """What of an origin is other than it was; `None` if that is more than a Told can say."""
+    before, after = old.event.options, one.event.options
+    if len(before) != len(after) or len(old.held) != len(one.held):
+        return None
+    said = Told(
+        place,
+        one.heard_at,
+        one.because,
+        one.queued,
+        _others(before, after),
+        _others(old.held, one.held),
+    )
+    return said if _tell(old, said) == one else None
+
+
+def _others(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[int, Any]]:
+    """Those that are others than before, with their places."""
+    pairs = enumerate(zip(before, after, strict=True))
+    return [(place, now) for place, (was, now) in pairs if was is not now and was != now]
+
+
+def _tell(old: Origin, said: Told) -> Origin:
+    """The origin that was told from an old one."""
+    event, held = old.event, old.held
+    if said.options:
+        event = replace(event, options=_with(event.options, said.options))
+    if said.items:
+        held = _with(held, said.items)
+    return replace(old, event=event, held=held, heard_at=said.heard_at, because=said.because, queued=said.queued)
+
+
+def _with(before: tuple[Any, ...], others: list[tuple[int, Any]]) -> tuple[Any, ...]:
+    kept = list(before)
+    for place, one in others:
+        kept[place] = one
+    return tuple(kept)
 
 
 def _renew(old: Grant, moved: tuple[Instant, Instant, Seq, Instant, str]) -> Grant:
@@ -373,7 +447,10 @@ def _packed(state: State, lists: dict[str, Any], common: _Common, **more: Any) -
         **lists,
         **more,
     )
-    return _packer.encode(Snapshot(packed))
+    try:
+        return _packer.encode(Snapshot(packed))
+    except OverflowError:  # somewhere stands a number of more than 64 bits: nothing forbids an operator's
+        return _text_packer.encode(Snapshot(packed))
 
 
 def pack(state: State) -> bytes:
@@ -396,16 +473,23 @@ def decode(data: bytes, base: Callable[[Seq], bytes | None] = lambda seq: None) 
 
     Raises msgspec.DecodeError if they are no snapshot of this program, or that one is not there.
     """
-    if not data.startswith(_PACKED):
+    packed = _read(data)
+    if packed is None:
         return _state(_unshared(_decoder.decode(data)))
-    packed = _unpacker.decode(data).packed
     if not packed.base:
         return _state(_unpacked(packed), queued=True)
     under = base(packed.base)
-    whole = _unpacker.decode(under).packed if under is not None and under.startswith(_PACKED) else None
+    whole = _read(under) if under is not None else None
     if whole is None or whole.seq != packed.base or whole.base:
         raise msgspec.DecodeError(f"the whole snapshot of record {packed.base} is not there")
     return _state(_laid_over(whole, packed), queued=True)
+
+
+def _read(data: bytes) -> Packed | None:
+    """What a Packer made, as text once; `None` if it is something else."""
+    if data.startswith(_PACKED):
+        return _unpacker.decode(data).packed
+    return _text_unpacker.decode(data).packed if data.startswith(_PACKED_TEXT) else None
 
 
 def _unshared(image: Image) -> Image:
@@ -441,6 +525,9 @@ def _laid_over(whole: Packed, changed: Packed) -> Packed:
     for place, heard_at, because, queued in changed.heard:
         key, (origin,) = whole.speakers[place]
         whole.speakers[place] = key, (replace(origin, heard_at=heard_at, because=because, queued=queued),)
+    for said in changed.told:
+        key, (origin,) = whole.speakers[said.place]
+        whole.speakers[said.place] = key, (_tell(origin, said),)
     for place, heard_at, started_at, because, queued, by in changed.renewed:
         subject, grant = whole.grants[place]
         whole.grants[place] = subject, _renew(grant, (heard_at, started_at, because, queued, by))

@@ -28,6 +28,7 @@ from pvdcore import deadlines
 from pvdcore.checks.remarks import SPLIT_NS
 from pvdcore.domains.contents import LIFE
 from pvdcore.draft import Draft
+from pvdcore.prefixes import covers
 from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, retold
 from pvdcore.state import FOLLOWS, Held, Origin
 
@@ -286,5 +287,8 @@ def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:
 
 
 def _elsewhere(draft: Draft, link: LinkId, prefix: str, router: str) -> bool:
-    """Whether another router of the link announces a prefix: how their lifetimes compare is for remarks.py."""
-    return any(speaker != router for speaker in draft.announcing(link).get(prefix, ()))
+    """Whether another router of the link announces a prefix, or it is of one that was delegated: how their lifetimes
+    compare is for remarks.py."""
+    return any(speaker != router for speaker in draft.announcing(link).get(prefix, ())) or any(
+        covers(subject, prefix) for *_, subject in draft.delegations()
+    )

@@ -250,6 +250,17 @@ def test_without_a_claimant_all_implicit_pvds_have_it() -> None:
     assert told.keys(Y, "address") == []
 
 
+def test_pvds_that_share_a_lease_share_its_instance() -> None:
+    """In a capture of a network a thousand clients' leases are in each of its routers' PvDs."""
+    told = Story().hear(ra(R1), ra(R2)).leases4()
+    cell = ("e0", 1, CLIENT)
+    one, other = (told.state.pvds[pvd].cells[cell] for pvd in (I1, I2))
+    assert one is other
+    told.at(5).hear(ra(R3))
+    late = told.state.pvds["ra:e0/1/fe80::3"].cells[cell]
+    assert late.since > one.since and late.content == one.content
+
+
 @pytest.mark.covers("rfc:P35", "rfc:P46")
 def test_only_a_tie_makes_every_refresh_be_looked_at_and_who_is_tied_is_named() -> None:
     """Where who spoke last decides, a repeat may move an owner; nowhere else."""
