@@ -9,7 +9,8 @@ difference.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -52,7 +53,7 @@ def _prefixes(origin: Origin) -> list[str]:
     return [held.key for held in origin.held if held.kind == "prefix"]
 
 
-class Touch(msgspec.Struct):
+class Touch(msgspec.Struct, frozen=True):
     """Why an instance is looked at again at the end of the step."""
 
     cause: str
@@ -169,8 +170,27 @@ class Before(NamedTuple):
     grants: Map[GrantKey, Grant]
 
 
-Spoken = dict[PvdId, list[Origin]]
-"""The live RA contributions on a link's attachment, by PvD."""
+class Spoken(dict[PvdId, list[Origin]]):
+    """The live RA contributions on a link's attachment, by PvD. What leases ask of them is found once."""
+
+    @cached_property
+    def implicit(self) -> tuple[PvdId, ...]:
+        """The implicit PvDs of routers, sorted."""
+        return tuple(sorted(pvd for pvd in self if pvd.startswith("ra:")))
+
+    @cached_property
+    def claimants(self) -> tuple[PvdId, ...]:
+        """The explicit PvDs that claim DHCPv4 with L, sorted."""
+        claiming = (pvd for pvd, found in self.items() if pvd.startswith("fqdn:") and any(one.legacy for one in found))
+        return tuple(sorted(claiming))
+
+    @cached_property
+    def _ages(self) -> dict[PvdId, tuple[Seq, PvdId]]:
+        return {pvd: (min(one.since for one in found), pvd) for pvd, found in self.items()}
+
+    def age(self, pvd: PvdId) -> tuple[Seq, PvdId]:
+        """By what PvDs stand in the order in which the first of their routers was heard, then by id."""
+        return self._ages.get(pvd) or (0, pvd)
 
 
 def _stance(origin: Origin) -> tuple[object, ...]:
@@ -306,7 +326,7 @@ class Draft:
         link = self.link(name)
         known = self._stances.get(name)
         if known is None or known[0] != link.epoch:
-            found: Spoken = {}
+            found = Spoken()
             for speaker in link.speakers:
                 for origin in self.speakers.unrefreshed((name, speaker)):
                     if origin.epoch == link.epoch:
@@ -423,8 +443,7 @@ class Draft:
             (one.kind, one.key, one.value) for one in grant.held
         ]:
             return  # a renewal that changes nothing but until when
-        for pvd in grant.owners:
-            self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, grant.because)
+        self.touch_all(grant.owners, (grant.link, grant.epoch, grant.host), touch)
 
     def drop_grant(self, grant: Grant, cause: str, because: Seq) -> None:
         """End a DHCP contribution."""
@@ -437,12 +456,23 @@ class Draft:
         self.answers.pop(key[:2], None)
         link = self.link(grant.link)
         self.put_link(replace(link, grants=tuple(one for one in link.grants if one != key[1:])))
-        for pvd in grant.owners:
-            self.touch(pvd, (grant.link, grant.epoch, grant.host), cause, because)
+        self.touch_all(grant.owners, (grant.link, grant.epoch, grant.host), Touch(cause, because))
 
     def touch(self, pvd: PvdId, cell: Cell, cause: str, because: Seq) -> None:
         """An instance may have changed."""
         self.touched.setdefault((pvd, cell), Touch(cause, because))
+
+    def blame(self, pvd: PvdId, cell: Cell, because: Seq) -> None:
+        """If an instance may have changed, it is because of this record."""
+        known = self.touched.get((pvd, cell))
+        if known is not None:
+            self.touched[pvd, cell] = Touch(known.cause, because)
+
+    def touch_all(self, pvds: Iterable[PvdId], cell: Cell, why: Touch) -> None:
+        """The instances of several PvDs in one cell may have changed."""
+        touched = self.touched
+        for pvd in pvds:
+            touched.setdefault((pvd, cell), why)
 
     def _queue_origin(self, origin: Origin) -> Origin:
         ends = min((until(origin, held) for held in origin.held), default=NEVER)

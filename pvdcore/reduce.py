@@ -214,7 +214,7 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
     because = max(carried_by(origin, held) for held in ended)
     if any(not held.fixed for held in left):
         draft.put_origin(replace(origin, held=left, event=SILENT, queued=NEVER), "lapsed")
-        draft.touched[pvd, (link, origin.epoch, "")].because = because
+        draft.blame(pvd, (link, origin.epoch, ""), because)
     else:
         draft.drop_origin(origin, "lapsed", because)
     if not any(not held.fixed for held in left):

@@ -4,7 +4,9 @@ Law: a version is made here or nowhere: when an instance's content differs from 
 step's instant. An instance lives while something contributes to it.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -34,9 +36,9 @@ KINDS = {
 
 def settle(draft: Draft) -> None:
     """Bring every touched instance up to date, in the order of their keys."""
-    said, made = Said(), Made()
+    leases: Leases = {}
     for pvd, cell in sorted(draft.touched):
-        _settle(draft, pvd, cell, draft.touched[pvd, cell], said, made)
+        _settle(draft, pvd, cell, draft.touched[pvd, cell], leases)
     draft.touched.clear()
     draft.speaking.clear()
     draft.regroup.clear()
@@ -44,110 +46,133 @@ def settle(draft: Draft) -> None:
     draft.ownerless.clear()
 
 
-Said = dict[tuple[int, ...], tuple[Content, ...]]
-"""The content that contributions (their ids, alive as long as the step) give: leases that a link's many implicit PvDs
-share are put together once a step."""
+class Outcome(NamedTuple):
+    """What becomes of an instance in a step: itself before and after, whether that is a new version, and the line of
+    history, if there is one, of the first PvD that it becomes of."""
 
-Made = dict[tuple[int, str, tuple[int, ...]], tuple[Instance | None, Instance]]
-"""What became of a client's instance that was this one (by its id, kept beside it), and is of this phase and these
-contributions: those PvDs have the same object."""
+    before: Instance | None
+    after: Instance
+    made: bool
+    change: Change | None
 
 
-def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, shared: Said, alike: Made) -> None:
+Leases = dict[tuple[object, ...], Outcome]
+"""By the same instance before (its id), the same contributions (theirs; all alive as long as the step), and why: what
+becomes of the instances of a client's leases, which a link's many implicit PvDs share."""
+
+
+def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases) -> None:
     link, epoch, host = cell
     pvd = draft.pvds.get(name)
     before = pvd.cells.get(cell) if pvd is not None else None
-    origins: tuple[str, ...] = ()
+    everyone = pvd.cells.get((link, epoch, "")) if pvd is not None and host else None
     found: list[Source] = []
-    own: list[tuple[str, str, str]] = []
+    grants: list[tuple[str, str, str]] = []
     for key in draft.grants_of(link, host):  # of this host's own instance: what a profile itself configures
         grant = draft.grants.get((link, *key))
         if grant is not None and name in grant.owners and grant.epoch == epoch:
-            own.append(key)
+            grants.append(key)
             found.append(grant)
-    grants = tuple(own)
+    origins: list[Origin] = []
     if not host:
-        speakers: list[str] = []
         for speaker in draft.speakers_of(name, cell):
             for origin in draft.speakers.get((link, speaker), ()):
                 if origin.pvd == name and origin.epoch == epoch:
-                    speakers.append(speaker)
-                    found.append(origin)
-        origins = tuple(speakers)
+                    origins.append(origin)
+        found += origins
     if before is None and not found:
         return
-    ids = tuple([id(one) for one in found])
-    said = shared.get(ids)
-    if said is None:
-        said = shared[ids] = content(found)
-    if not host:
-        said = (*said, *informed(draft, name, link, epoch, host))
-    old = before.content if before else ()
-    made = before is None or said != old
-    version = (before.version if before else 0) + made
-    phase_before = before.phase if before else phases.UNBORN
     # What stands in the kernel is there until a record says that it went: somebody may be inside.
-    stands = before is not None and phase_before in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
-    ended = "ended-in-use" if stands else "users-left" if phase_before == phases.LINGERING else "ended"
-    phase = phases.step(phase_before, "heard" if found else ended)
-    twin = alike.get((id(before), phase, ids)) if host else None
-    if twin is not None:
-        after = twin[1]
+    stands = before is not None and before.phase in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
+    if host:
+        alike = (touch.cause, touch.because, stands, cell, id(before), *map(id, found))
+        outcome = leases.get(alike)
+        if outcome is None:
+            outcome = leases[alike] = _outcome(draft, name, cell, touch, before, stands, found, (), tuple(grants))
     else:
-        since, placement = before.since if before else draft.at, _placement(draft, before, phase)
-        after = Instance(link, epoch, host, phase, since, version, said, origins, grants, placement)
-        alike[id(before), phase, ids] = before, after
+        speakers = tuple([one.speaker for one in origins])
+        outcome = _outcome(draft, name, cell, touch, before, stands, found, speakers, tuple(grants))
+    _, after, made, change = outcome
+    phase_before, phase = before.phase if before else phases.UNBORN, after.phase
     if pvd is None:
         word, _, rest = name.partition(":")
         pvd = Pvd(name, rest, *KINDS[word], first_seen=draft.at, uid=unique(draft, name, link))
-    if made or phase != phase_before:
-        added, removed, changed = difference(old, said)
-        draft.changes.append(
-            Change(
-                pvd=name,
-                link=link,
-                epoch=epoch,
-                host=host,
-                at=draft.at,
-                because=touch.because,
-                cause=touch.cause,
-                version=version if made else 0,
-                phase_before=phase_before,
-                phase=phase,
-                added=added,
-                removed=removed,
-                changed=changed,
-                seq=draft.seq,
-            )
-        )
-    _compare(draft, name, link, [one for one in found if isinstance(one, Origin)])
-    _portals(draft, name, cell, found, said)
+    if change is not None:
+        draft.changes.append(change if change.pvd == name else replace(change, pvd=name))
+    _compare(draft, name, link, origins)
+    _portals(draft, name, found, after, everyone)
     if not found and phase_before != phases.LINGERING:  # it ends, or begins to linger
         pvd = replace(pvd, last_seen=max(pvd.last_seen, _last_heard(draft, name, before)))
     if phase == phases.GONE:
         cells = pvd.cells.delete(cell)
-        pvd = replace(pvd, versions=pvd.versions + version)
+        pvd = replace(pvd, versions=pvd.versions + after.version)
     else:
         cells = pvd.cells.set(cell, after)
-    if phase == phase_before:
+    if phase in (phase_before, pvd.phase):
         furthest = pvd.phase
     elif before is None:
         furthest = phases.furthest([pvd.phase, phase])
     else:
         furthest = phases.furthest([one.phase for one in cells.values()])
     pvd = replace(
-        flagged(found, pvd),
+        flagged(origins, pvd),
         cells=cells,
         phase=furthest,
         ended=None if cells else draft.at,
         recent=(*pvd.recent, touch.because)[-RECENT:] if made else pvd.recent,
     )
     draft.put_pvd(pvd)
-    if origins and len(pvd.cells) > 1 and any_trusted(draft.policy):
+    if origins and len(cells) > 1 and any_trusted(draft.policy):
         _one_of_several(draft, pvd, link)
     # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
-    if (before is None or phase == phases.GONE) and not (host and (link, epoch, "") in cells):
+    if (before is None or phase == phases.GONE) and everyone is None:
         draft.list_pvd(pvd, link)
+
+
+def _outcome(
+    draft: Draft,
+    name: PvdId,
+    cell: Cell,
+    touch: Touch,
+    before: Instance | None,
+    stands: bool,
+    found: list[Source],
+    speakers: tuple[str, ...],
+    grants: tuple[tuple[str, str, str], ...],
+) -> Outcome:
+    link, epoch, host = cell
+    said = content(found)
+    if not host:
+        said = (*said, *informed(draft, name, link, epoch, host))
+    old = before.content if before else ()
+    made = before is None or said != old
+    version = (before.version if before else 0) + made
+    phase_before = before.phase if before else phases.UNBORN
+    ended = "ended-in-use" if stands else "users-left" if phase_before == phases.LINGERING else "ended"
+    phase = phases.step(phase_before, "heard" if found else ended)
+    since = before.since if before else draft.at
+    placement = _placement(draft, before, phase)
+    after = Instance(link, epoch, host, phase, since, version, said, speakers, grants, placement)
+    if not made and phase == phase_before:
+        return Outcome(before, after, made, None)
+    added, removed, changed = difference(old, said)
+    change = Change(
+        pvd=name,
+        link=link,
+        epoch=epoch,
+        host=host,
+        at=draft.at,
+        because=touch.because,
+        cause=touch.cause,
+        version=version if made else 0,
+        phase_before=phase_before,
+        phase=phase,
+        added=added,
+        removed=removed,
+        changed=changed,
+        seq=draft.seq,
+    )
+    return Outcome(before, after, made, change)
 
 
 def unique(draft: Draft, id: PvdId, link: LinkId) -> str:
@@ -215,11 +240,10 @@ def _one_of_several(draft: Draft, pvd: Pvd, link: LinkId) -> None:
             draft.find("ra-inconsistent", link=link, pvd=pvd.id, what="H flag or sequence number")
 
 
-def _portals(draft: Draft, id: PvdId, cell: Cell, found: list[Source], said: tuple[Content, ...]) -> None:
+def _portals(draft: Draft, id: PvdId, found: list[Source], after: Instance, everyone: Instance | None) -> None:
     """Captive portals that differ by who or which protocol says them (RFC 8910 §3), those that all hosts share too."""
-    link, epoch, host = cell
-    everyone = draft.instance(id, (link, epoch, "")) if host else None
-    if not (_has_portal(said) or (everyone is not None and _has_portal(everyone.content))):
+    link = after.link
+    if not (_has_portal(after.content) or (everyone is not None and _has_portal(everyone.content))):
         return
     both = [*found, *(members(draft, id, everyone) if everyone else ())]
     uris: dict[str, str] = {}
@@ -251,7 +275,7 @@ def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
     return max((one.heard_at for one in members(draft.before, id, before)), default=before.since)
 
 
-def flagged(found: list[Source], pvd: Pvd) -> Pvd:
+def flagged(found: Sequence[Source], pvd: Pvd) -> Pvd:
     """H, delay and sequence of the router that spoke last, L of any (standards.md C.2)."""
     spoken = [one for one in found if isinstance(one, Origin)]
     if not spoken:

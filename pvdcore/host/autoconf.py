@@ -207,9 +207,7 @@ def _leave(draft: Draft, origin: Origin, held: Held, cause: str = "moved") -> No
     else:
         draft.drop_origin(origin, cause, draft.seq)
         draft.regroup.setdefault(origin.link, Touch(cause, draft.seq))
-    touched = draft.touched.get((origin.pvd, (origin.link, origin.epoch, "")))
-    if touched is not None:
-        touched.because = draft.seq
+    draft.blame(origin.pvd, (origin.link, origin.epoch, ""), draft.seq)
 
 
 def _drop(draft: Draft, link: LinkId, address: str, cause: str) -> None:

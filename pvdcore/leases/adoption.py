@@ -28,7 +28,7 @@ ANY_PREFIX = "::/0"
 def spoken(holder: Holder, name: LinkId) -> Spoken:
     """What routers say on a link's attachment, by PvD."""
     link = holder.links[name]
-    found: Spoken = {}
+    found = Spoken()
     for speaker in link.speakers:
         for origin in holder.speakers[name, speaker]:
             if origin.epoch == link.epoch:
@@ -36,23 +36,10 @@ def spoken(holder: Holder, name: LinkId) -> Spoken:
     return found
 
 
-def claimants(origins: Spoken) -> list[PvdId]:
-    """The explicit PvDs that claim DHCPv4 with L, sorted."""
-    return sorted(pvd for pvd, found in origins.items() if pvd.startswith("fqdn:") and any(one.legacy for one in found))
-
-
 def takers4(origins: Spoken) -> tuple[PvdId, ...]:
     """The PvDs of routers that a DHCPv4 lease of the link's own MAC belongs to: the one that claims it (P45), else all
     implicit ones (P46, P47); () where it is the fall-back's (P48)."""
-    found = claimants(origins)
-    if len(found) == 1:
-        return (found[0],)
-    return tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
-
-
-def by_age(origins: Spoken, pvds: tuple[PvdId, ...]) -> list[PvdId]:
-    """PvDs by when the first of their routers was heard, then by id."""
-    return sorted(pvds, key=lambda pvd: (min((one.since for one in origins.get(pvd, ())), default=0), pvd))
+    return origins.claimants if len(origins.claimants) == 1 else origins.implicit
 
 
 # Who has the connection's place
@@ -86,7 +73,7 @@ def _adopter(draft: Draft, link: Link, made: Connection, leases: list[Grant]) ->
         return made.adopter  # it only stands for those inside
     profile = draft.settings.get(made.settings)
     takers = takers4(origins) if profile is not None and asks4(profile) else tuple(origins)
-    for pvd in by_age(origins, takers):
+    for pvd in sorted(takers, key=origins.age):
         instance = draft.instance(pvd, (made.link, made.epoch, ""))
         if instance is None or instance.placement is None:  # what stands elsewhere stays there
             return pvd

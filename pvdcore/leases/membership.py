@@ -24,7 +24,7 @@ from pvdcore import deadlines
 from pvdcore.domains.contents import heard_at
 from pvdcore.draft import Draft, GrantKey, Spoken, Touch
 from pvdcore.leases import adoption
-from pvdcore.leases.adoption import by_age, claimants, fallback, takers4
+from pvdcore.leases.adoption import fallback, takers4
 from pvdcore.prefixes import covers, length
 from pvdcore.projections import places
 from pvdcore.state import Grant, Link, Origin
@@ -67,12 +67,10 @@ def _regroup_link(draft: Draft, link: Link, keys: dict[tuple[HostId, str, str], 
         owners, tie, claimed = owners_of(draft, link, origins, grant)
         contested = contested or tie
         cell = (link.id, grant.epoch, grant.host)
-        for pvd in owners:
-            if pvd not in grant.owners:
-                draft.touch(pvd, cell, "moved" if grant.owners else touch.cause, touch.because)
-        for pvd in grant.owners:
-            if pvd not in owners:
-                draft.touch(pvd, cell, "moved", touch.because)
+        if owners != grant.owners:
+            moved = Touch("moved", touch.because)
+            draft.touch_all((pvd for pvd in owners if pvd not in grant.owners), cell, moved if grant.owners else touch)
+            draft.touch_all((pvd for pvd in grant.owners if pvd not in owners), cell, moved)
         after = _place(draft, origins, replace(grant, owners=owners), claimed)
         if after != grant:
             draft.grants = draft.grants.set((link.id, *key), after)
@@ -87,14 +85,14 @@ def _place(draft: Draft, origins: Spoken, grant: Grant, claimed: bool) -> Grant:
     holder = grant.placed
     if holder:
         lives = holder in origins or holder in grant.owners
-        return grant if lives and not claimed else replace(grant, placed=by_age(origins, grant.owners)[0])
+        return grant if lives and not claimed else replace(grant, placed=min(grant.owners, key=origins.age))
     settle = draft.policy.number("lease_settle_ms") * MILLISECOND
     if not grant.settles_at and settle and not origins and not claimed:
         ends = draft.at + settle
         draft.deadlines = deadlines.push(draft.deadlines, ends, ("settle", *_key(grant)))
         return replace(grant, settles_at=ends)
     if origins or claimed or draft.at >= grant.settles_at:
-        return replace(grant, placed=by_age(origins, grant.owners)[0])
+        return replace(grant, placed=min(grant.owners, key=origins.age))
     return grant
 
 
@@ -117,10 +115,9 @@ def owners_of(draft: Draft, link: Link, origins: Spoken, grant: Grant) -> tuple[
     asked_by = places.whose(draft, link.id, grant.mac)
     if asked_by:
         return (asked_by,), False, True
-    implicit = tuple(sorted(pvd for pvd in origins if pvd.startswith("ra:")))
-    unclaimed = implicit or (fallback(draft, link, grant),)
+    unclaimed = origins.implicit or (fallback(draft, link, grant),)
     if grant.rule == "dhcp4":
-        claiming = claimants(origins)
+        claiming = origins.claimants
         for pvd in claiming:
             if not all(one.legacy for one in origins[pvd]):
                 draft.find("l-flag-differs", link=link.id, pvd=pvd)

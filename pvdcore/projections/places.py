@@ -72,6 +72,12 @@ def place_mac(netns: str) -> str:
     return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
 
 
+@lru_cache(maxsize=64)
+def _whose(pvds: tuple[PvdId, ...], link: LinkId, epoch: int) -> dict[str, PvdId]:
+    """The PvDs of an attachment by the MACs that their places have."""
+    return {place_mac(place_name(pvd, link, epoch)): pvd for pvd in reversed(pvds)}
+
+
 def owner_of(connection: str) -> str:
     """How a connection is named as the owner of a place."""
     return f"connection:{connection}"
@@ -153,7 +159,7 @@ def whose(holder: Holder, name: LinkId, mac: str) -> str | None:
     made = maker(holder, name)
     if made is not None and place_mac(place_name(owner_of(made.id), name, link.epoch)) == mac:
         return made.adopter
-    return next((pvd for pvd in link.pvds if place_mac(place_name(pvd, name, link.epoch)) == mac), None)
+    return _whose(link.pvds, name, link.epoch).get(mac)
 
 
 def leased(holder: Holder, name: LinkId, mac: str) -> list[Grant]:
