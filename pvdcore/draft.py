@@ -206,7 +206,8 @@ class Draft:
     """Steps, each at its instant. at: the instant; seq: the record folded (in `advance`: the last one).
 
     steady: by router, what stands for the words (pvdcore/routers/words.py) whose repetition moves two fields and
-    nothing else, as long as it stands here.
+    nothing else, as long as it stands here. It stands alone in a list, for whoever does not want to look it up: that of
+    a router whose words nothing stands for is empty from then on.
     """
 
     def __init__(self, state: State) -> None:
@@ -215,7 +216,7 @@ class Draft:
         self.policy = state.policy
         self.links = state.links
         self.speakers = Speakers(state.speakers)
-        self.steady: dict[Speaker, object] = {}
+        self.steady: dict[Speaker, list[object]] = {}
         self.plans: dict[Speaker, Plan] = {}
         # By router, what its origin holds, and the plans by shape (pvdcore/routers/revised.py).
         self.shapes: dict[Speaker, tuple[tuple[object, ...], dict[tuple[object, ...], Plan]]] = {}
@@ -305,16 +306,31 @@ class Draft:
         """Replace a link."""
         known = self.links.get(link.id)
         if known is not None and (known.contested != link.contested or known.attached != link.attached):
-            self.steady.clear()
-            self.plans.clear()
+            self.stir_all()
         self.links = self.links.set(link.id, link)
 
     # Contributions
 
     def stir(self, key: Speaker) -> None:
         """What a router says, or what stands beside it, changed: its next words are looked at closely."""
-        self.steady.pop(key, None)
+        if (standing := self.steady.pop(key, None)) is not None:
+            standing.clear()
         self.plans.pop(key, None)
+
+    def stir_all(self) -> None:
+        """So are those of all routers."""
+        for standing in self.steady.values():
+            standing.clear()
+        self.steady.clear()
+        self.plans.clear()
+
+    def stand(self, key: Speaker, words: object) -> None:
+        """This stands for a router's last words."""
+        self.steady.setdefault(key, [None])[0] = words
+
+    def stands(self, key: Speaker, words: object) -> bool:
+        """Whether it is this that does."""
+        return (standing := self.steady.get(key)) is not None and standing[0] is words
 
     def speakers_of(self, pvd: PvdId, cell: Cell) -> list[str]:
         """The routers that speak of an instance, this step included, sorted; some may have ceased in this step."""

@@ -105,9 +105,9 @@ class Engine:
         return draft.at, deadlines.earliest(draft.deadlines), self._checkpoint_at - self._seq - 1
 
     @property
-    def standing(self) -> dict[Speaker, object]:
-        """What stands for the last words of a router, for those whose repetition moves two fields only. To look at; it
-        is the same object as long as the engine is."""
+    def standing(self) -> dict[Speaker, list[object]]:
+        """What stands for the last words of a router, alone in its list, for those whose repetition moves two fields
+        only. To look at; it is the same object as long as the engine is, and a list as long as something is in it."""
         return self._fold.draft.steady
 
     @property
@@ -123,7 +123,7 @@ class Engine:
     def words(self, event: RouterAdvertised) -> Words | None:
         """The words of an RA that `hear` was just given, if they may come `again`."""
         speaker = (event.link, event.router)
-        return Words(speaker, self._seq, event, event=event) if self.standing.get(speaker) is event else None
+        return Words(speaker, self._seq, event, event=event) if self._fold.draft.stands(speaker, event) else None
 
     def slack(self, event: RouterAdvertised) -> Slack | None:
         """Which lifetimes the router of `event`, its last words, may change without being looked at."""
@@ -183,7 +183,7 @@ class Engine:
         if event is not None:
             self._unread_one(len(frame))
         draft, speaker, plan = self._fold.draft, slack.speaker, slack.plan
-        draft.steady[speaker] = frame
+        draft.stand(speaker, frame)
         draft.plans[speaker] = plan
         return Words(speaker, seq, frame, plan, event, read)
 

@@ -138,7 +138,7 @@ class Fold:
             if type(event) is RouterAdvertised:
                 speaker = (event.link, event.router)
                 if (
-                    draft.steady.get(speaker) is event
+                    draft.stands(speaker, event)
                     and draft.at <= at < deadlines.earliest(draft.deadlines)
                     and (captured_at is None or captured_at - at <= AHEAD_MAX)
                 ):
@@ -254,8 +254,7 @@ def _policy(draft: Draft, event: PolicySet) -> None:
     for key in sorted(draft.speakers):
         origins: tuple[Origin, ...] = draft.speakers[key]
         draft.speakers.set(key, tuple(replace(one, event=SILENT) for one in origins))
-    draft.steady.clear()
-    draft.plans.clear()
+    draft.stir_all()
     draft.shapes.clear()
     for name in sorted(draft.links):
         draft.regroup[name] = Touch("policy", draft.seq)

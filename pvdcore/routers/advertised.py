@@ -151,7 +151,7 @@ def refresh(draft: Draft, event: RouterAdvertised) -> bool:
             draft.speakers.set(key, origins)
             return False
     if alone:
-        draft.steady[key] = event
+        draft.stand(key, event)
     return True
 
 

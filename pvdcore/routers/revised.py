@@ -125,7 +125,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
         origin = replace(origin, queued=queued)
         known.leeway.queued = queued
     draft.speakers.set(key, (retold(origin, event, known, at, draft.seq),))
-    draft.steady[key] = event
+    draft.stand(key, event)
     return True
 
 
@@ -221,7 +221,7 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
         origin = replace(origin, queued=queued)
         present.leeway.queued = queued
     draft.speakers.set(key, (retold(origin, event, found, at, draft.seq),))
-    draft.steady[key] = event
+    draft.stand(key, event)
     draft.plans[key] = found
     return True
 

@@ -15,8 +15,9 @@ from events.ids import NEVER, Instant, LinkId, Seq
 from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words
 from replay.files.repeats import take
 
-Entry = tuple[bytes, Words, Speaker, object, Seq, list[int]]
-"""A frame, the words that it is, whose, and what has to stand for them; the record they are, and where they wait."""
+Entry = tuple[bytes, Words, list[object], object, Seq, list[int]]
+"""A frame, the words that it is, where it stands what stands for its router's, and what has to; the record they are,
+and where they wait."""
 
 Known = dict[bytes, Entry]
 """Of one link: by the octets of a frame before its ICMPv6 message, the last one that its router may say again."""
@@ -38,7 +39,7 @@ Tables = list[tuple[Known, int, int, Outlines, Fresh, Turned] | None]
 """By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, what is watched, and what
 to do with that. `None`: nothing."""
 
-Standing = tuple[dict[Speaker, object], dict[Speaker, Plan]]
+Standing = tuple[dict[Speaker, list[object]], dict[Speaker, Plan]]
 """What stands for the last words of each router (`Engine.standing`, `Engine.plans`)."""
 
 Gathered = tuple[list[Words], "array[int]", "array[int]", "array[int]"]
@@ -94,15 +95,14 @@ class Ahead:
                     one.clear()
                 self._known = 0
             self._known += 1
-        entry = known[head] = (data, words, words.speaker, words.standing, words.seq, words.waits)
+        standing = self._standing[0][words.speaker]
+        entry = known[head] = (data, words, standing, words.standing, words.seq, words.waits)
         return entry
 
     def words(self, link: LinkId, linktype: int, data: bytes) -> Words | None:
         """The words of a whole frame, if they are known and stand."""
         found = self._link(link, linktype)[0].get(data[:ICMPV6_AT])
-        if found is None or found[0] != data:
-            return None
-        return found[1] if self._standing[0].get(found[2]) is found[3] else None
+        return found[1] if found is not None and found[0] == data and found[2] and found[2][0] is found[3] else None
 
     def watch(self, link: LinkId, linktype: int, slack: Slack, outline: Outline) -> None:
         """What a router says from now on, but for lifetimes."""
@@ -156,7 +156,7 @@ class Ahead:
         done, places = self.count, (number, self.count, self.seq)
         columns = (self._said, self._likes, self._ats, self._packets)
         after, last, self.count = take(
-            window, at, self._order, self._head, places, self._tables, self._standing, self.span, columns
+            window, at, self._order, self._head, places, self._tables, self._standing[1], self.span, columns
         )
         if last < 0:
             self._failures += 1

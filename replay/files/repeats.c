@@ -14,7 +14,7 @@ enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54 };
 enum { KNOWN, UNIT, OFFSET, OUTLINES, FRESH, TURNED };
 enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, REST, SUM, PLACES };
 /* Those of an Entry there. */
-enum { FRAME, WORDS, WHOSE, STANDING, LIKE, WAITS };
+enum { FRAME, WORDS, STANDS, STANDING, LIKE, WAITS };
 
 /* A frame in the window, its octets before the ICMPv6 message as an object, and what else there is to say of it. */
 typedef struct {
@@ -45,7 +45,7 @@ instant_of(uint64_t ticks, int64_t unit, int64_t more)
 
 /* The entry of a frame that still stands, borrowed; NULL, perhaps with an exception, if there is none. */
 static PyObject *
-standing_words(PyObject *known, PyObject *standing, const Frame *frame)
+standing_words(PyObject *known, const Frame *frame)
 {
     PyObject *found = PyDict_GetItemWithError(known, frame->head);
     if (found == NULL)
@@ -53,8 +53,8 @@ standing_words(PyObject *known, PyObject *standing, const Frame *frame)
     PyObject *octets = PyTuple_GET_ITEM(found, FRAME);
     if (PyBytes_GET_SIZE(octets) != frame->size || memcmp(PyBytes_AS_STRING(octets), frame->octets, frame->size))
         return NULL;
-    PyObject *stands = PyDict_GetItemWithError(standing, PyTuple_GET_ITEM(found, WHOSE));
-    return stands == PyTuple_GET_ITEM(found, STANDING) ? found : NULL;
+    PyObject *stands = PyTuple_GET_ITEM(found, STANDS);
+    return PyList_GET_SIZE(stands) && PyList_GET_ITEM(stands, 0) == PyTuple_GET_ITEM(found, STANDING) ? found : NULL;
 }
 
 /* Octets as one big-endian number, modulo 65535 (lifetimes.py: its checksum is right). */
@@ -148,11 +148,11 @@ take(PyObject *module, PyObject *args)
     Py_buffer window, likes, ats, packets;
     const char *order;
     Py_ssize_t at, head, row, room, last = -1;
-    PyObject *tables, *standing, *plans, *said;
+    PyObject *tables, *plans, *said;
     long long number, seq, first, before;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*nsn(LnL)O!(O!O!)(LLn)(O!w*w*w*)", &window, &at, &order, &head, &number, &row, &seq,
-                          &PyList_Type, &tables, &PyDict_Type, &standing, &PyDict_Type, &plans, &first, &before, &room,
+    if (!PyArg_ParseTuple(args, "y*nsn(LnL)O!O!(LLn)(O!w*w*w*)", &window, &at, &order, &head, &number, &row, &seq,
+                          &PyList_Type, &tables, &PyDict_Type, &plans, &first, &before, &room,
                           &PyList_Type, &said, &likes, &ats, &packets))
         return NULL;
     const uint8_t *octets = window.buf;
@@ -202,7 +202,7 @@ take(PyObject *module, PyObject *args)
         frame.head = PyBytes_FromStringAndSize((const char *)frame.octets, caplen < ICMPV6_AT ? (Py_ssize_t)caplen : ICMPV6_AT);
         if (frame.head == NULL)
             break;
-        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), standing, &frame);
+        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), &frame);
         Py_XINCREF(found);
         if (found == NULL && !PyErr_Occurred())
             found = recounted(&frame, table, plans);

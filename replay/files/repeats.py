@@ -17,7 +17,7 @@ from events.ids import SECOND, Instant, Seq
 from pvdcore.routers.words import Plan, Speaker
 
 if TYPE_CHECKING:
-    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Standing, Tables, Turned
+    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Tables, Turned
 
 COMPILED: Final = False
 
@@ -34,7 +34,7 @@ def take(
     head: int,
     places: tuple[int, int, Seq],
     tables: Tables,
-    standing: Standing,
+    plans: dict[Speaker, Plan],
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int, int]:
@@ -42,17 +42,16 @@ def take(
     `gathered`, in which there is room, and words that did not wait before into its list.
 
     head: octets of a pcap's record header, 0 in a pcapng. places: the number of the packet before; which row of the
-    columns comes next, and which record that will be. span: the instants from first on and before last count, and so
-    many packets. Returns where the first that was not taken begins, and the last that was, which is -1 if none was; and
-    the row that comes next now.
+    columns comes next, and which record that will be. plans: those that stand. span: the instants from first on and
+    before last count, and so many packets. Returns where the first that was not taken begins, and the last that was,
+    which is -1 if none was; and the row that comes next now.
     """
     if head:
-        return _records(window, at, order, head, places, tables, standing, span, gathered)
+        return _records(window, at, order, head, places, tables, plans, span, gathered)
     said, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last = len(window), -1
-    stands, plans = standing
     block, word, interfaces = _BLOCK[order], _WORD[order], len(tables)
     while room > 0 and at + 32 <= size:
         kind, length, index, high, low, caplen, original = block(window, at)
@@ -68,7 +67,7 @@ def take(
         data = window[at + 28 : at + 28 + caplen]
         octets = data[:ICMPV6_AT]
         found = known.get(octets)
-        if found is None or found[0] != data or stands.get(found[2]) is not found[3]:
+        if found is None or found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
             found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
             if found is None:
                 break
@@ -92,7 +91,7 @@ def _records(
     head: int,
     places: tuple[int, int, Seq],
     tables: Tables,
-    standing: Standing,
+    plans: dict[Speaker, Plan],
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int, int]:
@@ -102,7 +101,6 @@ def _records(
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
         return at, last, row
-    stands, plans = standing
     known, unit, _, outlines, fresh, turned = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
@@ -115,7 +113,7 @@ def _records(
         data = window[at + head : after]
         octets = data[:ICMPV6_AT]
         found = known.get(octets)
-        if found is None or found[0] != data or stands.get(found[2]) is not found[3]:
+        if found is None or found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
             found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
             if found is None:
                 break

@@ -65,8 +65,8 @@ def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 ROOM = 101  # rows of each column
 ROUTER = ("e0", "fe80::1")
 OTHER = ("e0", "fe80::2")
-FRAMES = [bytes([number]) * (60 + number) for number in range(4)]
-STANDING: dict[tuple[str, str], object] = {ROUTER: "an RA", OTHER: "another"}
+FRAMES = [bytes([number]) * (60 + number) for number in range(5)]
+STANDING: dict[tuple[str, str], list[object]] = {ROUTER: ["an RA"], OTHER: ["another"]}
 PLANS = {ROUTER: Plan((), Leeway(20 * SECOND)), OTHER: Plan((), Leeway(0))}
 
 
@@ -96,13 +96,16 @@ OTHERS = {
 
 
 def tables() -> ahead.Tables:
-    """The first two frames stand on interface 0, the third does no longer; nothing is known on 1; 2 counts in µs. On 0
-    and 2 the RA is watched; on 2 its router says other words by now."""
+    """The first two frames stand on interface 0, the third and the last do no longer; nothing is known on 1; 2 counts
+    in µs. On 0 and 2 the RA is watched; on 2 its router says other words by now."""
     stands = [
-        entry(FRAMES[0], "words 0", ROUTER, STANDING[ROUTER]),
-        entry(FRAMES[1], "words 1", OTHER, STANDING[OTHER], 4),
+        entry(FRAMES[0], "words 0", STANDING[ROUTER], "an RA"),
+        entry(FRAMES[1], "words 1", STANDING[OTHER], "another", 4),
     ]
-    before_that = [entry(FRAMES[2], "words 2", ROUTER, "what it said before")]
+    before_that = [
+        entry(FRAMES[2], "words 2", STANDING[ROUTER], "what it said before"),
+        entry(FRAMES[4], "words 4", [], "what it said before all was looked at closely"),
+    ]
     known = {one[0][:54]: one for one in (*stands, *before_that)}
     (event,) = translate(Frame(0, "e0", ETHERNET, SAID))
     assert isinstance(event, RouterAdvertised)
@@ -116,17 +119,17 @@ def tables() -> ahead.Tables:
     return [(known, 1, 0, watched, fresh, turned), None, (known, 1000, 5, before, fresh, turned)]  # type: ignore[list-item]
 
 
-def entry(frame: bytes, words: object, speaker: tuple[str, str], standing: object, like: int = 3) -> ahead.Entry:
-    return (frame, words, speaker, standing, like, [0, 0])  # type: ignore[return-value]
+def entry(frame: bytes, words: object, stands: list[object], standing: object, like: int = 3) -> ahead.Entry:
+    return (frame, words, stands, standing, like, [0, 0])  # type: ignore[return-value]
 
 
 def fresh(slack: Slack, data: bytes, seq: int) -> ahead.Entry:
     assert slack.speaker == ROUTER
-    return entry(data, data, ROUTER, data, seq)
+    return entry(data, data, STANDING[ROUTER], data, seq)
 
 
 def turned(data: bytes, at: int, seq: int) -> ahead.Entry | None:
-    return entry(data, data, ROUTER, at, seq) if data == IN_TURN else None
+    return entry(data, data, STANDING[ROUTER], at, seq) if data == IN_TURN else None
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -151,7 +154,7 @@ def asked(twin: ModuleType, window: bytes, at: int, order: str, head: int, span:
     said: list[object] = []
     columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
     made = tables()
-    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, (STANDING, PLANS), span, (said, *columns))
+    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, PLANS, span, (said, *columns))
     waits = [one[5] for table in made if table is not None for one in table[0].values()]
     taken = [list(column[2:row]) for column in columns]
     assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
@@ -178,6 +181,7 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
         assert window[after:] == packets((3, 400), (0, 500)) and window[last:after] == packets((0, 300))
         for frames, span in {
             ((0, 100), (2, 200)): (1, NEVER, 99),  # its router says something else by now
+            ((0, 100), (4, 200)): (1, NEVER, 99),  # nothing stands for its router's words
             ((0, 100), (1, 99)): (1, NEVER, 99),  # time goes back
             ((0, 100), (1, 200)): (1, instant(200), 99),  # something else is due
             ((0, 100), (1, 201)): (1, NEVER, 1),  # no more are wanted
