@@ -16,7 +16,7 @@ from events.codec import AnyEvent
 from events.ids import SECOND, Instant
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet, PvdPinned
-from events.record import Provenance, Record
+from events.record import Provenance, Record, Step
 from events.router import NdOption, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.past import snapshot
@@ -128,3 +128,19 @@ def test_what_is_kept_between_records_changes_nothing(seed: int) -> None:
     last.advance(end)
     assert fold.draft.changes == last.draft.changes
     assert snapshot.encode(fold.state) == snapshot.encode(last.state)
+
+
+@pytest.mark.parametrize("seed", range(24, 48))
+def test_records_in_one_go_are_each_by_itself(seed: int) -> None:
+    """Of routers that repeat themselves meanwhile, nobody looks at what they said before."""
+    draw = Draw(seed)
+    fold, state, steps = Fold(EMPTY), EMPTY, list[Step]()
+    for seq, (at, event) in enumerate(story(draw), 1):
+        for _ in range(draw.choice((1, 1, 3)) if isinstance(event, RouterAdvertised) else 1):
+            steps.append((state.seq + 1, at, event, None))
+            state = reduce(state, Record(state.seq + 1, at, 1, Provenance("a"), event))
+        if seq % 5 == 0:
+            fold.run(steps)
+            steps.clear()
+            assert tuple(fold.draft.changes) == state.changes
+            assert snapshot.encode(fold.state) == snapshot.encode(state), seq
