@@ -144,3 +144,58 @@ def test_records_in_one_go_are_each_by_itself(seed: int) -> None:
             steps.clear()
             assert tuple(fold.draft.changes) == state.changes
             assert snapshot.encode(fold.state) == snapshot.encode(state), seq
+
+
+X = "x.example."
+PREFIX = build.pio(PREFIXES[0], 86_400, 14_400)
+SAID = build.ra(R1, build.pvd(X, build.mtu(1400)), life=60)
+MANAGED = [build.ra(router, PREFIX, m=True) for router in (R1, R2)]
+LEASED = [build.dhcp6("REQUEST", xid=1), build.dhcp6("REPLY", build.ia_na(build.ia_address("2001:db8:1::a")), xid=1)]
+UNAWARE = PolicySet(values={**DEFAULT.values, "aware": False})
+DAY = 86_400
+
+IN_ONE_GO: dict[str, list[tuple[float, AnyEvent, float | None]]] = {
+    "at the instant when it would have ended": [(60, SAID, None)],
+    "a moment before that, and after it": [
+        (59.9, SAID, None),
+        (60, SAID, None),
+        (119.9, SAID, None),
+        (180, SAID, None),
+    ],
+    "dated earlier": [(7, SAID, None), (3, SAID, None), (7, SAID, None)],
+    "of a packet dated a day ahead": [(7, SAID, 7.0 + DAY)],
+    "of a packet dated more than a day ahead": [(7, SAID, 7.1 + DAY), (8, SAID, 3.0)],
+    "behind something new": [(7, build.ra(R2, build.pvd("y.example.")), None), (7, SAID, None)],
+    "behind another policy": [(7, UNAWARE, None), (8, SAID, None)],
+    "of a router that is not alone any more": [
+        (7, build.ra(R2, build.pvd(X, build.mtu(1300))), None),
+        (8, SAID, None),
+        (9, build.ra(R2, build.pvd(X, build.mtu(1300))), None),
+        (10, SAID, None),
+    ],
+    "where who spoke last has the lease": [
+        *((1, one, None) for one in [*MANAGED, *MANAGED]),
+        *((2, one, None) for one in LEASED),
+        *((3 + number, MANAGED[number % 2], None) for number in range(4)),
+    ],
+    "beside one that is detached": [(7, AttachEnded(link="e0"), None), (8, SAID, None)],
+    "of another attachment": [(7, AttachStarted(link="e0"), None), (8, SAID, None), (9, SAID, None)],
+}
+
+
+@pytest.mark.parametrize("steps", IN_ONE_GO.values(), ids=IN_ONE_GO)
+def test_a_repeat_is_no_repeat(steps: list[tuple[float, AnyEvent, float | None]]) -> None:
+    """A router says the same thing again, and by now it means something else, or may."""
+    fold, state = Fold(EMPTY), EMPTY
+    for end in range(1, len(steps) + 1):
+        fold, state = Fold(EMPTY), EMPTY
+        told: list[Step] = []
+        for at, event, dated in [(0, SAID, None), (0, SAID, None), *steps[:end]]:
+            captured_at = None if dated is None else START + int(dated * SECOND)
+            told.append((len(told) + 1, START + int(at * SECOND), event, captured_at))
+        fold.run(told)
+        for seq, at, event, captured_at in told:
+            state = reduce(state, Record(seq, at, 1, Provenance("a", captured_at=captured_at), event))
+        assert tuple(fold.draft.changes) == state.changes
+        assert snapshot.encode(fold.state) == snapshot.encode(state)
+        assert fold.state.now == state.now and fold.state.seq == end + 2
