@@ -226,7 +226,7 @@ class Draft:
         self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark], frozenset[str]]] = {}
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
         self._delegations: set[GrantKey] | None = None
-        self._stances: dict[LinkId, tuple[int, Spoken]] = {}
+        self._stances: dict[LinkId, Spoken] = {}
         self.grants = state.grants
         self.pvds = state.pvds
         self.inquiries = state.inquiries
@@ -305,7 +305,7 @@ class Draft:
     def put_link(self, link: Link) -> None:
         """Replace a link."""
         known = self.links.get(link.id)
-        if known is not None and (known.contested != link.contested or known.attached != link.attached):
+        if known is not None and known.contested != link.contested:
             self.stir_all()
         self.links = self.links.set(link.id, link)
 
@@ -339,16 +339,13 @@ class Draft:
 
     def stances(self, name: LinkId) -> Spoken:
         """What routers say on a link's attachment, but for prefixes, and for when and how long it was said."""
-        link = self.link(name)
-        known = self._stances.get(name)
-        if known is None or known[0] != link.epoch:
-            found = Spoken()
-            for speaker in link.speakers:
+        found = self._stances.get(name)
+        if found is None:
+            found = self._stances[name] = Spoken()
+            for speaker in self.link(name).speakers:
                 for origin in self.speakers.unrefreshed((name, speaker)):
-                    if origin.epoch == link.epoch:
-                        found.setdefault(origin.pvd, []).append(origin)
-            known = self._stances[name] = (link.epoch, found)
-        return known[1]
+                    found.setdefault(origin.pvd, []).append(origin)
+        return found
 
     def announcing(self, name: LinkId) -> dict[str, set[str]]:
         """The routers that announce each prefix of a link."""
