@@ -154,13 +154,14 @@ def _shape(event: RouterAdvertised) -> Shape | None:
 
 
 def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> Plan:
-    """Remember a plain RA by its shape, as long as its origin holds the same items in the same places. The plan, which
-    says whether it may be said in turn with others."""
+    """Remember a plain RA by its shape, as long as its origin holds the same items in the same places, perhaps with
+    others behind them. The plan, which says whether it may be said in turn with others."""
     shape = _shape(event)
     slots = tuple([(held.kind, held.key, held.value) for held in origin.held])
     kept = draft.shapes.get(key)
     if kept is None or kept[0] != slots:
-        kept = draft.shapes[key] = (slots, {})
+        same = kept is not None and slots[: len(kept[0])] == kept[0]
+        kept = draft.shapes[key] = (slots, kept[1] if kept is not None and same else {})
     lasting = {place for places in known.places for place in places}
     carried = frozenset(place for place, held in enumerate(origin.held) if held.heard_at == FOLLOWS)
     others = (origin.held[place] for place in carried - lasting)

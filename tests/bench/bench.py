@@ -75,7 +75,7 @@ NEXT = {
     "a": "what is first read costs most: a lease that begins (four messages, and a version in each implicit PvD of its"
     " link, which might be made once for all of them) and its first renewal; then imports",
     "b": "of each frame its words are made and its body is written in Python (`fresh`, replay/rerun.py): that wants a"
-    " twin in repeats.c; without a compiler half the time is lifetimes.py. A set of prefixes is learnt in three rounds."
+    " twin in repeats.c; without a compiler half the time is lifetimes.py. A set of prefixes is learnt in two rounds."
     " Compiling whole modules (Cython) gains nothing: time goes into frozen structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then rows, which SQLite takes"
