@@ -107,12 +107,13 @@ class Engine:
     @property
     def standing(self) -> dict[Speaker, list[object]]:
         """What stands for the last words of a router, alone in its list, for those whose repetition moves two fields
-        only. To look at; it is the same object as long as the engine is, and a list as long as something is in it."""
+        only. It is the same object as long as the engine is, and a list as long as something is in it. To look at; who
+        does of many frames what `recount` does of one puts it here."""
         return self._fold.draft.steady
 
     @property
     def plans(self) -> dict[Speaker, Plan]:
-        """The plans that stand, as long as `host` is the same. To look at, likewise."""
+        """The plans that stand, as long as `host` is the same; likewise."""
         return self._fold.draft.plans
 
     @property

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from adapters.ingest import Translator, exchange, transaction, translate, wanted
 from adapters.sqlite import SqliteJournal
 from adapters.wire.neighbor import lifetimes
-from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.codec import AnyEvent, decode
 from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame, FrameRejected
@@ -31,17 +30,15 @@ from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
-from pvdcore.routers.revised import SHAPES_MAX
 from pvdcore.routers.words import Slack
 from pvdcore.state import State
-from replay.files.ahead import Ahead, Entry, Fresh, Known, Turned
+from replay.files.ahead import Ahead, Read
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
 ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
 RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
-OUTLINES_MAX: Final = 8192  # routers whose lifetimes are watched: a hundred links' eighty; 8 MiB for each set of words
 
 
 class CaptureFacts(msgspec.Struct, frozen=True):
@@ -116,58 +113,26 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     return event
 
 
-Keep = Callable[[Seq, LinkId, int, bytes, str], None]
 Write = Callable[[Seq, AnyEvent, Frame, str], None]
 Pair = tuple[Capture, Packet | Custom]
-Outlines = dict[tuple[LinkId, int, bytes], list[tuple[Slack, Outline]]]
 
 
 class _Memory:
     """What is remembered of one capture: what "first interface heard" means is a matter of one file.
 
-    ahead: words of routers that may come again as cheaply, and have. outlines: which lifetimes a router may change, by
-    the octets before its ICMPv6 message. asked: DHCPv4 requests by their transaction, until they are answered.
-    renewals: by what their frames say, beside the transaction, those that may come again, and whether it is the answer.
+    ahead: what routers may say again as cheaply, and have. asked: DHCPv4 requests by their transaction, until they are
+    answered. renewals: by what their frames say, beside the transaction, those that may come again, and whether it is
+    the answer.
     """
 
-    def __init__(self, capture: Capture, engine: Engine, keep: Keep | None, write: Write | None) -> None:
+    def __init__(self, capture: Capture, ahead: Ahead) -> None:
         self.translator = Translator()
         self.source = capture.path.rsplit("/", 1)[-1]
         self.frames = 0
         self.rejected = 0
-        self.ahead = Ahead((engine.standing, engine.plans), self._ways)
-        self._engine, self._keep, self._write = engine, keep, write
-        self.outlines: Outlines = {}
+        self.ahead = ahead
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
-
-    def _ways(self, link: LinkId, linktype: int, known: Known) -> tuple[Fresh, Turned]:
-        """What is done with a frame that is watched: see replay/files/ahead.py."""
-        engine, keep, write, source = self._engine, self._keep, self._write, self.source
-        read = partial(_read, link, linktype)
-
-        def fresh(slack: Slack, data: bytes, seq: Seq) -> Entry:
-            event = None
-            if keep is not None:
-                keep(seq, link, linktype, data, source)
-            elif write is not None:  # what is written down is read for that
-                event = read(data)
-                write(seq, event, Frame(0, link, linktype, data), source)
-            return ahead.remember(known, data, engine.recount(slack, seq, data, read, event))
-
-        def turned(data: bytes, at: Instant, seq: Seq) -> Entry | None:
-            for slack, outline in self.outlines.get((link, linktype, data[:ICMPV6_AT]), ()):
-                lifetime_s = soonest(outline, data)
-                if lifetime_s:
-                    if (seq > engine.seq + 1 and engine.turns(slack)) or not engine.allows(slack, lifetime_s, at):
-                        return None
-                    if write is None:
-                        ahead.watch(link, linktype, slack, outline)
-                    return fresh(slack, data, seq)
-            return None
-
-        ahead = self.ahead
-        return fresh, turned
 
 
 class _Driver:
@@ -178,7 +143,7 @@ class _Driver:
         journal = engine.journal
         self.keep = journal.keep if isinstance(journal, ScratchJournal) else None
         self.write = journal.keep if isinstance(journal, SqliteJournal) else None
-        self.memories = {id(capture): _Memory(capture, engine, self.keep, self.write) for capture in captures}
+        self.memories = {id(capture): _Memory(capture, self._ahead()) for capture in captures}
         self.host = engine.host
         self.links: set[LinkId] = set()
         self.adopting = False
@@ -214,13 +179,27 @@ class _Driver:
             self._packet(*self.held, self._credible(self.held[1][1], None))
         self._finish()
 
+    def _ahead(self) -> Ahead:
+        engine = self.engine
+
+        def turned(slack: Slack, lifetime_s: int, at: Instant, seq: Seq) -> bool:
+            if seq > engine.seq + 1 and engine.turns(slack):
+                return False
+            return engine.allows(slack, lifetime_s, at)
+
+        def reader(link: LinkId, linktype: int) -> Read | None:
+            return (
+                partial(_read, link, linktype) if self.keep is not None else None
+            )  # what is written down is read for that
+
+        return Ahead((engine.standing, engine.plans), turned, reader)
+
     def _quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, packets): repeats from `first` on and before `before` may wait, of so many packets."""
         first, before, room = self.engine.quiet()
         if self.engine.host is not self.host:  # nobody may be watched as he was
             self.host = self.engine.host
             for memory in self.memories.values():
-                memory.outlines.clear()
                 memory.ahead.unwatch()
         if self.held is not None or not self.reached or room < 1:
             return 0, 0, 0
@@ -232,7 +211,10 @@ class _Driver:
         if ahead.count:
             memory.frames += ahead.count
             self.reached = ahead.span[0]
-            self.engine.again(*ahead.gathered())
+            said, fresh, *columns = ahead.gathered()
+            if fresh and self.keep is not None:
+                self.keep(fresh, memory.source)
+            self.engine.again(said, *columns)
 
     def _waits(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet says nothing that anybody has to read now; then it is gathered."""
@@ -271,19 +253,24 @@ class _Driver:
     def _recount(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet only moves lifetimes, and no deadline with them; then it is gathered, unread."""
         number, at, link, linktype, data, _ = packet
-        found = memory.outlines.get((link, linktype, data[:ICMPV6_AT]))
-        if found is None:
-            return False
-        slack = next((slack for slack, outline in found if soonest(outline, data)), None)
+        ahead = memory.ahead
+        found = ahead.slack(link, linktype, data)
         weight = self.engine.weight(len(data)) if self.write is not None else 1
-        if slack is None or not self._room(memory, at, weight):
+        if found is None or not self._room(memory, at, weight):
             return False
+        slack, lifetime_s = found
         if self.engine.turns(slack):
             self._again(memory)
-        ahead = memory.ahead
-        words = ahead.turned(link, linktype, data, at)
-        if words is None:
+        if not self.engine.allows(slack, lifetime_s, at):
             return False
+        seq, read, event = ahead.seq, partial(_read, link, linktype), None
+        if self.keep is not None:
+            self.keep([(seq, (link, linktype), data)], memory.source)
+        elif self.write is not None:  # what is written down is read for that
+            event = read(data)
+            self.write(seq, event, Frame(0, link, linktype, data), memory.source)
+        words = self.engine.recount(slack, seq, data, read, event)
+        ahead.remember(link, linktype, data, words)
         ahead.hope()
         ahead.gather(at, number, words, weight)
         return True
@@ -308,7 +295,7 @@ class _Driver:
         elif not self.engine.ask_again(known, xid, at, seq, len(data), read):
             return False
         if self.keep is not None:
-            self.keep(seq, link, linktype, data, memory.source)
+            self.keep([(seq, (link, linktype), data)], memory.source)
         elif self.write is not None:
             self.write(seq, read(), Frame(0, link, linktype, data), memory.source)
         memory.ahead.gather(at, number, records=weight)
@@ -385,25 +372,15 @@ class _Driver:
         """What an RA that was just heard tells of those to come."""
         if frame.original_length != -1:
             return
+        whole, ahead = (frame.link, frame.linktype, frame.data), memory.ahead
         words = self.engine.words(event)
         if words is not None:
-            memory.ahead.remember(memory.ahead.known(frame.link, frame.linktype), frame.data, words)
+            ahead.remember(*whole, words)
         slack = self.engine.slack(event)
         if slack is not None and (self.keep or self.write):
             outline = lifetimes.outline(frame.linktype, frame.data, event.options_at, slack.free)
             if outline is not None:
-                if len(memory.outlines) >= OUTLINES_MAX:
-                    memory.outlines.clear()
-                    memory.ahead.unwatch()
-                key = (frame.link, frame.linktype, frame.data[:ICMPV6_AT])
-                turns = [
-                    one
-                    for one in memory.outlines.get(key, ())
-                    if one[0].plan.leeway is slack.plan.leeway and one[0].plan is not slack.plan
-                ]
-                memory.outlines[key] = [(slack, outline), *turns[: SHAPES_MAX - 1]]
-                if self.write is None:
-                    memory.ahead.watch(frame.link, frame.linktype, slack, outline)
+                ahead.watch(*whole, slack, outline)
 
     def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen) -> None:
         """Whether a DHCPv4 message that was just heard ends an exchange that may come again unread."""

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, count, islice
 from operator import gt
 from tempfile import TemporaryFile
 from typing import Final
@@ -156,13 +156,16 @@ class ScratchJournal:
             body = known[like] = self._bodies_before.get(like) or self._at(like)[1]
         return body
 
-    def keep(self, seq: Seq, link: LinkId, linktype: int, data: bytes, source: str) -> None:
-        """Take a whole frame that nobody has read yet, but whose one event is known to be of `link`, for a record to
-        come: the next `again` will say that record `seq` is like record `seq`."""
-        place = self._source_places.get(source)
-        if place is None:
-            place = self._named_source(source)
-        self._bodies_of[seq] = self._place((SCHEMA, b"", place, link, linktype, -1, "", "", True, data))
+    def keep(self, frames: Sequence[tuple[Seq, tuple[LinkId, int], bytes]], source: str) -> None:
+        """Take whole frames that nobody has read yet, but whose one event is known to be of their link, for records to
+        come: the next `again` will say that record `seq` is like record `seq`. Each: `seq`, link and type, octets."""
+        place, first, begin = self._named_source(source), len(self._sizes) + 1, self._base + len(self._piece)
+        bodies = [_encode((SCHEMA, b"", place, *where, -1, "", "", True, data)) for _, where, data in frames]
+        sizes = list(map(len, bodies))
+        self._sizes.extend(sizes)
+        self._places.extend(islice(accumulate(sizes, initial=begin), len(sizes)))
+        self._bodies_of.update(zip([seq for seq, _, _ in frames], count(first), strict=False))
+        self._write(b"".join(bodies))
 
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, said = record.seq, record.provenance

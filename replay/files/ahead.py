@@ -10,43 +10,50 @@ from typing import Final
 
 import msgspec
 
-from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline
+from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.ids import NEVER, Instant, LinkId, Seq
+from events.router import RouterAdvertised
+from pvdcore.routers.revised import SHAPES_MAX
 from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words
 from replay.files.repeats import take
 
-Entry = tuple[bytes, Words, list[object], object, Seq, list[int]]
-"""A frame, the words that it is, where it stands what stands for its router's, and what has to; the record they are,
-and where they wait."""
-
-Known = dict[bytes, Entry]
-"""Of one link: by the octets of a frame before its ICMPv6 message, the last one that its router may say again."""
-
 Watched = tuple[Slack, Speaker, Plan, Leeway, Outline, bytes, bytes, int, bytes]
 """What a router may say without being read: its slack, what of that is looked at each time, and its outline, for the
-twin in C also by its parts: mask and rest as octets, sum, places."""
+twin in C also by its parts: mask, masked, sum, places."""
 
-Outlines = dict[bytes, Watched]
+Entry = tuple[bytes, Words, list[object], object, Seq, list[int], list[Watched]]
+"""A frame, the words that it is, where something stands for them, and what has to; the record they are, and where they
+wait; what their router may say else."""
+
+Known = dict[bytes, Entry]
 """Of one link: by the octets of a frame before its ICMPv6 message, what its router said last."""
 
-Fresh = Callable[[Slack, bytes, Seq], Entry]
-"""A frame says what the slack lets it say, and will be that record: the words, which stand from now on."""
+Read = Callable[[bytes], RouterAdvertised]
+"""The RA of a frame of a link that is known to be one."""
 
-Turned = Callable[[bytes, Instant, Seq], Entry | None]
-"""A frame of a router that is watched, but says something else: the words, if nobody has to read them either."""
+Turned = Callable[[Slack, int, Instant, Seq], bool]
+"""Whether a router may say that now, behind words of another plan: its slack, its shortest lifetime in seconds, when,
+and as which record."""
 
-Tables = list[tuple[Known, int, int, Outlines, Fresh, Turned] | None]
-"""By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, what is watched, and what
-to do with that. `None`: nothing."""
+Where = tuple[LinkId, int]
+"""A link and the type of its frames."""
+
+Tables = list[tuple[Known, int, int, Where, Read | None, Turned] | None]
+"""By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, whose frames they are,
+how what only moves lifetimes is read (`None`: such is not taken), whether other words may follow. `None`: nothing."""
+
+Fresh = tuple[Seq, Where, bytes]
+"""A frame that was not known: the record it will be, and whose it is."""
 
 Standing = tuple[dict[Speaker, list[object]], dict[Speaker, Plan]]
 """What stands for the last words of each router (`Engine.standing`, `Engine.plans`)."""
 
-Gathered = tuple[list[Words], "array[int]", "array[int]", "array[int]"]
-"""Of packets that were taken: the words that did not wait before; of each the record it is like, instant, number."""
+Gathered = tuple[list[Words], list[Fresh], "array[int]", "array[int]", "array[int]"]
+"""Of packets that were taken: the words that did not wait before, the frames that were not known; of each the record it
+is like, instant, number."""
 
 GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
-WORDS_MAX: Final = 8192  # frames of routers that are known again: each of a hundred links' eighty; 4 MiB
+KNOWN_MAX: Final = 8192  # routers: each of a hundred links' eighty; 12 MiB, and 8 MiB for each set of words in turn
 FAILURES_MAX: Final = 8  # in a row: after so many frames that are not known, the next is probably not either
 
 
@@ -63,63 +70,67 @@ class Ahead:
     """The words that may come again in one capture, and those that have.
 
     count: how many packets were taken. span: which instants, from the first to before the second, and how many packets
-    may be taken (`Engine.quiet`). ways(link, linktype, known): what is done with what is watched there. hopeful:
-    whether asking `take` is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
+    may be taken (`Engine.quiet`). turned, reader(link, linktype): see Turned and Read. hopeful: whether asking `take`
+    is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
     """
 
-    def __init__(self, standing: Standing, ways: Callable[[LinkId, int, Known], tuple[Fresh, Turned]]) -> None:
+    def __init__(
+        self, standing: Standing, turned: Turned, reader: Callable[[LinkId, int], Read | None] = lambda *_: None
+    ) -> None:
         self.count = 0
         self.span: tuple[Instant, Instant, int] = (0, 0, 0)
         self._said: list[Words] = []
+        self._fresh: list[Fresh] = []
         self._likes, self._ats, self._packets = (array("q", bytes(8 * GATHERED_MAX)) for _ in range(3))
         self._next: Seq = 0  # the record that the first packet will be that is taken
         self.hopeful = True
         self._failures = 0
         self._standing = standing
-        self._ways = ways
-        self._links: dict[tuple[LinkId, int], tuple[Known, Outlines, Fresh, Turned]] = {}
+        self._turned, self._reader = turned, reader
+        self._links: dict[Where, Known] = {}
         self._known = 0
         self._order, self._head = "<", 0
         self._tables: Tables = []
 
-    def known(self, link: LinkId, linktype: int) -> Known:
-        """What is known of a link."""
-        return self._link(link, linktype)[0]
-
-    def remember(self, known: Known, data: bytes, words: Words) -> Entry:
-        """A whole frame of a link says these words."""
-        head = data[:ICMPV6_AT]
-        if head not in known:
-            if self._known >= WORDS_MAX:
-                for one, *_ in self._links.values():
-                    one.clear()
-                self._known = 0
-            self._known += 1
-        standing = self._standing[0][words.speaker]
-        entry = known[head] = (data, words, standing, words.standing, words.seq, words.waits)
-        return entry
+    def remember(self, link: LinkId, linktype: int, data: bytes, words: Words) -> None:
+        """A whole frame says these words."""
+        known, head = self._link(link, linktype), data[:ICMPV6_AT]
+        if (found := known.get(head)) is None:
+            self._new()
+        watched, stands = found[6] if found is not None else [], self._standing[0].get(words.speaker, [])
+        known[head] = (data, words, stands, words.standing, words.seq, words.waits, watched)
 
     def words(self, link: LinkId, linktype: int, data: bytes) -> Words | None:
         """The words of a whole frame, if they are known and stand."""
-        found = self._link(link, linktype)[0].get(data[:ICMPV6_AT])
+        found = self._link(link, linktype).get(data[:ICMPV6_AT])
         return found[1] if found is not None and found[0] == data and found[2] and found[2][0] is found[3] else None
 
-    def watch(self, link: LinkId, linktype: int, slack: Slack, outline: Outline) -> None:
-        """What a router says from now on, but for lifetimes."""
-        mask, rest = outline.mask.to_bytes(outline.size, "big"), outline.rest.to_bytes(outline.size, "big")
-        octets = (mask, rest, outline.sum, outline.places)
-        watched = (slack, slack.speaker, slack.plan, slack.plan.leeway, outline, *octets)
-        self._link(link, linktype)[1][rest[:ICMPV6_AT]] = watched
+    def watch(self, link: LinkId, linktype: int, data: bytes, slack: Slack, outline: Outline) -> None:
+        """What the router of a frame may say from now on: this, and what it may say in turn with it."""
+        known, head, speaker = self._link(link, linktype), data[:ICMPV6_AT], slack.speaker
+        found = known.get(head)
+        if found is None:
+            self._new()
+            found = known[head] = (b"", Words(speaker, 0, b""), [], b"", 0, [0, 0], [])
+        octets = (outline.mask, outline.masked, outline.sum, outline.places)
+        watched, leeway = found[6], slack.plan.leeway
+        turns = [one for one in watched if one[3] is leeway and one[2] is not slack.plan]
+        watched[:] = (slack, speaker, slack.plan, leeway, outline, *octets), *turns[: SHAPES_MAX - 1]
 
     def unwatch(self) -> None:
         """Nothing is watched any more."""
-        for _, outlines, *_ in self._links.values():
-            outlines.clear()
+        for known in self._links.values():
+            for entry in known.values():
+                entry[6].clear()
 
-    def turned(self, link: LinkId, linktype: int, data: bytes, at: Instant) -> Words | None:
-        """The words of a frame that nobody has to read."""
-        entry = self._link(link, linktype)[3](data, at, self.seq)
-        return entry[1] if entry is not None else None
+    def slack(self, link: LinkId, linktype: int, data: bytes) -> tuple[Slack, int] | None:
+        """What lets a router say a frame that only moves lifetimes, and the shortest of those in seconds."""
+        found = self._link(link, linktype).get(data[:ICMPV6_AT])
+        for watched in found[6] if found is not None else ():
+            lifetime_s = soonest(watched[4], data)
+            if lifetime_s:
+                return watched[0], lifetime_s
+        return None
 
     def section(self, order: str, head: int, clocks: Sequence[Clock | None]) -> None:
         """What the next packets look like: byte order, octets of a pcap's record header (0: a pcapng), interfaces."""
@@ -129,8 +140,8 @@ class Ahead:
             if one is None or abs(one.offset) >= NEVER:
                 self._tables.append(None)
                 continue
-            known, outlines, fresh, turned = self._link(one.link, one.linktype)
-            self._tables.append((known, one.unit, one.offset, outlines, fresh, turned))
+            where = (one.link, one.linktype)
+            self._tables.append((self._link(*where), one.unit, one.offset, where, self._reader(*where), self._turned))
 
     def open(self, span: tuple[Instant, Instant, int], seq: Seq) -> None:
         """What may be taken from now on; the first of it will be record `seq`."""
@@ -154,9 +165,9 @@ class Ahead:
         if room < 1:
             return at, -1
         done, places = self.count, (number, self.count, self.seq)
-        columns = (self._said, self._likes, self._ats, self._packets)
+        columns = (self._said, self._fresh, self._likes, self._ats, self._packets)
         after, last, self.count = take(
-            window, at, self._order, self._head, places, self._tables, self._standing[1], self.span, columns
+            window, at, self._order, self._head, places, self._tables, self._standing, self.span, columns
         )
         if last < 0:
             self._failures += 1
@@ -181,17 +192,24 @@ class Ahead:
 
     def gathered(self) -> Gathered:
         """What was taken; nothing is, from now on."""
-        said, count = self._said, self.count
-        self._said, self._next, self.count = [], self.seq, 0
-        return said, self._likes[:count], self._ats[:count], self._packets[:count]
+        said, fresh, count = self._said, self._fresh, self.count
+        self._said, self._fresh, self._next, self.count = [], [], self.seq, 0
+        return said, fresh, self._likes[:count], self._ats[:count], self._packets[:count]
 
     def hope(self) -> None:
         """A frame came again."""
         self._failures, self.hopeful = 0, True
 
-    def _link(self, link: LinkId, linktype: int) -> tuple[Known, Outlines, Fresh, Turned]:
+    def _link(self, link: LinkId, linktype: int) -> Known:
         found = self._links.get((link, linktype))
         if found is None:
-            known: Known = {}
-            found = self._links[link, linktype] = (known, {}, *self._ways(link, linktype, known))
+            found = self._links[link, linktype] = {}
         return found
+
+    def _new(self) -> None:
+        """There is one router more."""
+        if self._known >= KNOWN_MAX:
+            for known in self._links.values():
+                known.clear()
+            self._known = 0
+        self._known += 1

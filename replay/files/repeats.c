@@ -8,13 +8,12 @@
 #include <Python.h>
 #include <stdint.h>
 
-enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54 };
+enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54, CHECKSUM_AT = 56 };
 
-/* The places of an interface's entry in replay.files.ahead.Tables, and of Watched there. */
-enum { KNOWN, UNIT, OFFSET, OUTLINES, FRESH, TURNED };
-enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, REST, SUM, PLACES };
-/* Those of an Entry there. */
-enum { FRAME, WORDS, STANDS, STANDING, LIKE, WAITS };
+/* The places of an interface's entry in replay.files.ahead.Tables, of an Entry there, and of Watched. */
+enum { KNOWN, UNIT, OFFSET, WHERE, READ, TURNED };
+enum { FRAME, WORDS, STANDS, STANDING, LIKE, WAITS, WATCHED };
+enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, MASKED, SUM, PLACES };
 
 /* A frame in the window, its octets before the ICMPv6 message as an object, and what else there is to say of it. */
 typedef struct {
@@ -24,7 +23,7 @@ typedef struct {
     int64_t instant, seq;
 } Frame;
 
-static PyObject *name_queued;
+static PyObject *words_type, *name_event, *name_plan, *name_queued, *name_seq, *name_standing, *name_waits;
 
 static uint32_t
 word(const uint8_t *at, int big)
@@ -43,28 +42,20 @@ instant_of(uint64_t ticks, int64_t unit, int64_t more)
     return at;
 }
 
-/* The entry of a frame that still stands, borrowed; NULL, perhaps with an exception, if there is none. */
-static PyObject *
-standing_words(PyObject *known, const Frame *frame)
+/* Whether what has to stand for the words of an entry does. */
+static int
+stands(PyObject *entry)
 {
-    PyObject *found = PyDict_GetItemWithError(known, frame->head);
-    if (found == NULL)
-        return NULL;
-    PyObject *octets = PyTuple_GET_ITEM(found, FRAME);
-    if (PyBytes_GET_SIZE(octets) != frame->size || memcmp(PyBytes_AS_STRING(octets), frame->octets, frame->size))
-        return NULL;
-    PyObject *stands = PyTuple_GET_ITEM(found, STANDS);
-    return PyList_GET_SIZE(stands) && PyList_GET_ITEM(stands, 0) == PyTuple_GET_ITEM(found, STANDING) ? found : NULL;
+    PyObject *now = PyTuple_GET_ITEM(entry, STANDS);
+    return PyList_GET_SIZE(now) && PyList_GET_ITEM(now, 0) == PyTuple_GET_ITEM(entry, STANDING);
 }
 
-/* Octets as one big-endian number, modulo 65535 (lifetimes.py: its checksum is right). */
-static uint32_t
-modulo(const uint8_t *octets, Py_ssize_t size)
+/* Whether an entry is of that very frame. */
+static int
+is_of(PyObject *entry, const Frame *frame)
 {
-    uint64_t sum = size % 2 ? octets[0] : 0;
-    for (Py_ssize_t at = size % 2; at < size; at += 2)
-        sum += (uint32_t)octets[at] << 8 | octets[at + 1];
-    return (uint32_t)(sum % 65535);
+    PyObject *octets = PyTuple_GET_ITEM(entry, FRAME);
+    return PyBytes_GET_SIZE(octets) == frame->size && !memcmp(PyBytes_AS_STRING(octets), frame->octets, frame->size);
 }
 
 /* The shortest lifetime of a frame of that outline: `soonest` of lifetimes.py. */
@@ -73,54 +64,118 @@ soonest(PyObject *watched, const uint8_t *octets, Py_ssize_t size)
 {
     PyObject *mask = PyTuple_GET_ITEM(watched, MASK), *places = PyTuple_GET_ITEM(watched, PLACES);
     const uint8_t *fixed = (const uint8_t *)PyBytes_AS_STRING(mask);
-    const uint8_t *rest = (const uint8_t *)PyBytes_AS_STRING(PyTuple_GET_ITEM(watched, REST));
+    const uint8_t *masked = (const uint8_t *)PyBytes_AS_STRING(PyTuple_GET_ITEM(watched, MASKED));
     const uint8_t *place = (const uint8_t *)PyBytes_AS_STRING(places), *end = place + PyBytes_GET_SIZE(places);
     uint32_t least = UINT32_MAX, differ = 0;
     if (size != PyBytes_GET_SIZE(mask))
         return 0;
     for (Py_ssize_t at = 0; at < size; at++)
-        differ |= (octets[at] & fixed[at]) ^ rest[at];
-    if (differ || modulo(octets, size) != PyLong_AsUnsignedLong(PyTuple_GET_ITEM(watched, SUM)))
+        differ |= (octets[at] & fixed[at]) ^ masked[at];
+    if (differ)
         return 0;
+    uint64_t sum = (uint64_t)octets[CHECKSUM_AT] << 8 | octets[CHECKSUM_AT + 1];
     for (; place < end; place += 4) {
         const uint8_t *lifetime = octets + (place[0] << 8 | place[1]);
-        uint32_t lasting = word(lifetime, 1);
-        if ((place[2] || place[3]) && word(lifetime + 4, 1) > lasting)
+        uint32_t lasting = word(lifetime, 1), preferred = place[2] || place[3] ? word(lifetime + 4, 1) : 0;
+        if (preferred > lasting)
             return 0;
         least = lasting < least ? lasting : least;
+        sum += (uint64_t)lasting + preferred;
     }
-    return least;
+    return sum % 65535 == PyLong_AsUnsignedLong(PyTuple_GET_ITEM(watched, SUM)) ? least : 0;
 }
 
-/* The words of a frame that its router's last ones allow, as repeats.py has it; NULL, perhaps with an exception. */
-static PyObject *
-recounted(const Frame *frame, PyObject *table, PyObject *plans)
+/* Whether a router may say at that time what it said last, with a lifetime so short. */
+static int
+lasts(PyObject *leeway, int64_t instant, uint32_t lifetime_s)
 {
-    PyObject *watched = PyDict_GetItemWithError(PyTuple_GET_ITEM(table, OUTLINES), frame->head);
-    if (watched == NULL)
-        return NULL;
-    PyObject *plan = PyDict_GetItemWithError(plans, PyTuple_GET_ITEM(watched, SPEAKER));
-    if (plan == NULL || plan != PyTuple_GET_ITEM(watched, PLAN))
-        return NULL;
-    uint32_t lifetime_s = soonest(watched, frame->octets, frame->size);
-    if (lifetime_s == 0) {
-        PyObject *found = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "y#LL", (const char *)frame->octets,
-                                                frame->size, (long long)frame->instant, (long long)frame->seq);
-        if (found == Py_None)
-            Py_CLEAR(found);
-        return found;
-    }
-    PyObject *queued = PyObject_GetAttr(PyTuple_GET_ITEM(watched, LEEWAY), name_queued);
+    PyObject *queued = PyObject_GetAttr(leeway, name_queued);
     int64_t limit = queued == NULL ? -1 : PyLong_AsLongLong(queued), ends;
     Py_XDECREF(queued);
     if (PyErr_Occurred())
+        return 0;
+    return __builtin_add_overflow(instant, lifetime_s * INT64_C(1000000000), &ends) || ends >= limit;
+}
+
+/* Whether it may say what stands at that place of `watched` behind words of another plan: then that is its plan. */
+static int
+turns(PyObject *watched, Py_ssize_t place, uint32_t lifetime_s, const Frame *frame, PyObject *table, PyObject *plans)
+{
+    PyObject *one = Py_NewRef(PyList_GET_ITEM(watched, place));
+    PyObject *speaker = PyTuple_GET_ITEM(one, SPEAKER), *plan = PyTuple_GET_ITEM(one, PLAN);
+    PyObject *may = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "OkLL", PyTuple_GET_ITEM(one, SLACK),
+                                          (unsigned long)lifetime_s, (long long)frame->instant, (long long)frame->seq);
+    int yes = may != NULL && PyObject_IsTrue(may) == 1 && PyDict_SetItem(plans, speaker, plan) == 0
+              && PyList_SetSlice(watched, place, place + 1, NULL) == 0 && PyList_Insert(watched, 0, one) == 0;
+    Py_XDECREF(may);
+    Py_DECREF(one);
+    return yes;
+}
+
+/* Where something stands for a router's words, borrowed; NULL with an exception. */
+static PyObject *
+place_of(PyObject *steady, PyObject *speaker)
+{
+    PyObject *made = PyList_New(1);
+    if (made == NULL)
         return NULL;
-    if (__builtin_add_overflow(frame->instant, lifetime_s * INT64_C(1000000000), &ends))
-        ends = INT64_MAX;
-    if (ends < limit)
+    PyList_SET_ITEM(made, 0, Py_NewRef(Py_None));
+    PyObject *place = PyDict_SetDefault(steady, speaker, made);
+    Py_DECREF(made);
+    return place;
+}
+
+/* The words of a frame that is not known: those of its router's entry, where it said of that plan, or new ones. */
+static PyObject *
+words_of(PyObject *before, PyObject *one, PyObject *data, PyObject *seq, PyObject *read)
+{
+    PyObject *words = PyTuple_GET_ITEM(before, WORDS), *plan = PyTuple_GET_ITEM(one, PLAN);
+    PyObject *last = PyObject_GetAttr(words, name_plan);
+    if (last == NULL)
         return NULL;
-    return PyObject_CallFunction(PyTuple_GET_ITEM(table, FRESH), "Oy#L", PyTuple_GET_ITEM(watched, SLACK),
-                                 (const char *)frame->octets, frame->size, (long long)frame->seq);
+    Py_DECREF(last);
+    if (last != plan || !stands(before))
+        return PyObject_CallFunctionObjArgs(words_type, PyTuple_GET_ITEM(one, SPEAKER), seq, data, plan, Py_None, read, NULL);
+    if (PyObject_SetAttr(words, name_seq, seq) || PyObject_SetAttr(words, name_standing, data)
+        || PyObject_SetAttr(words, name_event, Py_None))
+        return NULL;
+    return Py_NewRef(words);
+}
+
+/* The entry of a frame that its router's may become, as repeats.py has it; NULL, perhaps with an exception. */
+static PyObject *
+recounted(PyObject *before, const Frame *frame, PyObject *table, PyObject *steady, PyObject *plans, PyObject *fresh)
+{
+    PyObject *watched = PyTuple_GET_ITEM(before, WATCHED), *read = PyTuple_GET_ITEM(table, READ);
+    Py_ssize_t place = 0, count = read == Py_None ? 0 : PyList_GET_SIZE(watched);
+    uint32_t lifetime_s = 0;
+    while (place < count && (lifetime_s = soonest(PyList_GET_ITEM(watched, place), frame->octets, frame->size)) == 0)
+        place++;
+    if (lifetime_s == 0)
+        return NULL;
+    PyObject *one = PyList_GET_ITEM(watched, place), *speaker = PyTuple_GET_ITEM(one, SPEAKER);
+    PyObject *present = PyDict_GetItemWithError(plans, speaker);
+    if (PyErr_Occurred())
+        return NULL;
+    if (present == PyTuple_GET_ITEM(one, PLAN) ? !lasts(PyTuple_GET_ITEM(one, LEEWAY), frame->instant, lifetime_s)
+                                               : !turns(watched, place, lifetime_s, frame, table, plans))
+        return NULL;
+    PyObject *words = NULL, *waiting = NULL, *entry = NULL, *kept = NULL, *now = place_of(steady, speaker);
+    PyObject *data = PyBytes_FromStringAndSize((const char *)frame->octets, frame->size);
+    PyObject *seq = PyLong_FromLongLong(frame->seq);
+    if (now != NULL && data != NULL && seq != NULL && (words = words_of(before, one, data, seq, read)) != NULL
+        && (waiting = PyObject_GetAttr(words, name_waits)) != NULL
+        && (kept = PyTuple_Pack(3, seq, PyTuple_GET_ITEM(table, WHERE), data)) != NULL
+        && (entry = PyTuple_Pack(7, data, words, now, data, seq, waiting, watched)) != NULL
+        && (PyList_SetItem(now, 0, Py_NewRef(data))
+            || PyDict_SetItem(PyTuple_GET_ITEM(table, KNOWN), frame->head, entry) || PyList_Append(fresh, kept)))
+        Py_CLEAR(entry);
+    Py_XDECREF(data);
+    Py_XDECREF(seq);
+    Py_XDECREF(words);
+    Py_XDECREF(waiting);
+    Py_XDECREF(kept);
+    return entry;
 }
 
 /* The words of an entry wait: since when, and as which record. `said` has them if they did not before. */
@@ -148,12 +203,12 @@ take(PyObject *module, PyObject *args)
     Py_buffer window, likes, ats, packets;
     const char *order;
     Py_ssize_t at, head, row, room, last = -1;
-    PyObject *tables, *plans, *said;
+    PyObject *tables, *steady, *plans, *said, *fresh;
     long long number, seq, first, before;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*nsn(LnL)O!O!(LLn)(O!w*w*w*)", &window, &at, &order, &head, &number, &row, &seq,
-                          &PyList_Type, &tables, &PyDict_Type, &plans, &first, &before, &room,
-                          &PyList_Type, &said, &likes, &ats, &packets))
+    if (!PyArg_ParseTuple(args, "y*nsn(LnL)O!(O!O!)(LLn)(O!O!w*w*w*)", &window, &at, &order, &head, &number, &row, &seq,
+                          &PyList_Type, &tables, &PyDict_Type, &steady, &PyDict_Type, &plans, &first, &before, &room,
+                          &PyList_Type, &said, &PyList_Type, &fresh, &likes, &ats, &packets))
         return NULL;
     const uint8_t *octets = window.buf;
     const Py_ssize_t size = window.len;
@@ -202,10 +257,13 @@ take(PyObject *module, PyObject *args)
         frame.head = PyBytes_FromStringAndSize((const char *)frame.octets, caplen < ICMPV6_AT ? (Py_ssize_t)caplen : ICMPV6_AT);
         if (frame.head == NULL)
             break;
-        PyObject *found = standing_words(PyTuple_GET_ITEM(table, KNOWN), &frame);
+        PyObject *found = PyDict_GetItemWithError(PyTuple_GET_ITEM(table, KNOWN), frame.head);
         Py_XINCREF(found);
-        if (found == NULL && !PyErr_Occurred())
-            found = recounted(&frame, table, plans);
+        if (found != NULL && !(is_of(found, &frame) && stands(found))) {
+            PyObject *before = found;
+            found = recounted(before, &frame, table, steady, plans, fresh);
+            Py_DECREF(before);
+        }
         Py_DECREF(frame.head);
         if (found == NULL)
             break;
@@ -235,8 +293,18 @@ static PyMethodDef methods[] = {{"take", take, METH_VARARGS, take_doc}, {NULL, N
 static int
 fill(PyObject *module)
 {
-    name_queued = PyUnicode_InternFromString("queued");
-    if (name_queued == NULL)
+    const struct {
+        PyObject **name;
+        const char *text;
+    } names[] = {{&name_event, "event"}, {&name_plan, "plan"},         {&name_queued, "queued"},
+                 {&name_seq, "seq"},     {&name_standing, "standing"}, {&name_waits, "waits"}};
+    for (size_t place = 0; place < sizeof names / sizeof *names; place++)
+        if ((*names[place].name = PyUnicode_InternFromString(names[place].text)) == NULL)
+            return -1;
+    PyObject *words = PyImport_ImportModule("pvdcore.routers.words");
+    words_type = words == NULL ? NULL : PyObject_GetAttrString(words, "Words");
+    Py_XDECREF(words);
+    if (words_type == NULL)
         return -1;
     return PyModule_AddIntConstant(module, "COMPILED", 1);
 }

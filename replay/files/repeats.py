@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, soonest
 from events.ids import SECOND, Instant, Seq
-from pvdcore.routers.words import Plan, Speaker
+from pvdcore.routers.words import Words
 
 if TYPE_CHECKING:
-    from replay.files.ahead import Entry, Fresh, Gathered, Outlines, Tables, Turned
+    from replay.files.ahead import Entry, Gathered, Read, Standing, Tables, Turned
 
 COMPILED: Final = False
 
@@ -34,21 +34,22 @@ def take(
     head: int,
     places: tuple[int, int, Seq],
     tables: Tables,
-    plans: dict[Speaker, Plan],
+    standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int, int]:
     """Take packets of `window` from octet `at` on, whose byte order is `order`: put each into the columns of
-    `gathered`, in which there is room, and words that did not wait before into its list.
+    `gathered`, in which there is room, and words that did not wait before, and frames that were not known, into its
+    lists. The latter stand for what their routers say from now on.
 
     head: octets of a pcap's record header, 0 in a pcapng. places: the number of the packet before; which row of the
-    columns comes next, and which record that will be. plans: those that stand. span: the instants from first on and
-    before last count, and so many packets. Returns where the first that was not taken begins, and the last that was,
-    which is -1 if none was; and the row that comes next now.
+    columns comes next, and which record that will be. standing: what stands for each router's words, and its plan.
+    span: the instants from first on and before last count, and so many packets. Returns where the first that was not
+    taken begins, and the last that was, which is -1 if none was; and the row that comes next now.
     """
     if head:
-        return _records(window, at, order, head, places, tables, plans, span, gathered)
-    said, likes, ats, packets = gathered
+        return _records(window, at, order, head, places, tables, standing, span, gathered)
+    said, new, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last = len(window), -1
@@ -60,21 +61,25 @@ def take(
             break
         if index >= interfaces or (table := tables[index]) is None or word(window, after - 4)[0] != length:
             break
-        known, unit, offset, outlines, fresh, turned = table
+        known, unit, offset, where, read, turned = table
         instant = (high << 32 | low) * unit + offset
         if not first <= instant < before:
             break
         data = window[at + 28 : at + 28 + caplen]
         octets = data[:ICMPV6_AT]
         found = known.get(octets)
-        if found is None or found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-            found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
+        if found is None:
+            break
+        if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
+            found = _recounted(found, data, instant, seq, standing, read, turned)
             if found is None:
                 break
+            known[octets] = found
+            new.append((seq, where, data))
         first, last, at = instant, at, after
         number += 1
         room -= 1
-        _, words, _, _, like, waits = found
+        _, words, _, _, like, waits, _ = found
         if not waits[1]:
             said.append(words)
         waits[0], waits[1] = instant, seq
@@ -91,17 +96,17 @@ def _records(
     head: int,
     places: tuple[int, int, Seq],
     tables: Tables,
-    plans: dict[Speaker, Plan],
+    standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int, int]:
-    said, likes, ats, packets = gathered
+    said, new, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
         return at, last, row
-    known, unit, _, outlines, fresh, turned = table
+    known, unit, _, where, read, turned = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
         after = at + head + caplen
@@ -113,14 +118,18 @@ def _records(
         data = window[at + head : after]
         octets = data[:ICMPV6_AT]
         found = known.get(octets)
-        if found is None or found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-            found = _recounted(octets, data, instant, seq, outlines, plans, fresh, turned)
+        if found is None:
+            break
+        if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
+            found = _recounted(found, data, instant, seq, standing, read, turned)
             if found is None:
                 break
+            known[octets] = found
+            new.append((seq, where, data))
         first, last, at = instant, at, after
         number += 1
         room -= 1
-        _, words, _, _, like, waits = found
+        _, words, _, _, like, waits, _ = found
         if not waits[1]:
             said.append(words)
         waits[0], waits[1] = instant, seq
@@ -131,23 +140,33 @@ def _records(
 
 
 def _recounted(
-    head: bytes,
-    data: bytes,
-    instant: Instant,
-    seq: Seq,
-    outlines: Outlines,
-    plans: dict[Speaker, Plan],
-    fresh: Fresh,
-    turned: Turned,
+    before: Entry, data: bytes, at: Instant, seq: Seq, standing: Standing, read: Read | None, turned: Turned
 ) -> Entry | None:
-    """The words of a frame that its router's last ones allow: its lifetimes are others, and none ends too soon."""
-    watched = outlines.get(head)
-    if watched is None:
+    """The entry of a frame that its router's may become: its lifetimes are others, and none ends too soon."""
+    _, words, stands, stood, _, waits, watched = before
+    if read is None:
         return None
-    slack, speaker, plan, leeway, outline, _, _, _, _ = watched
+    for one in watched:
+        lifetime_s = soonest(one[4], data)
+        if lifetime_s:
+            break
+    else:
+        return None
+    slack, speaker, plan, leeway, _, _, _, _, _ = one
+    steady, plans = standing
     if plans.get(speaker) is not plan:
+        if not turned(slack, lifetime_s, at, seq):
+            return None
+        plans[speaker] = plan
+        watched.remove(one)
+        watched.insert(0, one)  # it says this again sooner than the others
+    elif at + lifetime_s * SECOND < leeway.queued:
         return None
-    lifetime_s = soonest(outline, data)
-    if not lifetime_s:
-        return turned(data, instant, seq)
-    return fresh(slack, data, seq) if instant + lifetime_s * SECOND >= leeway.queued else None
+    if words.plan is plan and stands and stands[0] is stood:  # nobody asks what it was before
+        words.seq, words.standing, words.event = seq, data, None
+    else:
+        words = Words(speaker, seq, data, plan, None, read)
+        waits = words.waits
+        stands = steady.setdefault(speaker, [None])
+    stands[0] = data
+    return data, words, stands, data, seq, waits, watched

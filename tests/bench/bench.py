@@ -74,9 +74,10 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 NEXT = {
     "a": "what is first read costs most: a lease that begins (four messages, and a version in each implicit PvD of its"
     " link, which might be made once for all of them) and its first renewal; then imports",
-    "b": "of each frame its words are made and its body is written in Python (`fresh`, replay/rerun.py): that wants a"
-    " twin in repeats.c; without a compiler half the time is lifetimes.py. A set of prefixes is learnt in two rounds."
-    " Compiling whole modules (Cython) gains nothing: time goes into frozen structs, not into the interpreter",
+    "b": "a set of prefixes is first learnt: four RAs of a router are folded, and each set is read again once; then of"
+    " each frame its octets are copied twice, into its body and into the file. Without a compiler half the time is the"
+    " window (repeats.py) and lifetimes.py. Compiling whole modules (Cython) gains nothing: time goes into frozen"
+    " structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then rows, which SQLite takes"
     " fifty a statement, and snapshots, which are sorted out in Python",

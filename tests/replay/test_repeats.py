@@ -14,9 +14,10 @@ import struct
 import subprocess
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ from events.ids import NEVER, SECOND
 from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest
-from pvdcore.routers.words import Leeway, Plan, Slack
+from pvdcore.routers.words import Leeway, Plan, Slack, Words
 from pvdcore.state import Host
 from replay.files import ahead, captures, repeats
 from replay.rerun import Run, _Driver, rerun
@@ -66,8 +67,11 @@ ROOM = 101  # rows of each column
 ROUTER = ("e0", "fe80::1")
 OTHER = ("e0", "fe80::2")
 FRAMES = [bytes([number]) * (60 + number) for number in range(5)]
-STANDING: dict[tuple[str, str], list[object]] = {ROUTER: ["an RA"], OTHER: ["another"]}
-PLANS = {ROUTER: Plan((), Leeway(20 * SECOND)), OTHER: Plan((), Leeway(0))}
+STANDING = {ROUTER: "an RA", OTHER: "another"}
+LEEWAY = Leeway(20 * SECOND)
+PLANS = {ROUTER: Plan((), LEEWAY), OTHER: Plan((), Leeway(0))}
+NEXT_PLAN = Plan((), LEEWAY)  # of what a router says in turn with that
+FALLEN = Plan((), Leeway(0))
 
 
 def lived(valid: int, preferred: int) -> bytes:
@@ -95,41 +99,42 @@ OTHERS = {
 }
 
 
-def tables() -> ahead.Tables:
+Known = tuple[ahead.Tables, ahead.Standing]
+
+
+def known(reader: Callable[..., object] = lambda link, _: "how it is read") -> Known:
     """The first two frames stand on interface 0, the third and the last do no longer; nothing is known on 1; 2 counts
-    in µs. On 0 and 2 the RA is watched; on 2 its router says other words by now."""
-    stands = [
-        entry(FRAMES[0], "words 0", STANDING[ROUTER], "an RA"),
-        entry(FRAMES[1], "words 1", STANDING[OTHER], "another", 4),
-    ]
-    before_that = [
-        entry(FRAMES[2], "words 2", STANDING[ROUTER], "what it said before"),
-        entry(FRAMES[4], "words 4", [], "what it said before all was looked at closely"),
-    ]
-    known = {one[0][:54]: one for one in (*stands, *before_that)}
-    (event,) = translate(Frame(0, "e0", ETHERNET, SAID))
-    assert isinstance(event, RouterAdvertised)
-    free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
-    outline = lifetimes.outline(ETHERNET, SAID, event.options_at, free)
-    assert outline is not None
-    made = ahead.Ahead((STANDING, PLANS), lambda *_: (fresh, turned))
-    for link, plan in (("e0", PLANS[ROUTER]), ("e2", Plan((), Leeway(0)))):
-        made.watch(link, ETHERNET, Slack(ROUTER, plan, Host(), (), False), outline)
-    watched, before = made._link("e0", ETHERNET)[1], made._link("e2", ETHERNET)[1]
-    return [(known, 1, 0, watched, fresh, turned), None, (known, 1000, 5, before, fresh, turned)]  # type: ignore[list-item]
+    in µs. On 0 the RA is watched, and another one in turn with it; on 2 too, but its router says other words by now."""
+    stands: dict[tuple[str, str], list[object]] = {speaker: [words] for speaker, words in STANDING.items()}
+    made = ahead.Ahead((stands, dict(PLANS)), turned, reader)  # type: ignore[arg-type]
+    made.section("<", 0, [ahead.Clock("e0", ETHERNET, 1), None, ahead.Clock("e2", ETHERNET, 1000, 5)])
+    for link, plan, frame in (
+        ("e0", NEXT_PLAN, IN_TURN),
+        ("e0", PLANS[ROUTER], SAID),
+        ("e2", FALLEN, SAID),
+    ):
+        (event,) = translate(Frame(0, link, ETHERNET, frame))
+        assert isinstance(event, RouterAdvertised)
+        free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
+        outline = lifetimes.outline(ETHERNET, frame, event.options_at, free)
+        assert outline is not None
+        made.watch(link, ETHERNET, frame, Slack(ROUTER, plan, Host(), (), True), outline)
+    for place, *entry in (
+        (0, FRAMES[0], "words 0", stands[ROUTER], STANDING[ROUTER], 3, [0, 0], []),
+        (0, FRAMES[1], "words 1", stands[OTHER], STANDING[OTHER], 4, [0, 0], []),
+        (0, FRAMES[2], "words 2", stands[ROUTER], "what it said before", 3, [0, 0], []),
+        (0, FRAMES[4], "words 4", [], "what it said before all was looked at closely", 3, [0, 0], []),
+        (2, FRAMES[1], "words 1 of another link", stands[OTHER], STANDING[OTHER], 5, [0, 0], []),
+    ):
+        table = made._tables[place]
+        assert table is not None
+        table[0][entry[0][:54]] = tuple(entry)
+    return made._tables, made._standing
 
 
-def entry(frame: bytes, words: object, stands: list[object], standing: object, like: int = 3) -> ahead.Entry:
-    return (frame, words, stands, standing, like, [0, 0])  # type: ignore[return-value]
-
-
-def fresh(slack: Slack, data: bytes, seq: int) -> ahead.Entry:
-    assert slack.speaker == ROUTER
-    return entry(data, data, STANDING[ROUTER], data, seq)
-
-
-def turned(data: bytes, at: int, seq: int) -> ahead.Entry | None:
-    return entry(data, data, STANDING[ROUTER], at, seq) if data == IN_TURN else None
+def turned(slack: Slack, lifetime_s: int, at: int, seq: int) -> bool:
+    assert lifetime_s >= 19 and at >= 1 and seq >= 40
+    return slack.plan.leeway is LEEWAY
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -145,20 +150,48 @@ def record(order: str, head: int, frame: bytes, ticks: int, *, original: int | N
     return fields + bytes(head - 16) + frame
 
 
-Answer = tuple[tuple[int, int], tuple[list[object], list[int], list[int], list[int]], list[list[int]]]
+class Answer(NamedTuple):
+    """Where it ended and where the last one began; the words that did not wait before, by their record, and the frames
+    that were not known; the columns; and what is remembered from now on."""
+
+    ends: tuple[int, int]
+    said: list[object]
+    fresh: list[tuple[int, tuple[str, int], bytes]]
+    likes: list[int]
+    ats: list[int]
+    packets: list[int]
+    left: object
 
 
-def asked(twin: ModuleType, window: bytes, at: int, order: str, head: int, span: tuple[int, int, int]) -> Answer:
-    """Where it ended and where the last one began, the columns, and when which of the known words were said last. Two
-    packets were taken already; the packet before has the number 7, and the next one will be record 40."""
+NOTHING = ([], [], [], [], [])
+
+
+def asked(
+    twin: ModuleType, window: bytes, at: int, order: str, head: int, span: tuple[int, int, int], **more: Any
+) -> Answer:
+    """Two packets were taken already; the packet before has the number 7, and the next one will be record 40."""
     said: list[object] = []
+    fresh: list[tuple[int, tuple[str, int], bytes]] = []
     columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
-    made = tables()
-    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, PLANS, span, (said, *columns))
-    waits = [one[5] for table in made if table is not None for one in table[0].values()]
+    made, standing = known(**more)
+    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, standing, span, (said, fresh, *columns))
     taken = [list(column[2:row]) for column in columns]
     assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
-    return (after, last), (said, taken[0], taken[1], taken[2]), waits
+    left = [
+        (octets, frame, told(words), whose, stands, like, waits, [one[2] for one in watched])
+        for table in made
+        if table is not None
+        for octets, (frame, words, whose, stands, like, waits, watched) in table[0].items()
+    ]
+    return Answer((after, last), list(map(told, said)), fresh, *taken, left=(left, standing))
+
+
+def told(words: object) -> object:
+    """Words, to be compared."""
+    if not isinstance(words, Words):
+        return words
+    assert words.event is None
+    return words.speaker, words.seq, words.standing, words.plan, words.read, words.waits
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -175,9 +208,16 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
 
     window = packets((0, 100), (1, 100), (0, 300), (3, 400), (0, 500))
     for twin in (repeats, in_c):
-        (after, last), gathered, waits = asked(twin, window, 0, order, head, (1, NEVER, 99))
-        assert gathered == (["words 0", "words 1"], [3, 4, 3], [instant(at) for at in (100, 100, 300)], [8, 9, 10])
-        assert waits[:3] == [[instant(300), 42], [instant(100), 41], [0, 0]]
+        (after, last), *gathered, (left, _) = asked(twin, window, 0, order, head, (1, NEVER, 99))
+        ats = [instant(at) for at in (100, 100, 300)]
+        assert gathered == [["words 0", "words 1"], [], [3, 4, 3], ats, [8, 9, 10]]
+        assert [one[6] for one in left if one[1] in FRAMES] == [
+            [instant(300), 42],
+            [instant(100), 41],
+            [0, 0],
+            [0, 0],
+            [0, 0],
+        ]
         assert window[after:] == packets((3, 400), (0, 500)) and window[last:after] == packets((0, 300))
         for frames, span in {
             ((0, 100), (2, 200)): (1, NEVER, 99),  # its router says something else by now
@@ -186,8 +226,8 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
             ((0, 100), (1, 200)): (1, instant(200), 99),  # something else is due
             ((0, 100), (1, 201)): (1, NEVER, 1),  # no more are wanted
         }.items():
-            (after, last), gathered, _ = asked(twin, packets(*frames), 0, order, head, span)
-            assert (gathered[2], last, packets(*frames)[after:]) == ([instant(100)], 0, packets(frames[1])), frames
+            (after, last), *gathered, _ = asked(twin, packets(*frames), 0, order, head, span)
+            assert (gathered[3], last, packets(*frames)[after:]) == ([instant(100)], 0, packets(frames[1])), frames
 
 
 def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
@@ -206,34 +246,61 @@ def test_what_is_odd_is_left_to_the_reader(in_c: ModuleType) -> None:
     }
     for twin in (repeats, in_c):
         for what, octets in odd.items():
-            (after, last), gathered, _ = asked(twin, good + octets, 0, "<", 0, (1, NEVER, 99))
-            assert (after, last, gathered[2]) == (len(good), 0, [50]), what
-        assert asked(twin, good, 0, "<", 0, (1, NEVER, 0))[:2] == ((0, -1), ([], [], [], []))
-        assert asked(twin, block("<", FRAMES[0], 2, 3), 0, "<", 0, (1, NEVER, 9))[1][2] == [3005]
+            answer = asked(twin, good + octets, 0, "<", 0, (1, NEVER, 99))
+            assert (answer.ends, answer.ats) == ((len(good), 0), [50]), what
+        assert asked(twin, good, 0, "<", 0, (1, NEVER, 0))[:6] == ((0, -1), *NOTHING)
+        assert asked(twin, block("<", FRAMES[1], 2, 3), 0, "<", 0, (1, NEVER, 9)).ats == [3005]
         with pytest.raises(IndexError):
             asked(twin, good * ROOM, 0, "<", 0, (1, NEVER, ROOM))
 
 
 def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> None:
-    span = (1, NEVER, 99)
+    span, head = (1, NEVER, 99), SAID[:54]
     for twin in (repeats, in_c):
-        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate([*ALLOWED, IN_TURN], 1))
-        (after, _), gathered, _ = asked(twin, window, 0, "<", 0, span)
-        taken = ([*ALLOWED, IN_TURN], [40, 41, 42, 43, 44], [1, 2, 3, 4, 5], [8, 9, 10, 11, 12])
-        assert (after, gathered) == (len(window), taken)
+        frames = [*ALLOWED, IN_TURN, IN_TURN, SAID]
+        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(frames, 1))
+        (after, _), said, fresh, *columns, (left, (standing, plans)) = asked(twin, window, 0, "<", 0, span)
+        assert after == len(window)
+        assert columns == [[40, 41, 42, 43, 44, 44, 46], [1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14]]
+        assert fresh == [(seq, ("e0", ETHERNET), frames[seq - 40]) for seq in (40, 41, 42, 43, 44, 46)]
+        # Words of one plan wait once, as what was said last; behind others they are words of their own.
+        once = [(43, ALLOWED[-1], PLANS[ROUTER], [4, 43]), (44, IN_TURN, NEXT_PLAN, [6, 45])]
+        last = (46, SAID, PLANS[ROUTER], [7, 46])
+        assert said == [
+            (ROUTER, seq, frame, plan, "how it is read", waits) for seq, frame, plan, waits in (*once, last)
+        ]
+        assert (head, SAID, said[-1], [SAID], SAID, 46, [7, 46], [PLANS[ROUTER], NEXT_PLAN]) in left
+        assert standing == {ROUTER: [SAID], OTHER: [STANDING[OTHER]]} and plans == PLANS
         for what, frame in OTHERS.items():
-            assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span)[:2] == ((0, -1), ([], [], [], [])), what
-        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span)[:2] == ((0, -1), ([], [], [], []))  # its plan fell
+            assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span)[:6] == ((0, -1), *NOTHING), what
+        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span)[:6] == ((0, -1), *NOTHING)  # its plan fell
+        # where what is written down is read for that, nothing is taken but what was read
+        alone = asked(twin, block("<", SAID, 0, 1), 0, "<", 0, span, reader=lambda *_: None)
+        assert alone[:6] == ((0, -1), *NOTHING)
+
+
+def test_words_that_other_words_of_the_router_followed_stay_as_they_were(in_c: ModuleType) -> None:
+    """Its RAs to one host have another head: what it said there last need not be what it said last."""
+    for twin in (repeats, in_c):
+        window = block("<", SAID, 0, 1)
+        made, standing = known()
+        said: list[Words] = []
+        columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
+        for turn in range(2):
+            lists = (said, [], *columns)
+            twin.take(window, 0, "<", 0, (turn, turn, 40 + turn), made, standing, (1, NEVER, 99), lists)
+            standing[0][ROUTER][0] = "what it said elsewhere"
+        assert [(words.seq, words.waits[1]) for words in said] == [(40, 40), (41, 41)]
 
 
 def test_what_goes_wrong_in_between_is_told(in_c: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(slack: Slack, data: bytes, seq: int) -> ahead.Entry:
+    def broken(*_: object) -> bool:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(sys.modules[__name__], "fresh", broken)
+    monkeypatch.setattr(sys.modules[__name__], "turned", broken)
     for twin in (repeats, in_c):
         with pytest.raises(OSError, match="no space left"):
-            asked(twin, block("<", SAID, 0, 1), 0, "<", 0, (1, NEVER, 99))
+            asked(twin, block("<", IN_TURN, 0, 1), 0, "<", 0, (1, NEVER, 99))
 
 
 @given(data=st.data())

@@ -10,38 +10,48 @@ Between two such frames differ the ICMPv6 checksum and these, of options outside
     25  RDNSS   octets 4-7    lifetime (RFC 8106 §5.1)
     31  DNSSL   octets 4-7    lifetime (RFC 8106 §5.2)
 
-The checksum of the other is right if both frames' octets, as one big number, agree modulo 65535 (ip.py, `sum6`).
+The checksum of the other is right if what may differ, added up, is the same modulo 65535: all of it stands at even
+octets of the message (RFC 1071; ip.py, `sum6`).
 """
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from functools import lru_cache
+from operator import and_, itemgetter
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from adapters.wire.neighbor.options import DNSSL, PREFIX, RDNSS, ROUTE
+from adapters.wire.neighbor.options import PREFIX
 from events.frames import ETHERNET
 
 ICMPV6_AT: Final = 54  # behind untagged Ethernet and an IPv6 header alone: every RA but for rare ones
+CHECKSUM_AT: Final = ICMPV6_AT + 2
 HEADER_OCTETS: Final = 16
-_FREE: Final = {PREFIX: 12, ROUTE: 8, RDNSS: 8, DNSSL: 8}  # the octet of an option where its lifetimes end
+DIVIDED_MAX: Final = 256  # lengths of frames and options together: routers of a network have few
 
 
 class Outline(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What frames of one RA have in common. mask: ones but where they may differ; rest: the octets, zero there.
+    """What frames of one RA have in common, and where they may differ.
 
-    fields(octets): all lifetimes. pairs: where valid and preferred ones stand among them; lasting(fields): all but
-    preferred. places: of each lasting one, its octet and whether a preferred one follows it, in 2 octets each.
+    parts(octets): what is fixed, and the numbers between. fixed(parts): the former, which are `rest`. free(parts): the
+    latter, the checksum first, which add up to `sum` modulo 65535. pairs: where valid and preferred lifetimes stand
+    among them; lasting(free): all but preferred ones.
+
+    The same for the twin in C (replay/files/repeats.c): mask: ones but where frames may differ; masked: the octets,
+    zero there. places: of each lasting one, its octet and whether a preferred one follows it, in 2 octets each.
     """
 
     size: int
-    mask: int
-    rest: int
+    parts: Callable[[bytes], tuple[Any, ...]]
+    fixed: Callable[[tuple[Any, ...]], tuple[bytes, ...]]
+    rest: tuple[bytes, ...]
+    free: Callable[[tuple[Any, ...]], tuple[int, ...]]
     sum: int
-    fields: Callable[[bytes], tuple[int, ...]]
     pairs: tuple[tuple[int, int], ...]
     lasting: Callable[[tuple[int, ...]], tuple[int, ...]]
+    mask: bytes
+    masked: bytes
     places: bytes
 
 
@@ -52,33 +62,57 @@ def outline(linktype: int, data: bytes, options_at: int, free: Sequence[bool]) -
     """
     if linktype != ETHERNET or options_at != ICMPV6_AT + HEADER_OCTETS:
         return None
-    mask = bytearray(b"\xff" * len(data))
-    mask[ICMPV6_AT + 2 : ICMPV6_AT + 4] = b"\0\0"
-    form, end = ["!"], 0
-    pairs: list[tuple[int, int]] = []
-    lasting: list[int] = []
+    fields, lasting, pairs = [CHECKSUM_AT], [], []  # octets of what may differ; which of them are lifetimes
     places = bytearray()
-    at, count = options_at, 0
+    at = options_at
     for may in free:
         if may:
-            stop = at + _FREE[data[at]]
-            form.append(f"{at + 4 - end}x{(stop - at - 4) // 4}I")
-            mask[at + 4 : stop] = bytes(stop - at - 4)
-            lasting.append(count)
-            places += (at + 4).to_bytes(2, "big") + (data[at] == PREFIX).to_bytes(2, "big")
+            lasting.append(len(fields))
+            fields.append(at + 4)
             if data[at] == PREFIX:
-                pairs.append((count, count + 1))
-                count += 1
-            count += 1
-            end = stop
+                pairs.append((lasting[-1], len(fields)))
+                fields.append(at + 8)
+            places += (at + 4).to_bytes(2, "big") + (data[at] == PREFIX).to_bytes(2, "big")
         at += data[at + 1] * 8
     if not lasting:
         return None
-    octets, ones = int.from_bytes(data, "big"), int.from_bytes(mask, "big")
-    fields = Struct("".join(form)).unpack_from
-    rest, total = octets & ones, octets % 65535
-    chosen = itemgetter(lasting[0], *lasting)  # of one alone it would give no tuple
-    return Outline(len(data), ones, rest, total, fields, tuple(pairs), chosen, bytes(places))
+    parts, fixed, numbers, mask = _divided(len(data), tuple(fields))
+    said = parts(data)
+    return Outline(
+        len(data),
+        parts,
+        fixed,
+        fixed(said),
+        numbers,
+        sum(numbers(said)) % 65535,
+        tuple(pairs),
+        itemgetter(lasting[0], *lasting),  # of one alone it would give no tuple
+        mask,
+        bytes(map(and_, data, mask)),
+        bytes(places),
+    )
+
+
+Divided = tuple[
+    Callable[[bytes], tuple[Any, ...]],
+    Callable[[tuple[Any, ...]], tuple[bytes, ...]],
+    Callable[[tuple[Any, ...]], tuple[int, ...]],
+    bytes,
+]
+"""What outlines of the same lengths share: parts, fixed, free, mask."""
+
+
+@lru_cache(DIVIDED_MAX)
+def _divided(size: int, fields: tuple[int, ...]) -> Divided:
+    form, mask, end = ["!"], bytearray(b"\xff" * size), 0
+    for field in fields:
+        width = 2 if field == CHECKSUM_AT else 4
+        form.append(f"{field - end}s{'H' if width == 2 else 'I'}")
+        end = field + width
+        mask[field:end] = bytes(width)
+    form.append(f"{size - end}s")
+    fixed, numbers = range(0, 2 * len(fields) + 1, 2), range(1, 2 * len(fields), 2)
+    return Struct("".join(form)).unpack, itemgetter(*fixed), itemgetter(*numbers), bytes(mask)
 
 
 def soonest(known: Outline, data: bytes) -> int:
@@ -88,10 +122,12 @@ def soonest(known: Outline, data: bytes) -> int:
     """
     if len(data) != known.size:
         return 0
-    octets = int.from_bytes(data, "big")
-    if octets & known.mask != known.rest or octets % 65535 != known.sum:
+    parts = known.parts(data)
+    if known.fixed(parts) != known.rest:
         return 0
-    said = known.fields(data)
+    said = known.free(parts)
+    if sum(said) % 65535 != known.sum:
+        return 0
     for valid, preferred in known.pairs:
         if said[preferred] > said[valid]:
             return 0
