@@ -97,7 +97,7 @@ def _asks(state: State, key: Key, client: bool) -> bool:
     made = places.maker(state, name)
     if made is None or made.adopter or owner_of(made.id) != has:
         return False
-    return places.is_open(made) and (client or not state.links[name].speakers)
+    return client or not state.links[name].speakers
 
 
 def _mac(holder: Holder, key: Key) -> str:
@@ -162,10 +162,8 @@ def applied(draft: Draft, event: PlanApplied) -> None:
         if event.projection == TABLES:
             gone = not event.table
             placement = replace(placement, name=str(event.table))
-        if (
-            event.projection == TABLES or vpns.of_pvd(draft, event.pvd) is not None
-        ):  # the host's own device, or a tunnel's
-            placement = replace(placement, device=draft.link(event.link).name or event.link)
+        if event.projection == TABLES or vpns.of_pvd(draft, event.pvd) is not None:  # the host's device, or a tunnel's
+            placement = replace(placement, device=draft.link(event.link).name)
         if gone or any(isinstance(one.op, FOUNDATIONS) for one in placement.failed):
             cause = "displaced" if instance.phase == phases.PLACED else "heard"
         else:

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from events.ids import SECOND
 from events.link import LinkSeen
-from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded
+from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded, Value
 from events.ops import (
     AddressAdd,
+    AddressDelete,
     ClientEnd,
     ClientLost,
     ClientRun,
+    LinkDelete,
     NetnsAdd,
     NetnsDelete,
     Op,
@@ -23,6 +25,8 @@ from events.ops import (
     PlaceUsed,
     PlanApplied,
     RouteAdd,
+    RouteDelete,
+    RuleDelete,
     User,
 )
 from events.session import SessionStarted
@@ -30,9 +34,9 @@ from pvdcore.projections import placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.places import place_name
 from pvdcore.state import Change, Failing, Placement
-from tests.sim.build import R1, R2, START, Story, mtu, pio, pvd, ra
+from tests.sim.build import CLIENT, R1, R2, R3, START, Story, addresses, dhcp6, mtu, pio, pvd, ra
 
-X, I2, P = "fqdn:x.example.", "ra:e0/1/fe80::2", "2001:db8:1::/64"
+X, I2, I3, P = "fqdn:x.example.", "ra:e0/1/fe80::2", "ra:e0/1/fe80::3", "2001:db8:1::/64"
 KEY = (X, "e0", 1)
 NAME = place_name(X, "e0", 1)
 INSIDE = (User(77, "sleep"),)
@@ -58,7 +62,7 @@ def applied(
     *outcomes: tuple[Op, str], projection: str = "netns", epoch: int = 1, left: tuple[Op, ...] = ()
 ) -> PlanApplied:
     made = tuple(Outcome(op, error) for op, error in outcomes)
-    return PlanApplied(projection=projection, pvd=X, outcomes=made, link="e0", epoch=epoch)
+    return PlanApplied(projection=projection, pvd=X, outcomes=made, link="e0", epoch=epoch, left=left)
 
 
 def causes(told: Story, id: str = X) -> list[tuple[str, str, str]]:
@@ -249,3 +253,157 @@ def test_in_tables_a_lease_of_the_links_own_mac_stands_in_the_pvd_that_it_is_pla
     }
     assert {place.client for place in found.values() if place} == {None}
     assert [one.pvd for one in placing.wished(told.state, desired(told.state)).places] == [X, I2]
+
+
+def test_what_is_left_of_a_plan_that_failed_nowhere_is_told_as_not_written() -> None:
+    told = told_of().hear(applied((NetnsAdd(NAME, X), ""), (ROUTE, "EINVAL")))
+    waiting = stands(told).failed  # type: ignore[union-attr]
+    told.at(1).hear(applied((ADDRESS, ""), left=(ADDRESS, ROUTE)))
+    unwritten = Failing(ADDRESS, placing.UNWRITTEN, 1, told.now + SECOND // 10)
+    assert stands(told).failed == (unwritten, *waiting), "what waits, waits on; in one order"  # type: ignore[union-attr]
+    told.at(2).hear(applied((ADDRESS, ""), left=(ADDRESS,)))
+    again = replace(unwritten, count=2, retry_at=told.now + 2 * SECOND // 10)
+    assert stands(told).failed == (again,), "who is wanted no more waits for nothing"  # type: ignore[union-attr]
+    told.hear(applied((ROUTE, "EPERM"), left=()))
+    assert [one.op for one in stands(told).failed] == [ADDRESS, ROUTE], "nobody looked what is left"  # type: ignore[union-attr]
+    run = ClientRun(NAME, NAME, ipv4=True)
+    told.hear(applied((ADDRESS, ""), (ROUTE, ""), left=(run,)))
+    assert stands(told).failed == (), "what nobody tried yet has not failed"  # type: ignore[union-attr]
+
+
+GOING = (
+    AddressDelete(NAME, NAME, "2001:db8:1::a/64"),
+    LinkDelete(NAME, NAME),
+    NetnsDelete(NAME),
+    RouteDelete(NAME, NAME, "::/0", R1, 1024),
+    RuleDelete("", 1, "2001:db8:1::a/128", 7),
+)
+
+
+@pytest.mark.parametrize("error", ["ENOENT", "ESRCH: no such process", "EADDRNOTAVAIL: it went: by itself", "ENODEV"])
+def test_what_was_to_go_and_has_gone_by_itself_is_done(error: str) -> None:
+    assert all(placing.done(Outcome(one, said)) for one in GOING for said in ("", error))
+    assert not any(placing.done(Outcome(one, said)) for one in GOING for said in ("EBUSY", f"EPERM: {error}"))
+    assert placing.done(Outcome(ROUTE, "")) and not placing.done(Outcome(ROUTE, error))
+
+
+def test_a_lease_of_another_programs_stands_in_no_place_and_one_that_a_place_asked_for_does() -> None:
+    mine = placing.place_mac(NAME)
+    heard = ra(R1, pvd("x.example.", pio(P), legacy=True))
+    told = live(Story(projection="netns")).hear(heard).leases4(mac=CLIENT)
+    told.hear(SettingsLoaded(settings=Settings("home", "toml", "", {"ipv4.method": "auto"})))
+    told.hear(applied((NetnsAdd(NAME, X), "")))
+    told.hear(ConnectionOpened(id="c1", settings="home", link="e0")).leases4(mac=mine)
+    told.hear(applied((ADDRESS, "")))
+    phases = {one.host: (one.phase, one.placement is not None) for one in told.instances(X)}
+    assert phases == {"": ("placed", True), CLIENT: ("announced", False), mine: ("placed", True)}
+    place = placing.wanted(told.state, KEY)
+    assert place is not None and [one.address for one in place.addresses] == ["192.0.2.10/24"]
+    assert len(placing.placements(told.state, KEY)) == 2
+    assert placing.placements(told.state, (X, "e1", 1)) == placing.placements(told.state, (X, "e0", 2)) == []
+
+
+def test_who_is_inside_counts_only_of_what_has_ended() -> None:
+    told = told_of(pio(P)).hear(applied((NetnsAdd(NAME, X), "")))
+    told.hear(PlaceUsed(projection="netns", pvd=X, link="e0", epoch=1, users=INSIDE))
+    assert stands(told) == Placement("netns", NAME, NAME)
+    told = lingering().hear(PlaceUsed(projection="netns", pvd=X, link="e0", epoch=2, users=INSIDE))
+    assert stands(told) == Placement("netns", NAME, NAME, ended_at=START)
+
+
+def both(*which: str) -> Story:
+    """x.example on two links, placed on some."""
+    told = live(live(Story(projection="netns")), "e1", index=3).hear(ra(R1, pvd("x.example.")))
+    told.hear(ra(R1, pvd("x.example."), link="e1"))
+    for link in which:
+        told.hear(PlanApplied(projection="netns", pvd=X, outcomes=(), link=link, epoch=1))
+    return told
+
+
+def standing(told: Story) -> dict[str, bool]:
+    return {one.link: one.placement is not None for one in told.instances(X)}
+
+
+@pytest.mark.parametrize("which", [("e0",), ("e1",), ("e0", "e1")])
+def test_on_each_link_a_pvd_has_a_place_of_its_own(which: tuple[str, ...]) -> None:
+    told = both(*which)
+    assert standing(told) == {link: link in which for link in ("e0", "e1")}
+    assert placing.cells(told.state, X) == [(X, "e0", 1), (X, "e1", 1)]
+    assert placing.cells(told.state, "fqdn:y.example.") == []
+    told.hear(PolicySet(values=dict(told.state.policy.values), projections=(("e0", "tables"),)))
+    assert standing(told) == {"e0": False, "e1": "e1" in which}
+    told.hear(PolicySet(values={**told.state.policy.values, "projection": "tables"}))
+    assert standing(told) == {"e0": False, "e1": False}
+    gone = both(*which).hear(SessionStarted(mode="live", version="1", boot="one"))
+    gone.hear(SessionStarted(mode="live", version="1", boot="two"))
+    assert standing(gone) == {}
+
+
+@pytest.mark.parametrize("which", [("e0",), ("e1",), ("e0", "e1")])
+def test_where_nothing_is_projected_any_more_it_stands_on_no_link(which: tuple[str, ...]) -> None:
+    told = both(*which)
+    told.hear(PolicySet(values={**told.state.policy.values, "projection": "none"}))
+    assert standing(told) == {"e0": False, "e1": False}
+
+
+def test_what_lingers_on_another_link_or_in_another_place_is_not_what_came_back() -> None:
+    told = both("e0", "e1").hear(ra(R1, pvd("x.example."), life=0), ra(R1, pvd("x.example."), life=0, link="e1"))
+    told.detach("e0").attach("e0").hear(ra(R1, pvd("x.example.")))
+    told.hear(PlanApplied(projection="netns", pvd=X, outcomes=(), link="e0", epoch=2))
+    assert sorted((one.link, one.epoch, one.phase) for one in told.instances(X)) == [
+        ("e0", 2, "placed"),
+        ("e1", 1, "lingering"),
+    ]
+
+
+def test_a_pvd_that_left_a_connections_place_does_not_come_back_to_it_in_a_place_of_its_own() -> None:
+    values: dict[str, Value | list[str]] = {"ipv4.method": "disabled", "ipv6.method": "auto"}
+    told = live(Story(projection="netns")).hear(SettingsLoaded(settings=Settings("home", "toml", "", values)))
+    told.hear(ConnectionOpened(id="c1", settings="home", link="e0"), ra(R1, pvd("x.example."), life=60))
+    assert told.state.connections["c1"].adopter == X
+    first = place_name("connection:c1", "e0", 1)
+    told.hear(applied((NetnsAdd(first, X), ""))).detach("e0").attach("e0").hear(ra(R1, pvd("x.example.")))
+    told.hear(applied((NetnsAdd(NAME, X), ""), epoch=2))
+    stands = {one.epoch: (one.phase, one.placement and one.placement.name) for one in told.instances(X)}
+    assert stands == {1: ("lingering", first), 2: ("placed", NAME)}
+
+
+def test_a_pvd_of_which_nothing_is_left_has_ended_and_is_on_no_link() -> None:
+    told = lingering()
+    assert (told.pvd(X).phase, told.pvd(X).ended, told.state.links["e0"].pvds) == ("lingering", None, (X,))
+    told.at(7).hear(applied((NetnsDelete(NAME), "")))
+    assert (told.pvd(X).phase, told.pvd(X).ended, told.state.links["e0"].pvds) == ("gone", told.now, ())
+
+
+def test_the_places_of_a_host_are_in_one_order_whether_they_are_written_or_not() -> None:
+    told = told_of(pio(P)).hear(ra(R1, pio(P), link="e1"))
+    told.hear(PolicySet(values=dict(told.state.policy.values), projections=(("e1", "none"),)))
+    wished = placing.wished(told.state, desired(told.state))
+    assert [(one.pvd, one.link) for one in wished.places] == [(X, "e0"), ("ra:e1/1/fe80::1", "e1")]
+    assert wished.at == told.now
+
+
+def test_what_dhcp_says_beside_a_lease_stands_in_the_tables_of_all_that_it_belongs_to() -> None:
+    told = told_of(pio(P), projection="tables").hear(ra(R2, o=True), ra(R3, o=True))
+    question, answer = dhcp6("INFORMATION-REQUEST", ask=(23,)), dhcp6("REPLY", addresses(23, "2001:db8::53"))
+    told.hear(replace(question, mac=CLIENT), replace(answer, mac=CLIENT))
+    assert {id: place.servers for id in (I2, I3, X) if (place := placing.wanted(told.state, (id, "e0", 1)))} == {
+        I2: ("2001:db8::53",),
+        I3: ("2001:db8::53",),
+        X: (),
+    }
+
+
+def test_a_connection_makes_no_place_where_routers_spoke_and_there_is_nothing_to_ask() -> None:
+    values: dict[str, Value | list[str]] = {"ipv4.method": "disabled", "ipv6.method": "auto"}
+    key = ("connection:c1", "e0", 1)
+    told = live(Story(projection="netns")).hear(SettingsLoaded(settings=Settings("home", "toml", "", values)))
+    told.hear(ConnectionOpened(id="c1", settings="home", link="e0"))
+    assert placing.wanted(told.state, key) is not None and placing.made(told.state, "e0") == key
+    assert placing.wanted(told.state, ("connection:c2", "e0", 1)) is None, "another's"
+    told = told_of().hear(
+        applied((NetnsAdd(NAME, X), "")), SettingsLoaded(settings=Settings("home", "toml", "", values))
+    )
+    told.hear(ConnectionOpened(id="c1", settings="home", link="e0"))
+    assert told.state.connections["c1"].adopter == "", "who stands elsewhere stays there"
+    assert placing.wanted(told.state, key) is None and placing.made(told.state, "e0") == key
