@@ -24,6 +24,7 @@ from pvdcore import deadlines
 from pvdcore.checks import findings
 from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
 from pvdcore.state import (
+    SILENT,
     Cell,
     Connection,
     Finding,
@@ -409,6 +410,13 @@ class Draft:
             self.stir((origin.link, speaker))
         if news or known is None or len(known.origins) > 1:
             self.touch(origin.pvd, cell, cause, origin.because)
+
+    def hush_origin(self, origin: Origin) -> None:
+        """Have the words of an origin looked at when they are said again; nothing of them has changed."""
+        key = (origin.link, origin.speaker)
+        self.stir(key)
+        silent = replace(origin, event=SILENT)
+        self.speakers.set(key, tuple(silent if one.pvd == origin.pvd else one for one in self.speakers[key]))
 
     def requeue_origin(self, origin: Origin) -> None:
         """Ask again when the next of its items ends; nothing of what it says has changed."""

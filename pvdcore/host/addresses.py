@@ -21,8 +21,7 @@ from pvdcore.projections import places
 from pvdcore.routers.parts import autonomous
 from pvdcore.state import Held, Host, Identifier, Origin, State, because, counted_from, until
 
-IID_BITS: Final = 64  # RFC 4291 §2.5.1; of link types that say otherwise in the table below
-IID_BITS_OF: Final[dict[str, int]] = {}  # by Link.kind: all that RFC 2464, 2467, 4944, 5072 … define use 64
+IID_BITS: Final = 64  # RFC 4291 §2.5.1; all link types that RFC 2464, 2467, 4944, 5072 … define use as many
 LINK_LOCAL: Final = "fe80::/64"
 TWO_HOURS: Final[Instant] = 7200 * SECOND  # RFC 4862 §5.5.3 e
 IDGEN_RETRIES: Final = 3  # RFC 7217 §7, and TEMP_IDGEN_RETRIES of RFC 8981 §3.8
@@ -87,15 +86,15 @@ def slaac(prefix: str, iid: int) -> str:
     return f"{base.network_address + iid}/{base.prefixlen}"
 
 
-def forms(state_policy: Policy, prefix: Held, link_kind: str = "") -> bool:
+def forms(policy: Policy, prefix: Held) -> bool:
     """Whether a prefix forms addresses: autonomous, of the length that the link's identifiers leave (RFC 4862 §5.5.3).
 
     With `honor_p`, a prefix that prefers delegation forms none (RFC 9762).
     """
-    if not autonomous(prefix) or (prefix.value[2] and state_policy.on("honor_p")):
+    if not autonomous(prefix) or (prefix.value[2] and policy.on("honor_p")):
         return False
     wanted = network(prefix.key)
-    return wanted.version == 6 and wanted.prefixlen + IID_BITS_OF.get(link_kind, IID_BITS) == wanted.max_prefixlen
+    return wanted.prefixlen + IID_BITS == wanted.max_prefixlen
 
 
 def floor(ends: Instant, at: Instant, valid_s: int | None) -> Instant:
@@ -170,7 +169,7 @@ def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
             for speaker in instance.origins
             for origin in state.speakers.get((link, speaker), ())
             for held in origin.held
-            if origin.pvd == pvd and autonomous(held) and forms(state.policy, held, state.links[link].kind)
+            if origin.pvd == pvd and forms(state.policy, held)
         }
         asks = [
             _politely(state, prefixes[prefix], WantedIdentifier(link, epoch, "", prefix, kind))
@@ -218,7 +217,7 @@ def wanted_at(state: State) -> Instant:
 def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
     kind = state.policy.word("identifier")
     for (link, prefix), (origin, held) in sorted(announcers(state).items(), key=lambda one: one[0]):
-        if not forms(state.policy, held, state.links[link].kind) or link in state.host.off:
+        if not forms(state.policy, held) or link in state.host.off:
             continue
         if _formed_by_others(state, link, prefix):
             continue

@@ -12,7 +12,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.identifiers import IdentifierChosen
-from events.ids import NEVER, SECOND, LinkId, deadline
+from events.ids import NEVER, SECOND, LinkId, Seq, deadline
 from events.link import AddressGone, AddressSeen, DadFailed
 from events.router import NeighborAdvertised, NeighborSolicited
 from pvdcore.domains.contents import heard_at
@@ -103,38 +103,28 @@ def _put(draft: Draft, link: LinkId, prefix: str, listed: tuple[Identifier, ...]
 
 def _form(draft: Draft, link: Link, one: Identifier) -> None:
     """Put an address beside its prefix, with all routers of the PvD that announced it last."""
-    speakers = sorted(draft.announcing(link.id).get(one.prefix, ()))
-    spoken = [origin for speaker in speakers for origin in draft.speakers.get((link.id, speaker), ())]
-    last = max(
-        (
-            (heard_at(origin, held), because(origin, held), origin.pvd)
-            for origin in spoken
-            for held in origin.held
-            if held.key == one.prefix and autonomous(held)
-        ),
-        default=None,
-    )
-    if last is None:
+    said = [
+        (origin, held)
+        for speaker in sorted(draft.announcing(link.id).get(one.prefix, ()))
+        for origin in draft.speakers.get((link.id, speaker), ())
+        for held in origin.held
+        if held.key == one.prefix and autonomous(held)
+    ]
+    if not said:
         return
-    for speaker in speakers:
-        for origin in draft.speakers.get((link.id, speaker), ()):
-            if origin.pvd != last[2]:
-                continue
-            prefix = next((held for held in origin.held if held.key == one.prefix and autonomous(held)), None)
-            if prefix is None or not forms(draft.policy, prefix, link.kind):
-                continue
-            address = _held(one, prefix)
-            address = replace(address, since=because(origin, prefix), because=prefix.because, heard_at=prefix.heard_at)
+    last = max(said, key=lambda each: (heard_at(*each), because(*each), each[0].pvd))
+    for origin, prefix in said:
+        if origin.pvd == last[0].pvd and forms(draft.policy, prefix):
+            address = _held(one, prefix, because(origin, prefix))
+            address = replace(address, because=prefix.because, heard_at=prefix.heard_at)
             event = SILENT if _short(prefix) else origin.event
             draft.put_origin(replace(origin, held=(*origin.held, address), event=event), "formed")
 
 
-def _held(one: Identifier, prefix: Held) -> Held:
-    width = network(one.prefix).prefixlen
+def _held(one: Identifier, prefix: Held, since: Seq) -> Held:
+    key = f"{one.address}/{network(one.prefix).prefixlen}"
     value = ("slaac", one.kind, one.desync_s) if one.kind == "temporary" else ("slaac", one.kind)
-    return Held(
-        "address", f"{one.address}/{width}", value, prefix.lifetime_s, 0, preferred_s=prefix.preferred_s, cap=cap(one)
-    )
+    return Held("address", key, value, prefix.lifetime_s, since, preferred_s=prefix.preferred_s, cap=cap(one))
 
 
 def follow(
@@ -153,23 +143,22 @@ def follow(
     unsteady = False
     for prefix in said.values():
         for one in draft.host.identifiers.get((link.id, prefix.key), ()):
-            if one.phase not in LIVE or not forms(draft.policy, prefix, link.kind):
+            if one.phase not in LIVE or not forms(draft.policy, prefix):
                 continue
-            new = _held(one, prefix)
+            new = _held(one, prefix, draft.seq)
             slot = (new.kind, new.key)
             standing = _standing(draft, link, slot)
-            ends = _ends(standing)
-            if ends > draft.at and draft.policy.on("two_hour_rule"):
-                new = replace(new, floor=floor(ends, draft.at, prefix.lifetime_s))
-            old = next((held for source, held in standing if (source.speaker, source.pvd) == mine), None)
-            new = replace(new, since=old.since if old else draft.seq)
+            if draft.policy.on("two_hour_rule"):
+                new = replace(new, floor=floor(_ends(standing), draft.at, prefix.lifetime_s))
             for source, held in standing:
                 if source.pvd != mine[1]:
                     _leave(draft, source, held)
-                elif source.speaker != mine[0] and held.lifetime_s != prefix.lifetime_s:
-                    unsteady = unsteady or _short(prefix)
+                elif source.speaker == mine[0]:
+                    new = replace(new, since=held.since)
+                elif held.lifetime_s != prefix.lifetime_s:
+                    unsteady |= _short(prefix)
                     if _short(held):
-                        draft.put_origin(replace(source, event=SILENT), "announced", news=False)
+                        draft.hush_origin(source)
             after.pop(slot, None)
             if min(max(deadline(draft.at, prefix.lifetime_s), new.floor), new.cap) > draft.at:
                 after[slot] = new

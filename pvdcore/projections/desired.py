@@ -219,7 +219,7 @@ def place_of(
                 if held.value[0]:
                     routes.append(WantedRoute(held.key, None, "medium", ends, record))
                 mine = last.get((link, held.key)) == pvd
-                if mine and iid is not None and forms(state.policy, held, state.links[link].kind):
+                if mine and iid is not None and forms(state.policy, held):
                     address = slaac(held.key, iid)
                     addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)

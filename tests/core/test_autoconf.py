@@ -103,6 +103,8 @@ def test_failures_are_counted_in_a_row_of_each_kind() -> None:
     assert [one.failures for one in told.state.host.identifiers["e0", P]] == [0, 1, 1, 0], "that one had not failed"
     told.hear(DadFailed(link="e0", address=A), iid("b", dad_counter=1))
     assert told.state.host.identifiers["e0", P][0].failures == 1
+    told.hear(AddressSeen(link="e0", address=f"{B}/64"))
+    assert told.state.host.identifiers["e0", P][0].failures == 0, "this one has not"
 
 
 # Formation
@@ -144,6 +146,14 @@ def test_where_a_router_of_the_pvd_announces_the_prefix_for_no_address_it_carrie
     assert carriers(told.hear(iid("a"))) == [(X, R2)]
     told = Story().hear(ra(R2, pvd("x.example.")), ra(R1, pvd("x.example."), pio(P)), ra(R3, pvd("x.example."), pio(Q)))
     assert carriers(told.hear(iid("a"))) == [(X, R1)]
+
+
+def test_the_last_word_on_an_address_is_of_its_own_prefix() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), pio(P))).at(1).hear(ra(R2, pvd("y.example."), pio(P)))
+    told.at(2).hear(ra(R1, pvd("x.example."), pio(Q)), iid("a"))
+    assert carriers(told) == [(Y, R2)], "what is said of another prefix since then is not of this one"
+    both = Story().hear(ra(R1, pvd("x.example."), pio(P))).at(1).hear(ra(R1, pio(P)), iid("a"))
+    assert carriers(both) == [(I1, R1)], "one router may speak of two PvDs"
 
 
 @pytest.mark.parametrize(("valid", "again"), [(7200, True), (7201, False)])
@@ -202,6 +212,34 @@ def test_of_routers_that_differ_the_short_ones_are_weighed_each_time(
     assert [one.event is SILENT for one in origins(told)] == silent
 
 
+def test_a_router_that_differs_from_its_own_earlier_word_differs_from_nobody() -> None:
+    told = Story().hear(ra(R1, pio(P)), iid("a"), ra(R1, pio(P, 600)))
+    assert [one.event is SILENT for one in origins(told)] == [False]
+
+
+def test_routers_that_agree_on_one_prefix_may_differ_over_another() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), pio(P, 600), pio(Q, DAY)), iid("a"), iid("a", Q))
+    told.at(1).hear(ra(R2, pvd("x.example."), pio(P, 700), pio(Q, 2 * DAY)))
+    assert [one.event is SILENT for one in origins(told)] == [True, True]
+
+
+def test_history_names_the_word_that_changed_something_where_routers_differ_over_short_lifetimes() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), pio(P, 600), dns(A)), iid("a"))
+    told.at(1).hear(ra(R2, pvd("x.example."), pio(P, 700)))
+    told.at(2).hear(ra(R1, pvd("x.example."), pio(P, 500), dns(A), dns(B)))
+    last = told.history(X)[-1]
+    assert (last.cause, last.because, last.added) == ("announced", told.state.seq, (("dns", B, ()),))
+    told.at(3).hear(ra(R1, pvd("x.example."), pio(P, 400), dns(B, life=0)))
+    last = told.history(X)[-1]
+    assert (last.cause, last.because, last.removed) == ("withdrawn", told.state.seq, (("dns", B, ()),))
+
+
+def test_an_address_behind_one_that_failed_goes_on_with_its_prefix() -> None:
+    told = Story().hear(ra(R1, pio(P, 10 * HOUR, HOUR)), iid("a"), iid("e", kind="eui64"))
+    told.hear(DadFailed(link="e0", address="2001:db8:1::e")).at(5).hear(ra(R1, pio(P, 9 * HOUR, HOUR)))
+    assert identifiers(told)[0][3] == "given-up" and told.has() == {A: (I1, 5 + 9 * HOUR, 5 + HOUR)}
+
+
 def test_what_is_left_of_an_address_is_what_the_router_that_spoke_last_said() -> None:
     told = Story().hear(ra(R1, pvd("x.example."), pio(P, 10 * HOUR)), iid("a"))
     told.at(100).hear(ra(R2, pvd("x.example."), pio(P, 7201)))
@@ -243,6 +281,8 @@ def test_a_lease_goes_with_the_address_that_kept_its_pvd_alive() -> None:
     assert told.owners("dhcp4") == [I1]
     told.at(2).hear(ra(R2, pvd("x.example."), pio(P)))
     assert told.owners("dhcp4") == ["if:e0/1"]
+    last = told.history("if:e0/1")[-1]
+    assert (last.cause, last.because) == ("moved", told.state.seq)
 
 
 def test_the_line_of_history_names_the_word_by_which_an_address_moved() -> None:
@@ -314,15 +354,26 @@ def test_when_the_last_identifier_failed_the_prefix_is_named() -> None:
 
 def test_whoever_announces_the_prefix_of_a_duplicate_is_asked_again_what_it_wants() -> None:
     told = Story().hear(ra(R1, pio(P)), ra(R2, pio(P)), ra(R3, pio(Q)), iid("a"))
-    told.engine.stirred()
+    assert told.engine.stirred() == [I1, I2, "ra:e0/1/fe80::3"]
+    told.hear(AddressSeen(link="e0", address=f"{A}/64"))
+    assert told.engine.stirred() == [], "an address of no place in particular"
     told.hear(DadFailed(link="e0", address=A))
     assert told.engine.stirred() == [I1, I2]
-    places = Story(projection="netns").hear(
-        ra(R1), ra(R2), iid("a", "fe80::/64", pvd=I1), iid("a", "fe80::/64", pvd=I2)
-    )
-    places.engine.stirred()
-    places.hear(AddressSeen(link="e0", address="fe80::a/64"))
-    assert places.engine.stirred() == [I1]
+
+
+def test_an_address_of_a_place_stirs_the_pvd_that_has_the_place() -> None:
+    told = Story(projection="netns").hear(ra(R1), ra(R2))
+    told.engine.stirred()
+    told.hear(iid("a", "fe80::/64", pvd=I1), iid("b", "fe80::/64", pvd=I2))
+    assert told.engine.stirred() == [I1, I2]
+    told.hear(AddressSeen(link="e0", address="fe80::a/64"), AddressSeen(link="e0", address="fe80::b/64"))
+    assert told.engine.stirred() == [I1, I2]
+    told.hear(DadFailed(link="e0", address="fe80::a"))
+    assert told.engine.stirred() == [I1], "nobody announces this prefix"
+    assert identifiers(told, "fe80::/64") == [
+        ("fe80::a", "stable", 0, "duplicate"),
+        ("fe80::b", "stable", 0, "assigned"),
+    ]
 
 
 def test_a_lease_is_void_when_somebody_has_its_address_also_where_ours_of_that_prefix_stays() -> None:
