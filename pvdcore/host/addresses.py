@@ -14,7 +14,7 @@ import msgspec
 
 from events.ids import MILLISECOND, NEVER, SECOND, Instant, LinkId, PvdId, Seq, deadline
 from events.router import PrefixInformation
-from pvdcore.domains.contents import heard_at
+from pvdcore.domains.contents import Source, heard_at
 from pvdcore.policy import Policy
 from pvdcore.prefixes import covers, network
 from pvdcore.projections import places
@@ -108,10 +108,10 @@ def floor(ends: Instant, at: Instant, valid_s: int | None) -> Instant:
     return min(ends, at + TWO_HOURS)
 
 
-def preferred_until(source: Origin, held: Held) -> Instant:
-    """When an autoconfigured address is deprecated: as announced; a temporary one by its own limit at the latest."""
+def preferred_until(source: Source, held: Held) -> Instant:
+    """When an address is deprecated: as announced, at its end at the latest; a temporary one by its own limit."""
     ends = deadline(counted_from(source, held), held.preferred_s)
-    if held.value[1] == "temporary":
+    if held.value[1:2] == ("temporary",):
         assert isinstance(held.value[2], int)
         ends = min(ends, held.cap - (TEMP_VALID_S - TEMP_PREFERRED_S + held.value[2]) * SECOND)
     return min(ends, until(source, held))

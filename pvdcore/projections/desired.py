@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq, deadline
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.ops import ClientRun
 from events.router import RaHeader
 from pvdcore.domains.contents import Item, Source, members, merged
@@ -20,15 +20,13 @@ from pvdcore.domains.portals import Portal, family_of, portal
 from pvdcore.domains.resolvers import ANY, PREFERENCES, NameRule
 from pvdcore.domains.resolvers import servers as asked
 from pvdcore.domains.trust import NONE, trust
-from pvdcore.host.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, slaac
-from pvdcore.host.addresses import preferred_until as deprecated
+from pvdcore.host.addresses import LINK_LOCAL, UnknownIid, announcers, eui64, forms, preferred_until, slaac
 from pvdcore.prefixes import network
 from pvdcore.profiles import vpns
 from pvdcore.profiles.connections import held_down
 from pvdcore.profiles.overrides import Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.places import owner, place_mac, place_name
-from pvdcore.routers.parts import FORMING
-from pvdcore.state import Grant, Held, Identifier, Instance, Origin, State, because, counted_from, until
+from pvdcore.state import Grant, Identifier, Instance, Origin, State, because, counted_from, until
 
 
 class WantedAddress(msgspec.Struct, frozen=True, order=True):
@@ -212,7 +210,7 @@ def place_of(
         ends, record = until(source, held), because(source, held)
         match held.kind:
             case "address" if held.value[0] != "slaac" or iid is None:
-                preferred = _preferred(source, held)
+                preferred = preferred_until(source, held)
                 short_lived = held.value[1:2] == ("temporary",)
                 addresses.append(WantedAddress(held.key, ends, preferred, record, str(held.value[0]), short_lived))
             case "prefix" | "on_link" | "autonomous":  # the two of a prefix may end apart (pvdcore/routers/parts.py)
@@ -221,7 +219,7 @@ def place_of(
                 mine = last.get((link, held.key)) == pvd
                 if mine and iid is not None and forms(state.policy, held):
                     address = slaac(held.key, iid)
-                    addresses.append(WantedAddress(address, ends, _preferred(source, held), record, "slaac"))
+                    addresses.append(WantedAddress(address, ends, preferred_until(source, held), record, "slaac"))
             case "router" if held.key not in overridden:  # a ::/0 route option speaks for its router (RFC 4191 §3.1)
                 mac = source.mac if isinstance(source, Origin) else ""
                 routes.append(WantedRoute("::/0", held.key, str(held.value[0]), ends, record, lladdr=mac))
@@ -347,11 +345,3 @@ def _united(addresses: list[WantedAddress]) -> list[WantedAddress]:
 def _order(route: WantedRoute) -> tuple[int, str, int, str]:
     version = network(route.destination).version
     return (version, route.destination, PREFERENCES.index(route.preference), route.via or "")
-
-
-def _preferred(source: Source, held: Held) -> Instant:
-    if held.kind == "address" and held.value[0] == "slaac" and isinstance(source, Origin):
-        return deprecated(source, held)
-    if held.preferred_s is None:
-        return until(source, held) if held.kind not in FORMING else NEVER
-    return deadline(counted_from(source, held), held.preferred_s)

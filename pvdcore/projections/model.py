@@ -105,12 +105,11 @@ class ModelKernel:
             case RouteAdd():
                 key = (op.destination, op.via, op.metric, op.table)
                 return replace(known, routes={**known.routes, key: _ends(op.expires_s, at)})
-            case RouteDelete():
+            case _:
+                assert isinstance(op, RouteDelete)  # namespaces come and go above
                 one = (op.destination, op.via, op.metric, op.table)
                 left_ = {key: ends for key, ends in known.routes.items() if key != one}
                 return "ESRCH" if left_ == known.routes else replace(known, routes=left_)
-            case _:
-                return "EOPNOTSUPP"
 
 
 def _leads(op: AddressAdd | AddressDelete | RouteAdd | RouteDelete, known: Standing) -> bool:

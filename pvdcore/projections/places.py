@@ -167,5 +167,5 @@ def leased(holder: Holder, name: LinkId, mac: str) -> list[Grant]:
     link = holder.links.get(name)
     if link is None:
         return []
-    found = (holder.grants.get((name, *key)) for key in link.grants)
-    return [one for one in found if one is not None and one.mac == mac and one.epoch == link.epoch]
+    found = (holder.grants[name, *key] for key in link.grants)
+    return [one for one in found if one.mac == mac and one.epoch == link.epoch]

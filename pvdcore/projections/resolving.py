@@ -64,4 +64,4 @@ def connect(state: State, lookup: Lookup, place: Place, destination: str) -> tup
 
 def query(state: State, place: Place, server: Server) -> tuple[Hop, Source] | None:
     """The way to a resolver: by a router of its PvD, from an address of its PvD (RFC 8801 §3.4.4)."""
-    return begin(state, place, server.address.split("%")[0])
+    return begin(state, place, server.address)

@@ -117,7 +117,7 @@ def _sources(state: State, place: Place) -> list[tuple[str, Instant, Seq]]:
     found: dict[str, tuple[Instant, Seq]] = {}
     for one in place.addresses:
         address = one.address.split("/")[0]
-        if covers("fe80::/10", address) or one.until <= state.now:
+        if covers("fe80::/10", address):
             continue
         if one.origin in WRITTEN or not live or usable(state, place.link, address):
             found[address] = (one.until, one.because)
@@ -148,12 +148,10 @@ def _prefixes(state: State, place: Place) -> Iterator[str]:
 
 def leased(state: State, link: LinkId, address: str) -> bool:
     """Whether DHCP gave an address to this host."""
-    grants = (state.grants.get((link, *key)) for key in state.links[link].grants)
     return any(
         held.kind == "address" and held.key.split("/")[0] == address
-        for grant in grants
-        if grant is not None
-        for held in grant.held
+        for key in state.links[link].grants
+        for held in state.grants[link, *key].held
     )
 
 
@@ -161,12 +159,8 @@ def using(state: State, link: LinkId, address: str) -> set[PvdId]:
     """The PvDs in whose tables an address may be looked up that the host has."""
     if link not in state.links:
         return set()
-    grants = (state.grants.get((link, *key)) for key in state.links[link].grants)
-    placed = {
-        grant.placed
-        for grant in grants
-        if grant is not None and any(held.key.split("/")[0] == address for held in grant.held)
-    }
+    grants = (state.grants[link, *key] for key in state.links[link].grants)
+    placed = {grant.placed for grant in grants if any(held.key.split("/")[0] == address for held in grant.held)}
     return (placed | {holder(state, link, address)}) - {""}
 
 

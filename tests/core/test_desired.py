@@ -31,6 +31,7 @@ from tests.sim.build import (
     START,
     Story,
     addresses,
+    dhcp6,
     dns,
     header,
     mtu,
@@ -198,6 +199,23 @@ def test_of_what_routers_say_in_numbers_the_newest_that_says_one_counts() -> Non
     assert (place.reachable_ms, place.retrans_ms, place.hop_limit, place.mtu) == (4, 2, 5, 1350)
 
 
+def test_a_host_that_knows_header_preferences_only_has_the_default_route_as_the_header_says() -> None:
+    told = Story(rio=False).hear(ra(R1, rio("::/0", 600, "high"), rio(Q), pref="low")).leases4()
+    assert [(one.destination, one.via, one.preference) for one in desired(told.state).places[0].routes] == [
+        ("::/0", R1, "low")
+    ]
+    (place,) = desired(told.at(2).state, host=CLIENT).places
+    assert ("0.0.0.0/0", "192.0.2.1") in [(one.destination, one.via) for one in place.routes], "of a lease all count"
+
+
+def test_addresses_are_formed_of_the_mac_that_asked_for_what_a_duid_was_given() -> None:
+    told = Story().hear(ra(R1, pio(P), o=True))
+    asked, answer = dhcp6("INFORMATION-REQUEST", ask=(23,)), dhcp6("REPLY", addresses(23, "2001:db8::53"))
+    told.hear(replace(asked, mac=OTHER), replace(answer, mac=OTHER))
+    (place,) = desired(told.state, host=DUID, iid="eui64").places
+    assert [one.address for one in place.addresses] == ["2001:db8:1::ff:fe00:b/64"]
+
+
 def rule(server: str, *domains: str, pref: str = "medium") -> RdnssSelection:
     return RdnssSelection(146, (server,), pref, domains, 0, 0)
 
@@ -274,6 +292,10 @@ def test_a_rule_of_a_link_local_resolver_is_scoped_as_the_resolver_is_and_the_ne
     (rule_,) = place.rules
     assert (rule_.server, rule_.preference, rule_.by) == (f"fe80::53%{place.device}", "high", "dhcp6")
     assert place.servers == ()  # of some names only
+    again = RdnssSelection(74, ("fe80::53",), "medium", ("a.example.",), 0, 0)
+    told.at(2).asks6("INFORMATION-REQUEST", again, ask=(23, 74))
+    (place,) = desired(told.state, host=DUID).places
+    assert place.rules[0].preference == "medium", "whoever spoke last, though it was the first to speak"
 
 
 def test_a_tunnel_keeps_its_name_and_what_it_excludes_goes_nowhere() -> None:

@@ -5,6 +5,7 @@ Law: what was learned is compared before and after: a profile changes what is us
 
 import pytest
 
+from events.ids import NEVER
 from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded, SettingsRemoved
 from pvdcore.profiles.overrides import Override, Rerouted, laid_over, overrides, reaches, rerouted
 from pvdcore.projections.desired import desired
@@ -139,6 +140,34 @@ def test_what_a_profile_says_of_routes_is_laid_over_what_was_learned(
     assert set(told.keys(X, "route")) == {f"2001:db8:a::/48 via {R1}"}, "what was learned is as it was"
     told.hear(ConnectionClosed(id="home@e0", reason="carrier"))
     assert routed(told) == {ON_LINK, DEFAULT, ROUTE}
+
+
+@pytest.mark.parametrize(
+    ("values", "stands"),
+    [
+        ({}, {("0.0.0.0/0", "192.0.2.1")}),
+        ({"ipv4__never_default": True}, set()),
+        ({"ipv6__never_default": True, "ipv6__ignore_auto_routes": True}, {("0.0.0.0/0", "192.0.2.1")}),
+        (
+            {
+                "ipv4__ignore_auto_routes": True,
+                "ipv4__routes": ["198.51.100.0/24 192.0.2.9", "203.0.113.0/24 10.0.0.1"],
+            },
+            {("198.51.100.0/24", "192.0.2.9")},
+        ),
+        ({"ipv4__routes": ["0.0.0.0/0 192.0.2.1"]}, {("0.0.0.0/0", "192.0.2.1")}),
+    ],
+)
+def test_what_a_profile_says_of_ipv4_routes_is_laid_over_a_lease(
+    values: dict[str, object], stands: set[tuple[str, str | None]]
+) -> None:
+    told = Story().hear(profile(**values), ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    told.hear(ra(R1, pvd("x.example.", legacy=True))).leases4()
+    (place,) = [one for one in desired(told.state, host=CLIENT).places if one.pvd == X]
+    found = [one for one in place.routes if one.destination != "::/0"]
+    assert {(one.destination, one.via) for one in found} == stands and len(found) == len(stands)
+    own = [one for one in found if one.via == "192.0.2.9"]
+    assert all((one.until, one.because, one.preference) == (NEVER, 4, "medium") for one in own)
 
 
 def test_what_profiles_say_of_a_pvd_is_told_profile_by_profile_and_of_that_pvd_alone() -> None:

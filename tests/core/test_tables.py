@@ -422,15 +422,14 @@ def test_on_a_link_of_the_host_a_lease_is_spoken_from_once_the_address_stands() 
     assert sources_of(mine) == [S1], "what we write has its rule before it stands"
 
 
-def test_link_local_and_ended_addresses_have_no_rule_and_keep_nobody_else_from_one() -> None:
+def test_link_local_addresses_have_no_rule_and_keep_nobody_else_from_one() -> None:
     told = two()
     (place,) = [one for one in desired(told.state).places if one.pvd == X]
-    now, (mine,) = told.state.now, place.addresses
+    (mine,) = place.addresses
     local = replace(mine, address="fe80::5/64", origin="static")
-    ended = replace(mine, address="2001:db8:1::5/64", until=now)
-    found = steered(told.state, replace(place, addresses=(local, ended, mine)), set())
+    found = steered(told.state, replace(place, addresses=(local, mine)), set())
     assert [one.source for one in found.steers] == [f"{S1}/128"]
-    assert [one.address for one in found.addresses] == ["2001:db8:1::5/64", f"{S1}/64"]
+    assert [one.address for one in found.addresses] == [f"{S1}/64"]
     told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="kernel-ra"))
     assert places(steering(told.state))[X].addresses == (), "the kernel made the same one"
 
@@ -456,6 +455,12 @@ def test_addresses_of_another_link_of_a_lease_or_of_another_pvd_are_not_a_pvds()
     assert sources_of(told, DUID) == ["2001:db8:1::4"]
     told.hear(AddressSeen(link="e0", address="2001:db8:1::8/64", flags=0, origin="kernel-ra"))
     assert sources_of(told) == ["2001:db8:1::8"]
+
+
+def test_an_address_of_the_kernels_is_spoken_from_until_the_end_that_the_kernel_counts_to() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), pio(P)))
+    told.hear(AddressSeen(link="e0", address=f"{S1}/64", flags=0, origin="kernel-ra", valid_s=60))
+    assert sources_of(told.at(59.9)) == [S1] and sources_of(told.at(60)) == []
 
 
 def test_whose_tables_an_address_may_be_looked_up_in() -> None:
