@@ -191,7 +191,7 @@ def _settle(draft: Draft, one: Connection, profile: Settings | None) -> None:
     link = draft.link(one.link)
     present = _present(draft, one, link)
     if one.closing:
-        _withdraw(draft, one)
+        _withdraw(draft, one, "closed")
         if not draft.touched:  # else whether somebody is still inside is known in the next round
             held = static_pvd(one.settings) in present
             _move(draft, one, "ended-in-use" if held else "ended", ())
@@ -217,8 +217,8 @@ def _settle(draft: Draft, one: Connection, profile: Settings | None) -> None:
     one = replace(one, waits_until=waits_until)
     if profile is not None and one.by != "external" and (not wanted or cause == "arrived"):
         _contribute(draft, one, profile, link)
-    else:
-        _withdraw(draft, one)
+    else:  # the PvD that it is for is not there
+        _withdraw(draft, one, "mismatch" if cause == "other" else "waiting")
     if draft.touched:  # its own PvD comes or goes: one line of history says all of it, in the next round
         return
     _move(draft, one, cause, present)
@@ -332,7 +332,7 @@ def _contribute(draft: Draft, one: Connection, profile: Settings, link: Link) ->
     since = {(held.kind, held.key): held.since for held in known.held} if known else {}
     held = static.items(profile, said, since)
     if not held or not link.attached or link.epoch != one.epoch:
-        _withdraw(draft, one)
+        _withdraw(draft, one, "edited")
         return
     pvd = static_pvd(one.settings)
     at = draft.intent.known[profile.id].at
@@ -355,12 +355,10 @@ def _contribute(draft: Draft, one: Connection, profile: Settings, link: Link) ->
         draft.put_grant(grant, "configured")
 
 
-def _withdraw(draft: Draft, one: Connection) -> None:
+def _withdraw(draft: Draft, one: Connection, cause: str) -> None:
     grant = draft.grants.get(_key(one))
     if grant is not None:
-        draft.drop_grant(
-            grant, "closed" if one.closing else "mismatch" if one.phase == MISMATCH else "edited", draft.seq
-        )
+        draft.drop_grant(grant, cause, draft.seq)
 
 
 # What should be open
@@ -434,7 +432,7 @@ KINDS: Final = {
 
 def matches(profile: Settings, link: Link) -> bool:
     """Whether a profile is for a link: by name, by globs, by MAC, by type. One that names nothing is for none."""
-    name = link.name or link.id
+    name = link.name
     asked = False
     exact = word_of(profile, "connection.interface-name")
     if exact:

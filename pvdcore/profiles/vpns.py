@@ -120,7 +120,7 @@ def gone(draft: Draft, event: LinkGone) -> bool:
         if one.link != event.link:
             continue
         link = draft.links.get(event.link)
-        projected = link is not None and draft.policy.projection(link.name or event.link) == "netns"
+        projected = link is not None and draft.policy.projection(link.name) == "netns"
         if event.reason in UNSEEN and (one.inside or (projected and moves(draft, one))):
             draft.vpns = draft.vpns.set(vpn, replace(one, inside=True))
             return True
@@ -162,7 +162,7 @@ def _is(said: VpnConnected, link: Link) -> bool:
     told, not lived) its name says so."""
     if link.gone_at is not None:
         return False
-    return link.ifindex == said.ifindex if said.ifindex else not link.host and said.device == (link.name or link.id)
+    return link.ifindex == said.ifindex if said.ifindex else not link.host and said.device == link.name
 
 
 def _bind(draft: Draft, one: Vpn, link: Link) -> None:

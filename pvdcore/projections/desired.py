@@ -197,7 +197,7 @@ def place_of(
     named = owner(state, pvd, link, epoch)
     name = place_name(named, link, epoch)
     vpn = vpns.of_pvd(state, pvd)
-    device = name if vpn is None else state.links[link].name or link
+    device = name if vpn is None else state.links[link].name
     addresses: list[WantedAddress] = []
     routes: list[WantedRoute] = []
     servers: list[str] = []
@@ -260,7 +260,7 @@ def place_of(
         routes=tuple(sorted(routes, key=_order)),
         servers=tuple(one.address for one in asked(servers, rules, ANY)),
         search=tuple(search),
-        parent=state.links[link].name or link,
+        parent=state.links[link].name,
         mac=place_mac(name),
         dad=state.policy.word("dad"),
         reachable_ms=_newest(found, lambda header: header.reachable_ms),

@@ -50,7 +50,7 @@ class Holder(Protocol):
 def projection(holder: Holder, link: LinkId) -> str:
     """How PvDs on a link are written to the kernel."""
     known = holder.links.get(link)
-    return holder.policy.projection(known.name or link) if known is not None else "none"
+    return holder.policy.projection(known.name) if known is not None else "none"
 
 
 @lru_cache(maxsize=4096)  # of one link with a thousand PvDs all are asked for whenever somebody asks by DHCP

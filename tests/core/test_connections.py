@@ -659,6 +659,18 @@ def test_why_what_a_profile_configured_ended() -> None:
     assert ("address", "192.0.2.10/24", ("static",)) in told.history("static:home")[1].removed
 
 
+def test_what_waits_for_its_pvd_says_whether_another_came() -> None:
+    told = Story().hear(fixed(**{"pvd.expected": [X]}), up(), ra(R1, pvd("x.example.")))
+    told.at(1).hear(ra(R1, pvd("x.example."), life=0)).at(2).hear(ra(R1, pvd("x.example.")))
+    told.hear(ra(R2, pvd("y.example."))).at(3).hear(ra(R1, pvd("x.example."), life=0))
+    assert [(one.cause, one.phase) for one in told.history("static:home")] == [
+        ("configured", "announced"),
+        ("waiting", "gone"),
+        ("configured", "announced"),
+        ("mismatch", "gone"),
+    ], "nobody edited anything"
+
+
 def test_autoconnect_opens_nothing_where_nothing_can_come() -> None:
     told = Story().hear(profile("b", match_interface__name=["en*"], connection_multi__connect="multiple"))
     told.hear(profile("a", match_interface__name=["en0"], connection_autoconnect__priority="high"))
@@ -708,7 +720,7 @@ def test_pvds_of_a_link_that_the_operator_closed_are_heard_and_not_placed() -> N
     assert len(desired(told.state).places) == 1
 
 
-LINK = Link("eth0", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name="eth0", host=True)
+LINK = Link("e#2", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name="eth0", host=True)
 
 
 @pytest.mark.parametrize(
@@ -745,6 +757,9 @@ LINK = Link("eth0", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name=
         ({"connection.interface-name": "eth0", "match.interface-name": ["wl*"]}, False),
         ({"connection.interface-name": "eth0", "match.mac-address": ["02:00:00:00:00:0b"]}, False),
         ({"connection.interface-name": "eth0", "connection.type": "802-11-wireless"}, False),
+        ({"match.interface-name": ["\\eth*"]}, True),
+        ({"match.interface-name": ["&\\eth0"]}, True),
+        ({"connection.interface-name": "e#2"}, False),
     ],
 )
 def test_a_profile_matches_by_name_globs_mac_and_type(values: dict[str, Value | list[str]], expected: bool) -> None:

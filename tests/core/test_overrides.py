@@ -74,7 +74,12 @@ def test_where_a_policy_lets_a_vpn_alone_resolve_an_override_elsewhere_is_refuse
     assert used(told)[0] == used_
     (row,) = rows(told)
     assert row.values == [MINE] and (row.refused is not None) is (used_ == (LEARNED,)), "recorded in either case"
-    assert ("override-refused" in told.findings()) is (row.refused is not None)
+    found = told.findings().get("override-refused")
+    assert (found is not None) is (row.refused is not None)
+    if found is not None:
+        assert (found.link, found.pvd, row.refused) == ("e0", X, f"resolvers_only is {only}")
+        said = f"settings home configure resolvers or names for {X}, which policy resolvers_only is {only} refuses"
+        assert found.text == said
     places = desired(told.state).places
     assert [one.pvd for one in lookups(told.state, places, "a.test.")] == ([] if row.refused else [X])
     assert [one.pvd for one in lookups(told.state, places, "a.test.", X)] == [X], "who is bound to it asks it"
