@@ -29,6 +29,7 @@ STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no re
 DIGEST_EVERY: Final = 250_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take at least so many times the first's octets
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
+PASSING: Final = 10  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
 
@@ -39,15 +40,19 @@ def _rows(octets: int) -> int:
 
 
 class Engine:
-    """One journal and the State it folds to. `state` is always that of the last record, or of the last `wake`."""
+    """One journal and the State it folds to. `state` is always that of the last record, or of the last `wake`.
 
-    def __init__(self, journal: Journal, state: State = EMPTY) -> None:
+    kept: whether somebody keeps the journal. Else no digests are made for him, and few snapshots.
+    """
+
+    def __init__(self, journal: Journal, state: State = EMPTY, *, kept: bool = True) -> None:
         self.journal = journal
         self._fold = Fold(state)
         self.told: list[Callable[[tuple[Change, ...]], object]] = []  # each is called with new lines of history
         self._seq = journal.last_seq()
         # The record behind which the next snapshot is due, if none but repeats come: by work, by size, by both.
-        self._work_at, self._size_at = self._seq + CHECKPOINT_EVERY, self._seq
+        self._kept, self._apart = kept, CHECKPOINT_EVERY if kept else PASSING * CHECKPOINT_EVERY
+        self._work_at, self._size_at = self._seq + self._apart, self._seq
         self._packer = snapshot.Packer()
         self._whole_at = self._seq  # the record behind which the next whole one is due
         self._whole, self._changed = 0, 0  # octets of the last of each kind; 0: there was none
@@ -266,10 +271,10 @@ class Engine:
             self._changed = 0
         else:
             kept = self._changed = self.journal.save_snapshot(self._seq, self._packer.changed(state))
-        if self._seq >= self._digest_at:
+        if self._kept and self._seq >= self._digest_at:
             self.journal.save_digest(self._seq, snapshot.digest(state))
             self._digest_at = self._seq + DIGEST_EVERY
-        self._work_at = self._seq + CHECKPOINT_EVERY
+        self._work_at = self._seq + self._apart
         self._size_at = self._seq + SNAPSHOT_SHARE * self._changed // RECORD_OCTETS
         self._least_at = self._seq + CHECKPOINT_LEAST
         self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)

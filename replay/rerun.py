@@ -91,7 +91,7 @@ def rerun(
             link, path = named(spec)
             captures.append(open_capture(path, link=link))
         kept = journal if journal is not None else ScratchJournal(translate)
-        driver = _Driver(captures, Engine(kept), values)
+        driver = _Driver(captures, Engine(kept, kept=journal is not None), values)
         with without_collector():
             driver.run(progress)
         kept.commit()

@@ -524,6 +524,7 @@ _XID: Final = 4  # RFC 2131 §2: xid, secs and flags stand between here and ciad
 _CIADDR: Final = 12
 _ONCE: Final = Struct("!IHH")
 MESSAGES_REMEMBERED: Final = 4096  # as many as frames (adapters/ingest.py); about 10 MiB
+OPTIONS_REMEMBERED: Final = 512  # what each of a hundred links' servers offers and leases, and room for their clients
 
 
 @lru_cache(maxsize=MESSAGES_REMEMBERED)
@@ -541,40 +542,20 @@ def _said(
     if hlen > _HLEN_MAX or hlen != _HARDWARE.get(htype, hlen):
         raise Malformed("dhcp4-hlen", at + 2, f"{hlen} octets of hardware address for hardware type {htype}")
 
-    said = list(notes)
-    fragments, nested, file_used, sname_used = _gather(data, at, end, said)
-    if MESSAGE_TYPE not in fragments:
-        raise Malformed("dhcp4-no-message-type", at + _OPTIONS, "no option 53: BOOTP")
-    name, sender = _message_type(_join(data, fragments[MESSAGE_TYPE]))
+    # What a server gives all its clients is the same from there on.
+    name, sender, options, found, server, lease_zero, file_used, sname_used = _options(
+        bytes(at + _SNAME) + data[at + _SNAME : end], at, end
+    )
     if op != sender:
         raise Malformed("dhcp4-op-message", at, f"{name} with op {op}")
-
-    options: list[DhcpOption] = []
-    server, lease_zero = False, False
-    for code, pieces_of_it in fragments.items():
-        raw = _join(data, pieces_of_it)
-        if name == "NAK" and code not in _IN_NAK:
-            options.append(raw.ignored("not-in-nak"))
-            continue
-        if code == 80 and name not in ("DISCOVER", "ACK"):  # RFC 4039 §3
-            options.append(raw.ignored("not-here"))
-            continue
-        parts = _read(raw)
-        options += parts
-        if code == SERVER_ID:
-            server = type(parts[0]) is Addresses
-        elif code == 51:
-            lease_zero = type(parts[0]) is Number and parts[0].value == 0
-    options += [_join(data, [one]).ignored("overload-nested") for one in nested]
-
     if name == "OFFER" and not server:  # RFC 2131 §4.3.1 table 3; without it nobody could say which offer is taken
         raise Malformed("dhcp4-no-server-id", at + _OPTIONS, "OFFER without a usable option 54")
     if name in ("OFFER", "ACK") and yiaddr != b"\0\0\0\0":
         # 0.0.0.0 is right in the ACK to an INFORM (RFC 2131 §4.3.5) and in an OFFER with option 108 (RFC 8925 §3.3).
         if not is_host(yiaddr):
             raise Malformed("dhcp4-yiaddr", at + 16, f"{name} of {address_text(yiaddr)}")
-        if name == "ACK" and lease_zero:
-            raise Malformed("dhcp4-lease-zero", fragments[51][0].at, "ACK of a lease of 0 s")
+        if name == "ACK" and lease_zero is not None:
+            raise Malformed("dhcp4-lease-zero", lease_zero, "ACK of a lease of 0 s")
 
     return Dhcp4MessageSeen(
         link=link,
@@ -593,9 +574,51 @@ def _said(
         mac=mac,
         server_name="" if sname_used else _string(data, at + _SNAME, at + _FILE),
         boot_file="" if file_used else _string(data, at + _FILE, at + _COOKIE),
-        options=tuple(options),
-        notes=tuple(said),
+        options=options,
+        notes=notes + found,
     )
+
+
+class _Options(NamedTuple):
+    """A message's kind and who sends such, its options, what is odd about them; whether they name a server, and where a
+    lease of 0 s stands; which fields it turned into options."""
+
+    name: str
+    sender: int
+    options: tuple[DhcpOption, ...]
+    notes: tuple[Note, ...]
+    server: bool
+    lease_zero: int | None
+    file_used: bool
+    sname_used: bool
+
+
+@lru_cache(maxsize=OPTIONS_REMEMBERED)
+def _options(data: bytes, at: int, end: int) -> _Options:
+    """What the options of the message at `at` say."""
+    notes: list[Note] = []
+    fragments, nested, file_used, sname_used = _gather(data, at, end, notes)
+    if MESSAGE_TYPE not in fragments:
+        raise Malformed("dhcp4-no-message-type", at + _OPTIONS, "no option 53: BOOTP")
+    name, sender = _message_type(_join(data, fragments[MESSAGE_TYPE]))
+    options: list[DhcpOption] = []
+    server, lease_zero = False, None
+    for code, pieces_of_it in fragments.items():
+        raw = _join(data, pieces_of_it)
+        if name == "NAK" and code not in _IN_NAK:
+            options.append(raw.ignored("not-in-nak"))
+            continue
+        if code == 80 and name not in ("DISCOVER", "ACK"):  # RFC 4039 §3
+            options.append(raw.ignored("not-here"))
+            continue
+        parts = _read(raw)
+        options += parts
+        if code == SERVER_ID:
+            server = type(parts[0]) is Addresses
+        elif code == 51 and type(parts[0]) is Number and parts[0].value == 0:
+            lease_zero = raw.at
+    options += [_join(data, [one]).ignored("overload-nested") for one in nested]
+    return _Options(name, sender, tuple(options), tuple(notes), server, lease_zero, file_used, sname_used)
 
 
 class _Gathered(NamedTuple):
