@@ -14,7 +14,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, count, islice
-from operator import gt
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -122,11 +121,12 @@ class ScratchJournal:
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
         if not ats:
             return
-        if not self._last_at <= ats[0] <= ats[-1] < NEVER or any(map(gt, ats, islice(ats, 1, None))):
+        instants = list(ats)
+        if not self._last_at <= ats[0] or not ats[-1] < NEVER or instants != sorted(instants):
             raise ValueError(f"record {self.last_seq() + 1} at {ats[0]}: time does not go backwards, nor ends")
         known = self._bodies_of
         try:
-            bodies = list(map(known.__getitem__, likes))
+            bodies = [known[like] for like in likes]
         except KeyError:
             bodies = [self._body_of(like) for like in likes]
         if len(known) >= BODIES_READ:
@@ -138,7 +138,7 @@ class ScratchJournal:
                 self._times.append(ats[done])
             stop = done + BLOCK - len(kept_ats)
             kept_ats.extend(ats[done:stop])
-            kept_bodies.extend(bodies[done:stop])
+            kept_bodies.fromlist(bodies[done:stop])
             kept_packets.extend(packets[done:stop])
             captured.extend(_own[: len(kept_ats) - len(captured)])
             self._last_at = ats[-1]
