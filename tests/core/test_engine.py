@@ -14,13 +14,15 @@ from events.ids import NEVER, SECOND, Instant
 from events.link import LinkGone, LinkSeen
 from events.operator import PolicySet, PvdPinned
 from events.record import Provenance, Record
+from pvdcore import engine as spacing
 from pvdcore.engine import Engine
 from pvdcore.past import snapshot
 from pvdcore.past.audit import state_at
 from pvdcore.past.journal import MemoryJournal, frame_digest
 from pvdcore.policy import DEFAULT
+from pvdcore.routers.words import Words
 from pvdcore.state import Change
-from tests.sim.build import R1, R2, START, pvd, ra
+from tests.sim.build import R1, R2, START, dns, pio, pvd, ra
 
 X = "fqdn:x.example."
 SAID = ra(R1, pvd("x.example."), life=60)
@@ -194,6 +196,106 @@ def test_who_is_stirred_is_named_once_and_in_order() -> None:
     assert engine.stirred() == [X]
 
 
+# --- Repeats that wait -----------------------------------------------------------------------------------------------
+
+
+def repeating(engine: Engine, event: AnyEvent = SAID) -> Engine:
+    for _ in range(2):
+        engine.hear(frame(engine.state.now), (event,), source="a.pcap", packet=1)
+    return engine
+
+
+def says_again(engine: Engine, words: Words, *told: tuple[Instant, int]) -> None:
+    """Packets of these words, each by its instant and number."""
+    if told:
+        words.waits[:] = told[-1][0], engine.seq + len(told)
+    ats, packets = [at for at, _ in told], [packet for _, packet in told]
+    engine.again([words] if told else [], [words.seq] * len(told), ats, packets)
+
+
+def test_quiet_is_from_now_to_the_next_end_and_up_to_the_next_checkpoint() -> None:
+    engine = repeating(begun())
+    first, before, room = engine.quiet()
+    assert (first, before) == (START, START + 60 * SECOND)
+    assert 0 < room < spacing.CHECKPOINT_EVERY
+    words = engine.words(SAID)
+    assert words is not None
+    says_again(engine, words, (START + SECOND, 9))
+    assert engine.quiet() == (START + SECOND, START + 60 * SECOND, room - 1), "the heap is not asked for each repeat"
+
+
+def test_words_stand_while_their_router_says_them_and_nothing_else() -> None:
+    engine = repeating(begun())
+    words = engine.words(SAID)
+    assert words is not None and (words.speaker, words.seq, words.standing) == (("e0", R1), engine.seq, SAID)
+    standing = engine.standing
+    (found,) = mine = standing[words.speaker]
+    assert found is words.standing and engine.words(ra(R2)) is None
+    engine.hear(frame(START), (ra(R1, pvd("x.example."), life=70),), source="a.pcap")
+    assert engine.words(SAID) is None and engine.standing is standing
+    assert mine == [] and words.speaker not in standing, "who has the list need not look it up"
+
+
+def test_what_is_said_again_is_a_record_each_like_the_first_and_no_history() -> None:
+    engine = repeating(begun())
+    words = engine.words(SAID)
+    assert words is not None
+    told: list[object] = []
+    engine.told.append(told.append)
+    says_again(engine, words)
+    assert engine.seq == 4
+    ats = [START + number * SECOND for number in (1, 2, 2)]
+    says_again(engine, words, (ats[0], 11), (ats[1], 12), (ats[2], 13))
+    like = engine.journal.record(words.seq)
+    assert like is not None
+    assert [(one.seq, one.at, one.provenance.packet, one.event) for one in engine.journal.records(5)] == [
+        (5, ats[0], 11, SAID),
+        (6, ats[1], 12, SAID),
+        (7, ats[2], 13, SAID),
+    ]
+    assert {one.provenance.frame for one in engine.journal.records(5)} == {like.provenance.frame}
+    assert (engine.seq, engine.state.seq, engine.state.now) == (7, 7, ats[2])
+    assert told == [] and engine.state.changes == ()
+    assert engine.wake_at() <= START + 62 * SECOND
+    engine.wake(START + 61 * SECOND)
+    assert engine.state.pvds[X].phase == "announced", "it was heard again since"
+    engine.wake(START + 62 * SECOND)
+    assert engine.state.pvds[X].phase == "gone"
+
+
+SHORT = ra(R1, pio("2001:db8::/64", 3600, 1800), dns("2001:db8::53", life=600))
+
+
+def test_lifetimes_may_move_until_something_ends_sooner_than_somebody_looks() -> None:
+    engine = begun()
+    engine.hear(frame(START), (SHORT,), source="a.pcap")
+    slack = engine.slack(SHORT)
+    assert slack is not None and slack.free == (True, True) and slack.host is engine.host
+    assert engine.plans[slack.speaker] is slack.plan
+    assert engine.slack(ra(R1)) is None, "these are not its last words"
+    assert engine.allows(slack, 600, START) and engine.allows(slack, 599, START + SECOND)
+    assert not engine.allows(slack, 599, START), "that would end before the heap asks"
+    engine.hear(frame(START + SECOND), (ra(R1, pio("2001:db8:1::/64")),), source="a.pcap")
+    assert not engine.allows(slack, 4000, START + SECOND), "its router has said something else"
+
+
+def test_a_router_of_an_explicit_pvd_is_asked_what_it_said_last() -> None:
+    engine = begun()
+    sets = [ra(R1, pio(f"2001:db8:{number}::/64"), pvd("x.example.")) for number in (1, 2, 1, 2, 1)]
+    slacks = []
+    for number, event in enumerate(sets):
+        engine.hear(frame(START + number * 60 * SECOND), (event,), source="a.pcap")
+        slacks.append(engine.slack(event))
+    one, other = slacks[-1], slacks[-2]
+    assert one is not None and other is not None
+    assert not engine.turns(one) and engine.turns(other)
+    plain = ra(R2, pio("2001:db8:3::/64"))
+    for event in (plain, ra(R2, pio("2001:db8:4::/64"))):
+        engine.hear(frame(START + 300 * SECOND), (event,), source="a.pcap")
+        found = engine.slack(event)
+        assert found is not None and not engine.turns(found)
+
+
 # --- Checkpoints -----------------------------------------------------------------------------------------------------
 
 
@@ -236,3 +338,72 @@ def test_to_keep_the_state_answers_from_there(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(msgspec.DecodeError, match="record 5"):  # it says what is other than in the whole one
         snapshot.decode(found[1])
     assert snapshot.encode(state_at(journal)) == snapshot.encode(engine.state)
+
+
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Checkpoints come sooner: each step is as ten repeats, a hundred of these are enough."""
+    told = {"EVERY": 100, "LEAST": 5}
+    for name, value in told.items():
+        monkeypatch.setattr(spacing, f"CHECKPOINT_{name}", value)
+    monkeypatch.setattr(spacing, "STEP_REPEATS", 10)
+    monkeypatch.setattr(spacing, "DIGEST_EVERY", 30)
+    monkeypatch.setattr(spacing, "RECORD_OCTETS", 10)
+    return monkeypatch
+
+
+def test_a_checkpoint_is_due_when_folding_from_the_last_takes_long_enough(near: pytest.MonkeyPatch) -> None:
+    journal = Measured(octets=0)
+    engine = spoken(journal, 39)
+    assert journal.kept == [10, 20, 30]
+    assert [seq for seq, _ in journal.digests()] == [10], "a digest costs more, and is not asked for as often"
+    engine.submit(LinkGone(link="e1"), source="s", at=START)
+    assert journal.kept[-1] == 40 and [seq for seq, _ in journal.digests()] == [10, 40]
+    near.setattr(spacing, "CHECKPOINT_LEAST", 25)
+    spoken(rare := Measured(octets=0), 60)
+    assert rare.kept == [25, 50], "and not sooner than a snapshot is worth"
+
+
+def test_repeats_count_as_what_they_cost(near: pytest.MonkeyPatch) -> None:
+    journal = Measured(octets=0)
+    engine = repeating(Engine(journal))
+    words = engine.words(SAID)
+    assert words is not None
+    assert engine.quiet()[2] == 100 - 2 * 9 - 2 - 1
+    says_again(engine, words, *((START, number) for number in range(79)))
+    assert engine.quiet()[2] == 0 and journal.kept == []
+    engine.submit(LinkGone(link="e1"), source="s", at=START)
+    assert journal.kept == [82]
+    assert (engine.weight(1), engine.weight(100)) == (10, 1 + 4 * 100 // 10)
+
+
+def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> None:
+    """Where they are large they are rare; whole ones and changes have the same share. A frame of six octets counts as
+    two records that repeat."""
+    journal = Measured(octets=70)
+    spoken(journal, 200)
+    assert journal.kept == [10, 20, 67, 77, 124, 134, 181, 191]
+    whole = [seq for seq, data in zip(journal.kept, journal.made, strict=True) if is_whole(data)]
+    assert whole == [10, 67, 124, 181]
+
+
+def is_whole(data: bytes) -> bool:
+    try:
+        snapshot.decode(data)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def test_small_changes_are_told_from_the_same_whole_one(near: pytest.MonkeyPatch) -> None:
+    near.setattr(spacing, "SNAPSHOT_SHARE", 2)
+    journal = Measured()
+    routers = [ra(f"fe80::{number}", pvd(f"y{number}."), life=9000) for number in range(2, 12)]
+    engine = Engine(journal)
+    engine.hear(frame(START), tuple(routers), source="a.pcap")
+    engine.checkpoint()
+    for number in range(200):
+        engine.hear(frame(START + number * SECOND), (routers[number % 2],), source="a.pcap")
+    assert len(journal.kept) > 2 and [is_whole(data) for data in journal.made].count(True) == 1
+    later = Engine(journal, state_at(journal))
+    assert later.quiet()[2] == 99, "who goes on with a journal begins to count there"
