@@ -13,15 +13,17 @@ from collections.abc import Callable, Sequence
 import pytest
 from msgspec.structs import replace
 
-from events.codec import SCHEMA
+from events.codec import SCHEMA, AnyEvent
 from events.frames import ETHERNET, Frame
 from events.ids import SECOND, Instant, Seq
 from events.link import AttachStarted
+from events.operator import PolicySet
 from events.record import Record, heard
 from events.router import Dnssl, NdOption, PrefixInformation, PvdOption, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore.engine import Engine
 from pvdcore.past import snapshot
 from pvdcore.past.journal import MemoryJournal, frame_digest
+from pvdcore.policy import DEFAULT
 from pvdcore.reduce import reduce
 from pvdcore.routers.words import Slack, Words
 from pvdcore.state import EMPTY, Change, State
@@ -58,7 +60,7 @@ class Teller:
         self.gathered_max = gathered_max
         self.counted: Counter[str] = Counter()
         self.frames: dict[RouterAdvertised, bytes] = {}
-        self.words: dict[RouterAdvertised, Words] = {}
+        self.words: dict[RouterAdvertised, tuple[Words, list[object]]] = {}
         self.slacks: dict[tuple[str, str], list[tuple[RouterAdvertised, Slack]]] = {}
         self.said: list[Words] = []
         self.gathered: tuple[list[Seq], list[Instant], list[int]] = ([], [], [])
@@ -88,25 +90,28 @@ class Teller:
             return
         self.flush()
         frame = Frame(at, event.link, ETHERNET, data)
-        known = self.words.get(event)
-        event = known.event if known is not None and known.event is not None else event
+        if event in self.words:
+            event = self.words[event][0].said()
         self.engine.hear(frame, (event,), source=SOURCE, packet=self.engine.seq + 1)
         self.counted["heard"] += 1
         words = self.engine.words(event)
         if words is not None:
-            self.words[event] = words
+            self._remember(event, words)
         slack = self.engine.slack(event)
         if slack is not None:
             others = self.slacks.setdefault((event.link, event.router), [])
             others[:] = [(event, slack), *(one for one in others if lasting(one[0], one[1].free, event) is None)]
 
     def _repeats(self, event: RouterAdvertised, at: Instant) -> bool:
-        words = self.words.get(event)
-        standing = None if words is None else self.engine.standing.get(words.speaker)
+        words, standing = self.words.get(event, (None, None))
         if words is None or not standing or standing[0] is not words.standing:
             return False
         self._gather("repeated", words, at)
         return True
+
+    def _remember(self, event: RouterAdvertised, words: Words) -> None:
+        """With the list in which stands what stands for its router's last words."""
+        self.words[event] = words, self.engine.standing[words.speaker]
 
     def _recounts(self, event: RouterAdvertised, data: bytes, at: Instant) -> bool:
         for like, slack in self.slacks.get((event.link, event.router), ()):
@@ -120,7 +125,8 @@ class Teller:
             seq = self.engine.seq + len(self.gathered[0]) + 1
             self.journal.unread[seq] = (Frame(at, event.link, ETHERNET, data), event)
             read: Callable[[bytes], RouterAdvertised] = {data: event}.__getitem__
-            words = self.words[event] = self.engine.recount(slack, seq, data, read)
+            words = self.engine.recount(slack, seq, data, read)
+            self._remember(event, words)
             self._gather("recounted", words, at)
             return True
         return False
@@ -181,6 +187,7 @@ def _ordered(one: PrefixInformation) -> bool:
 # --- Routers with much to say ---------------------------------------------------------------------------------------
 
 DAY = 86_400
+PREFIX = "2001:db8:10::/64"
 
 
 def said(router: str, turn: int, set_: int = 0, link: str = "e0", *more: NdOption, m: bool = False) -> RouterAdvertised:
@@ -235,6 +242,60 @@ def test_sets_of_prefixes_in_turn_wait_side_by_side() -> None:
 
 def option(name: str, *inside: NdOption, seq: int = 0) -> PvdOption:
     return build.pvd(name, *inside, seq=seq)
+
+
+Told = list[tuple[float, AnyEvent]]
+STEADY: Told = [(number, said(R1, number // 2)) for number in range(6)]
+SHORT = [build.ra(R1, build.pio(PREFIX, DAY, 14_400), build.dns("2001:db8::53", life=life)) for life in (100, 20, 101)]
+
+BESIDE: dict[str, Told] = {
+    "another policy": [
+        *STEADY,
+        (6, PolicySet(values={**DEFAULT.values, "rdnss_max": 1})),
+        *((number, said(R1, number // 2)) for number in (7, 8, 9)),
+    ],
+    "another router with the same prefix, for a shorter time": [
+        *STEADY,
+        (6, build.ra(R2, build.pio(PREFIX, 7200, 3600))),
+        *((number, said(R1, number)) for number in (7, 8, 9)),
+        *((number, build.ra(R2, build.pio(PREFIX, 7200 - number, 3600))) for number in (10, 11)),
+        *((number, said(R1, number)) for number in (12, 13)),
+    ],
+    "a deadline that was early": [
+        (0, SHORT[0]),
+        (50, SHORT[0]),
+        (51, SHORT[0]),
+        (100, said(R2, 0)),
+        (101, SHORT[1]),
+        (125, said(R2, 0)),
+        (130, SHORT[2]),
+        (140, SHORT[0]),
+    ],
+    "a new attachment": [*STEADY, (6, AttachStarted(link="e0")), *((6 + at, event) for at, event in STEADY)],
+    "a lease that is of who spoke last": [
+        *((number, build.ra((R1, R2)[number % 2], build.pio(PREFIX, DAY, 9), m=True)) for number in range(8)),
+        (8, build.dhcp6("REQUEST", xid=1)),
+        (9, build.dhcp6("REPLY", build.ia_na(build.ia_address(f"{PREFIX[:-3]}a")), xid=1)),
+        *((number, build.ra((R1, R2)[number % 2], build.pio(PREFIX, DAY, 9), m=True)) for number in range(10, 15)),
+    ],
+}
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["nobody looks", "somebody looks"])
+@pytest.mark.parametrize("story", BESIDE.values(), ids=BESIDE)
+def test_what_waits_counts_beside_what_does_not(story: Told, look: bool) -> None:
+    for end in range(1, len(story) + 1):
+        teller = Teller()
+        for second, event in story[:end]:
+            at = START + int(second * SECOND)
+            if isinstance(event, RouterAdvertised):
+                teller.tells(event, at)
+            else:
+                teller.flush()
+                teller.engine.submit(event, source="s", at=at)
+            if look:
+                teller.look()
+        teller.compared()
 
 
 def drawn(draw: random.Random) -> RouterAdvertised:
