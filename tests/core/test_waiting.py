@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from events.codec import SCHEMA, AnyEvent
 from events.frames import ETHERNET, Frame
+from events.identifiers import IdentifierChosen
 from events.ids import SECOND, Instant, Seq
-from events.link import AttachStarted
+from events.link import AttachStarted, LinkSeen
 from events.operator import PolicySet
 from events.record import Record, heard
 from events.router import Dnssl, NdOption, PrefixInformation, PvdOption, Rdnss, RouteInformation, RouterAdvertised
@@ -66,7 +67,7 @@ class Teller:
         self.gathered: tuple[list[Seq], list[Instant], list[int]] = ([], [], [])
         self.host = self.engine.host
         for link in ("e0", "e1"):
-            self.engine.submit(build.LinkSeen(link=link, identity=f"capture:{link}", name=link), source="s", at=START)
+            self.engine.submit(LinkSeen(link=link, identity=f"capture:{link}", name=link), source="s", at=START)
 
     def flush(self) -> None:
         self.engine.again(self.said, *self.gathered)
@@ -248,6 +249,13 @@ Told = list[tuple[float, AnyEvent]]
 STEADY: Told = [(number, said(R1, number // 2)) for number in range(6)]
 SHORT = [build.ra(R1, build.pio(PREFIX, DAY, 14_400), build.dns("2001:db8::53", life=life)) for life in (100, 20, 101)]
 
+
+def shared(number: int) -> RouterAdvertised:
+    """Two routers, one of which has a longer prefix, announce one that moves."""
+    router, valid = ((R1, DAY - number), (R2, DAY + 9000))[number % 2]
+    return build.ra(router, build.pio(PREFIX if router == R1 else "2001:db8:10::/64", valid, 9), m=True)
+
+
 BESIDE: dict[str, Told] = {
     "another policy": [
         *STEADY,
@@ -277,6 +285,21 @@ BESIDE: dict[str, Told] = {
         (8, build.dhcp6("REQUEST", xid=1)),
         (9, build.dhcp6("REPLY", build.ia_na(build.ia_address(f"{PREFIX[:-3]}a")), xid=1)),
         *((number, build.ra((R1, R2)[number % 2], build.pio(PREFIX, DAY, 9), m=True)) for number in range(10, 15)),
+    ],
+    "a lease that is of who spoke last, whose lifetimes move": [
+        *((number, shared(number)) for number in range(8)),
+        (8, build.dhcp6("REQUEST", xid=1)),
+        (9, build.dhcp6("REPLY", build.ia_na(build.ia_address(f"{PREFIX[:-3]}a")), xid=1)),
+        *((number, shared(number)) for number in range(10, 15)),
+    ],
+    "an address of this host's": [
+        (0, LinkSeen(link="e0", identity="e0", name="e0", host=True, mac=build.CLIENT)),
+        *((1 + at, event) for at, event in STEADY),
+        (8, IdentifierChosen(link="e0", epoch=1, prefix=PREFIX, kind="stable", iid="a")),
+        *((number, build.ra(R1, *said(R1, number).options[:1], hop=64)) for number in (9, 10)),
+        *((number, said(R1, number)) for number in (11, 12)),
+        (13, said(R1, DAY - 30)),
+        (14, said(R1, DAY - 31)),
     ],
 }
 
