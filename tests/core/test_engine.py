@@ -263,6 +263,16 @@ def test_what_is_said_again_is_a_record_each_like_the_first_and_no_history() -> 
     assert engine.state.pvds[X].phase == "gone"
 
 
+def test_nothing_changed_by_what_is_said_again() -> None:
+    engine = repeating(begun())
+    engine.hear(frame(START), (ra(R2),), source="a.pcap")
+    assert engine.state.changes
+    words = engine.words(SAID)
+    assert words is not None
+    says_again(engine, words, (START, 9))
+    assert engine.state.changes == ()
+
+
 SHORT = ra(R1, pio("2001:db8::/64", 3600, 1800), dns("2001:db8::53", life=600))
 
 
@@ -375,6 +385,21 @@ def test_repeats_count_as_what_they_cost(near: pytest.MonkeyPatch) -> None:
     engine.submit(LinkGone(link="e1"), source="s", at=START)
     assert journal.kept == [82]
     assert (engine.weight(1), engine.weight(100)) == (10, 1 + 4 * 100 // 10)
+
+
+@pytest.mark.parametrize(("read", "weighs"), [(False, 1), (True, 10)])
+def test_words_that_had_to_be_read_count_as_a_step(near: pytest.MonkeyPatch, read: bool, weighs: int) -> None:
+    engine = Engine(Measured(octets=0))
+    engine.hear(frame(START), (SHORT,), source="a.pcap")
+    slack, later = engine.slack(SHORT), replace(SHORT, options=(SHORT.options[0], dns("2001:db8::53", life=700)))
+    assert slack is not None
+    room = engine.quiet()[2]
+    words = engine.recount(slack, 1, b"later", lambda data: later, later if read else None)
+    assert engine.standing[slack.speaker] == [b"later"] and words.said() is later
+    says_again(engine, words, (START, 2))
+    assert engine.quiet()[2] == room - weighs
+    says_again(engine, words, (START, 3))
+    assert engine.quiet()[2] == room - weighs - 1
 
 
 def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> None:

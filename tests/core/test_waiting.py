@@ -251,9 +251,14 @@ SHORT = [build.ra(R1, build.pio(PREFIX, DAY, 14_400), build.dns("2001:db8::53", 
 
 
 def shared(number: int) -> RouterAdvertised:
-    """Two routers, one of which has a longer prefix, announce one that moves."""
-    router, valid = ((R1, DAY - number), (R2, DAY + 9000))[number % 2]
-    return build.ra(router, build.pio(PREFIX if router == R1 else "2001:db8:10::/64", valid, 9), m=True)
+    """Two routers announce one prefix, and resolvers for longer and longer."""
+    router = (R1, R2)[number % 2]
+    return build.ra(router, build.pio(PREFIX, DAY, 9), build.dns(f"{router}:53", life=900 + number), m=True)
+
+
+def turning(number: int, *more: NdOption) -> RouterAdvertised:
+    """Two sets of words in turn."""
+    return said(R1, number // 2, number % 2, "e0", *more)
 
 
 BESIDE: dict[str, Told] = {
@@ -292,11 +297,22 @@ BESIDE: dict[str, Told] = {
         (9, build.dhcp6("REPLY", build.ia_na(build.ia_address(f"{PREFIX[:-3]}a")), xid=1)),
         *((number, shared(number)) for number in range(10, 15)),
     ],
+    "another set of words of an explicit PvD, said at once": [
+        *((number * 60, turning(number, build.pvd("x.example."))) for number in range(8)),
+        *((480 + number / 4, turning(number, build.pvd("x.example."))) for number in range(8)),
+        *((600 + number * 60, turning(number, build.pvd("x.example."))) for number in range(8)),
+        *((1080 + number // 2 * 60 + number % 2 / 4, turning(number, build.pvd("x.example."))) for number in range(4)),
+        (1200, turning(0, build.pvd("x.example."))),
+        (1260, turning(1, build.pvd("x.example."))),
+        (1260.25, turning(2, build.pvd("x.example."))),
+    ],
+    "a default route that only one set of words has": [
+        *((number, turning(number, *[build.rio("::/0", 1700 + number)] * (number % 2))) for number in range(12)),
+    ],
     "an address of this host's": [
         (0, LinkSeen(link="e0", identity="e0", name="e0", host=True, mac=build.CLIENT)),
         *((1 + at, event) for at, event in STEADY),
         (8, IdentifierChosen(link="e0", epoch=1, prefix=PREFIX, kind="stable", iid="a")),
-        *((number, build.ra(R1, *said(R1, number).options[:1], hop=64)) for number in (9, 10)),
         *((number, said(R1, number)) for number in (11, 12)),
         (13, said(R1, DAY - 30)),
         (14, said(R1, DAY - 31)),
