@@ -148,7 +148,7 @@ def follow(
             new = _held(one, prefix, draft.seq)
             slot = (new.kind, new.key)
             standing = _standing(draft, link, slot)
-            if draft.policy.on("two_hour_rule"):
+            if standing and draft.policy.on("two_hour_rule"):
                 new = replace(new, floor=floor(_ends(standing), draft.at, prefix.lifetime_s))
             for source, held in standing:
                 if source.pvd != mine[1]:
@@ -182,9 +182,7 @@ def _standing(draft: Draft, link: Link, slot: tuple[str, str]) -> list[tuple[Ori
 
 
 def _ends(standing: list[tuple[Origin, Held]]) -> int:
-    """When an address ends: the one heard last says it; 0 for an address that is not there."""
-    if not standing:
-        return 0
+    """When an address ends: the one heard last says it."""
     return until(*max(standing, key=lambda one: (heard_at(*one), one[0].speaker)))
 
 
@@ -324,7 +322,7 @@ def _disable(draft: Draft, link: Link, address: str) -> None:
         for origin in draft.speakers.get((link.id, speaker), ()):
             draft.drop_origin(origin, "duplicate", draft.seq)
     for key in draft.link(link.id).grants:
-        if key[1] != "dhcp4":
+        if key[1].startswith("dhcp6"):
             draft.drop_grant(draft.grants[(link.id, *key)], "duplicate", draft.seq)
     draft.regroup.setdefault(link.id, Touch("duplicate", draft.seq))
     draft.host = replace(draft.host, off=draft.host.off.set(link.id, draft.seq))

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
 from events.link import AddressGone, AddressSeen, DadFailed, LinkSeen, NeighborSeen
+from events.operator import ConnectionOpened, Settings, SettingsLoaded, Value
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected
+from events.vpn import VpnConnected
 from pvdcore.state import SILENT, Held, Identifier, Origin, Sighted
 from tests.sim.build import CLIENT, DUID, R1, R2, R3, START, Story, addresses, dns, ia_address, ia_na, pio, pvd, ra
 
@@ -426,6 +428,19 @@ def test_where_the_hardware_address_is_somebody_elses_all_of_ipv6_ends_and_nothi
     }
     told.hear(iid("b"))
     assert B not in [one[0] for one in identifiers(told)], "nothing is formed there any more"
+
+
+def test_where_ipv6_is_off_what_a_profile_configures_and_what_a_vpns_client_says_goes_on() -> None:
+    values: dict[str, Value | list[str]] = {"ipv4.method": "manual", "ipv4.addresses": ["192.0.2.9/24"]}
+    told = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mac=MAC), ra(R1))
+    told.hear(SettingsLoaded(settings=Settings("home", "toml", "", values)))
+    told.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    told.hear(VpnConnected(vpn="corp", client="openvpn", device="e0", addresses=("10.8.0.2/24",)))
+    before = told.state.grants
+    assert sorted(key[2] for key in before) == ["static", "vpn"]
+    told.hear(DadFailed(link="e0", address="fe80::ff:fe00:99"))
+    assert told.alive() == ["static:home", "vpn:corp"] and told.state.grants == before
+    assert [len(told.history(id)) for id in told.alive()] == [1, 1], "they do not even notice"
 
 
 def test_what_an_attachment_leaves_behind_is_what_the_kernel_lists_and_what_is_of_other_links() -> None:
