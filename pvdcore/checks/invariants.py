@@ -169,6 +169,9 @@ def _intent(state: State) -> Iterator[str]:
         there = state.links[one.link].pvds if one.link in state.links else ()
         if one.phase in connections.OPEN and not set(one.pvds) <= set(there):
             yield f"connection {id} names {one.pvds}, its link has {there}"
+        holder = state.pvds.get(one.adopter)
+        if one.adopter and not (holder and any(cell[:2] == (one.link, one.epoch) for cell in holder.cells)):
+            yield f"connection {id} gave its place to {one.adopter}, which is not there"
     for key in sorted(state.grants):
         if key[2] == "static" and not any(
             one.phase in connections.OPEN and (one.link, connections.static_pvd(one.settings)) == (key[0], key[3])

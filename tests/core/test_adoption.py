@@ -1,11 +1,13 @@
 """Who asks by DHCP from which place, whose a place is, and whose what it was given is (RFC 8801 §3.4)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.ids import SECOND
-from events.link import AttachEnded, LinkSeen
-from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded
+from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
+from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded, SettingsRemoved
 from events.ops import (
     ClientEnd,
     ClientLost,
@@ -15,17 +17,20 @@ from events.ops import (
     NetnsDelete,
     Op,
     Outcome,
+    PlaceUsed,
     PlanApplied,
 )
 from events.session import SessionStarted
 from pvdcore.leases import adoption
+from pvdcore.past import snapshot
 from pvdcore.projections import places, placing
 from pvdcore.projections.desired import desired
 from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_mac, place_name
 from pvdcore.projections.plan import place_ops
+from pvdcore.reduce import advance
 from pvdcore.state import Connection, Failing, Placement
-from tests.sim.build import R1, R2, Story, addresses, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
+from tests.sim.build import R1, R2, START, Story, addresses, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 OWN = "02:00:00:00:00:0b"
 OTHERS = "02:00:00:00:00:99"
@@ -360,6 +365,78 @@ def test_a_plan_has_the_places_that_connections_made_and_what_places_were_leased
     ]
     seen = Story().hear(ra(R1))
     assert placing.wished(seen.state, desired(seen.state)) == desired(seen.state), "of a capture, as it would stand"
+
+
+RESOLVER = dns("2001:db8::53")
+happenings = st.one_of(
+    st.sampled_from(
+        [
+            ra(R1),
+            ra(R2),
+            ra(R1, life=0),
+            ra(R2, life=0),
+            ra(R1, pvd("x.example.", legacy=True)),
+            ra(R2, RESOLVER, o=True),
+            ra(R1, pvd("x.example.", legacy=True), life=0),
+            ra(R1, pvd("x.example."), m=True),
+            ra(R2, life=3),
+        ]
+    ),
+    st.builds(
+        lambda id, by: ConnectionOpened(id=id, settings="home", link="e0", by=by),
+        st.sampled_from("ab"),
+        st.sampled_from(["operator", "operator", "external"]),
+    ),
+    st.builds(
+        lambda id, why: ConnectionClosed(id=id, reason=why),
+        st.sampled_from(["a", "b", "home@e0"]),
+        st.sampled_from(["operator", "carrier"]),
+    ),
+    st.sampled_from(
+        [AttachEnded(link="e0"), AttachStarted(link="e0"), LinkGone(link="e0"), E0, SettingsRemoved(id="home")]
+    ),
+    st.builds(
+        lambda v4, v6: SettingsLoaded(settings=Settings("home", "toml", "", {"ipv4.method": v4, "ipv6.method": v6})),
+        st.sampled_from(["auto", "disabled"]),
+        st.sampled_from(["auto", "ignore"]),
+    ),
+    st.sampled_from(["lease", "own", "later", "netns", "tables"]),
+    st.builds(
+        lambda has, op, epoch: PlanApplied(
+            projection="netns", pvd=has, outcomes=(Outcome(op),), link="e0", epoch=epoch
+        ),
+        st.sampled_from([HOME, "connection:a", "connection:b", X, I1, I2, FALLBACK]),
+        st.sampled_from([NetnsAdd("n", "p"), NetnsDelete("n"), ClientRun("n", "n", True)]),
+        st.sampled_from([1, 1, 1, 2]),
+    ),
+    st.builds(
+        lambda has: PlaceUsed(projection="netns", pvd=has, link="e0", epoch=1, users=()), st.sampled_from([X, I1, I2])
+    ),
+)
+
+
+def happens(said: Story, one: object) -> None:
+    """An event, or what is said in one word."""
+    if one == "lease":
+        maker = places.maker(said.state, "e0")
+        said.leases4(mac=place_mac(place_name(places.owner_of(maker.id), "e0", maker.epoch)) if maker else MAC)
+    elif one == "own":
+        said.leases4(mac=OWN, life=5)
+    elif one == "later":
+        said.at((said.now - START) / SECOND + 2)
+    elif one in ("netns", "tables"):
+        said.hear(PolicySet(values={**said.state.policy.values, "projection": str(one)}))
+    else:
+        said.hear(one)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(happenings, max_size=25))
+def test_whoever_comes_and_goes_a_place_is_of_somebody_who_is_there(events: list[object]) -> None:
+    said = told()
+    for one in events:
+        happens(said, one)  # which checks all invariants after each
+    assert snapshot.encode(advance(said.refolded(), said.now)) == snapshot.encode(said.state)
 
 
 # What stands for a connection before any PvD has its place

@@ -215,6 +215,15 @@ BROKEN: list[tuple[str, Callable[[State], State]]] = [
         lambda s: connection(s, pvds=("fqdn:y.",)),
     ),
     ("connection home names ('fqdn:y.',), its link has ()", lambda s: connection(s, link="e9", pvds=("fqdn:y.",))),
+    ("connection home gave its place to fqdn:y., which is not there", lambda s: connection(s, adopter="fqdn:y.")),
+    (
+        f"connection home gave its place to {EXPLICIT}, which is not there",
+        lambda s: connection(s, adopter=EXPLICIT, epoch=2),
+    ),
+    (
+        f"connection home gave its place to {EXPLICIT}, which is not there",
+        lambda s: connection(s, adopter=EXPLICIT, link="e1"),
+    ),
     ("static:home is configured on e0 without a connection", lambda s: static(s)),
     ("static:home is configured on e0 without a connection", lambda s: connection(static(s), link="e1")),
     (
@@ -295,6 +304,7 @@ SOUND: list[Callable[[State], State]] = [
     lambda s: inquiry(s, wanted=None, barred="failures"),
     lambda s: connection(s, pvds=s.links["e0"].pvds[:1]),
     lambda s: connection(s, phase="closed", closed_at=START, pvds=("fqdn:y.",)),
+    lambda s: connection(s, adopter=EXPLICIT),
     lambda s: connection(s, waits_until=0),
     lambda s: queue(connection(s, waits_until=LATER), LATER, "connection", "home"),
     lambda s: intent(s, checkpoint=Checkpoint("one", 1, START, START - 1, due=True)),
