@@ -63,6 +63,9 @@ def chosen(draft: Draft, event: IdentifierChosen) -> None:
         return  # what fits no prefix forms nothing
     known = draft.host.identifiers.get((event.link, event.prefix), ())
     slot = (event.pvd, event.kind, event.generation)
+    twins = (one for one in formed(draft.host, event.link, address) if one.pvd == event.pvd and _slot(one) != slot)
+    if any(one.phase in LIVE for one in twins):
+        return  # an address is formed once
     at = bisect_left(known, slot, key=_slot)
     before = known[at] if at < len(known) and _slot(known[at]) == slot else None
     others = known[:at], known[at if before is None else at + 1 :]

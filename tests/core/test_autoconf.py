@@ -6,14 +6,18 @@ Law: an identifier, an address and a line of history are asked for whole, with t
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
-from events.link import AddressGone, AddressSeen, DadFailed, LinkSeen, NeighborSeen
+from events.link import AddressGone, AddressSeen, AttachStarted, DadFailed, LinkSeen, NeighborSeen
 from events.operator import ConnectionOpened, Settings, SettingsLoaded, Value
-from events.router import NeighborAdvertised, NeighborSolicited, Redirected
+from events.router import NeighborAdvertised, NeighborSolicited, PrefixInformation, Redirected, RouterAdvertised
 from events.vpn import VpnConnected
+from pvdcore.past import snapshot
+from pvdcore.reduce import advance
 from pvdcore.state import SILENT, Held, Identifier, Origin, Sighted
 from tests.sim.build import CLIENT, DUID, R1, R2, R3, START, Story, addresses, dns, ia_address, ia_na, pio, pvd, ra
 
@@ -92,6 +96,16 @@ def test_what_is_chosen_anew_takes_the_place_of_what_was_and_leaves_the_rest() -
     assert told.moves(I1)[-1] == (5, "replaced", (f"{B}/64",), (f"{A}/64",))
     told.hear(iid("c", kind="temporary", generation=1))
     assert [one[0][-1] for one in identifiers(told)] == ["e", "b", "1", "c"]
+
+
+def test_an_address_is_formed_once_of_whatever_identifier() -> None:
+    told = Story().hear(ra(R1, pio(P)), iid("a"), iid("a", kind="eui64"))
+    assert identifiers(told) == [(A, "stable", 0, "tentative")]
+    told.hear(DadFailed(link="e0", address=A), iid("a", kind="eui64"))
+    assert [one[1:] for one in identifiers(told)] == [("eui64", 0, "tentative"), ("stable", 0, "duplicate")]
+    places = Story(projection="netns").hear(ra(R1), ra(R2))
+    places.hear(iid("a", "fe80::/64", pvd=I1), iid("a", "fe80::/64", pvd=I2))
+    assert len(identifiers(places, "fe80::/64")) == 2, "in two namespaces it is two"
 
 
 def test_failures_are_counted_in_a_row_of_each_kind() -> None:
@@ -460,3 +474,71 @@ def test_what_an_attachment_leaves_behind_is_what_the_kernel_lists_and_what_is_o
     assert after.sighted == before.sighted and set(after.off) == {"e1"}
     assert [set(one) for one in (after.identifiers, after.neighbors)] == [{("e1", P)}, {("e1", R1)}]
     assert [key[0] for key in after.detours] == ["e1"]
+
+
+# Whatever is heard
+
+
+def words(prefix: str, valid: int | None, preferred: int | None, flags: str) -> PrefixInformation:
+    return pio(prefix, valid, preferred if valid is None or (preferred or 0) <= valid else valid, flags)
+
+
+prefixes = st.builds(
+    words,
+    st.sampled_from([P, Q]),
+    st.sampled_from([None, 0, 3, 7200, 7201, 10 * HOUR]),
+    st.sampled_from([0, 2, HOUR]),
+    st.sampled_from(["LA", "LA", "A", "L"]),
+)
+routers = st.builds(
+    lambda router, name, said, life: ra(router, *([pvd(name)] if name else []), *said, life=life),
+    st.sampled_from([R1, R2]),
+    st.sampled_from(["", "x.example.", "y.example."]),
+    st.lists(prefixes, max_size=2),
+    st.sampled_from([0, 4, 1800]),
+)
+own = st.builds(
+    iid,
+    st.sampled_from("ab"),
+    st.sampled_from([P, Q]),
+    st.sampled_from(["stable", "stable", "eui64", "temporary"]),
+    generation=st.sampled_from([0, 0, 1]),
+)
+addresses_ = st.sampled_from([A, B, "2001:db8:2::a"])
+neighbors = st.one_of(
+    st.builds(lambda one: DadFailed(link="e0", address=one), addresses_),
+    st.builds(
+        lambda one, flags: AddressSeen(link="e0", address=f"{one}/64", flags=flags),
+        addresses_,
+        st.sampled_from([0, 0x40, 0x48]),
+    ),
+    st.builds(lambda one: NeighborSolicited(link="e0", source="::", target=one, mac=THEIRS), addresses_),
+)
+turns = st.sampled_from([1, 2, 5, HOUR, 2 * HOUR])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(routers, routers, own, own, neighbors, turns, st.just(AttachStarted(link="e0"))), max_size=25)
+)
+def test_an_address_is_of_one_pvd_and_ends_no_sooner_than_it_may(happenings: list[object]) -> None:
+    told, now = Story(), 0
+    for one in happenings:
+        before = {address: ends for address, (_, ends, _) in told.has().items()}
+        if isinstance(one, int):
+            now += one
+            told.at(now)
+        else:
+            told.hear(one)  # type: ignore[arg-type]
+        owners: dict[str, set[str]] = {}
+        for origin in origins(told):
+            for held_ in origin.held:
+                if held_.kind == "address":
+                    owners.setdefault(held_.key, set()).add(origin.pvd)
+        assert all(len(pvds) == 1 for pvds in owners.values()), owners
+        if isinstance(one, RouterAdvertised):
+            for address, ends in before.items():
+                kept = told.has().get(address)
+                soonest = now + 7200 if ends is None else min(ends, now + 7200)
+                assert kept is not None and (kept[1] is None or kept[1] >= soonest), "RFC 4862 §5.5.3 e"
+    assert snapshot.encode(advance(told.refolded(), told.now)) == snapshot.encode(told.state)
