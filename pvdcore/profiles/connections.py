@@ -221,8 +221,7 @@ def _settle(draft: Draft, one: Connection, profile: Settings | None) -> None:
         _withdraw(draft, one, "mismatch" if cause == "other" else "waiting")
     if draft.touched:  # its own PvD comes or goes: one line of history says all of it, in the next round
         return
-    _move(draft, one, cause, present)
-    if cause == "other":
+    if _move(draft, one, cause, present) and cause == "other":
         what, instead = ", ".join(others), " or ".join(wanted)
         draft.find("pvd-mismatch", link=one.link, pvd=wanted[0], settings=one.settings, what=what, instead=instead)
 
@@ -247,7 +246,8 @@ def _on(draft: Draft, one: Connection, pvd: PvdId) -> bool:
     return found is not None and any(cell[:2] == (one.link, one.epoch) for cell in found.cells)
 
 
-def _move(draft: Draft, one: Connection, cause: str, present: tuple[PvdId, ...]) -> None:
+def _move(draft: Draft, one: Connection, cause: str, present: tuple[PvdId, ...]) -> bool:
+    """Whether its phase, or what is on its attachment, is another than before."""
     after = step(one.phase, cause)
     moved = replace(one, phase=after, pvds=present)
     if after != one.phase:
@@ -258,13 +258,15 @@ def _move(draft: Draft, one: Connection, cause: str, present: tuple[PvdId, ...])
     for pvd in present:
         if pvd not in one.pvds:
             _reach(draft, moved, pvd)
-    if after != one.phase or present != one.pvds:
+    news = after != one.phase or present != one.pvds
+    if news:
         reason = one.reason if after in (CLOSING, CLOSED) else cause
         _line(draft, moved, after, reason, one.phase, one.pvds)
         for pvd in present:
             for made in overrides(draft, pvd, one.link, one.epoch):
                 if made.refused:
                     draft.find("override-refused", link=one.link, pvd=pvd, settings=made.settings, policy=made.refused)
+    return news
 
 
 def _reach(draft: Draft, one: Connection, pvd: PvdId) -> None:

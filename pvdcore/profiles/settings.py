@@ -86,9 +86,10 @@ def properties(draft: Draft, event: PropertiesSet) -> None:
 
 def checkpointed(draft: Draft, event: CheckpointCreated) -> None:
     """There is one checkpoint; a new one takes the place of an older."""
-    if event.until < NEVER:
+    due = event.until <= draft.at
+    if not due and event.until < NEVER:
         draft.deadlines = deadlines.push(draft.deadlines, event.until, ("checkpoint", event.id))
-    checkpoint = Checkpoint(event.id, draft.seq, draft.at, event.until)
+    checkpoint = Checkpoint(event.id, draft.seq, draft.at, event.until, due)
     draft.intent = replace(draft.intent, checkpoint=checkpoint)
 
 

@@ -464,6 +464,15 @@ def test_a_mismatch_names_all_that_came_and_all_that_would_do() -> None:
     assert (connection(alone).phase, alone.alive()) == ("activating", []), "its own is no other"
 
 
+def test_a_mismatch_is_counted_when_it_comes_about_and_not_whenever_somebody_looks() -> None:
+    told = Story().hear(fixed(**{"pvd.expected": [X]}), up(), ra(R1, pvd("y.example.")))
+    told.at(1).hear(profile("other"), ra(R1, pvd("y.example."), pio(P)), ra(R2, link="e1"))
+    for state in (told.state, told.refolded()):
+        assert [one.count for one in state.findings.values()] == [1]
+    told.hear(ra(R2))
+    assert [one.count for one in told.state.findings.values()] == [2], "more came that it is not for"
+
+
 def test_what_two_profiles_configure_on_one_link_is_of_each_alone() -> None:
     told = Story().hear(fixed(), fixed("a"), up(), up("a"), ra(R1, pvd("x.example."), link="e1"))
     assert told.alive() == [X, "static:a", "static:home"]
@@ -920,6 +929,12 @@ def test_a_checkpoint_comes_due_by_itself_at_its_deadline() -> None:
     told.at(70)
     assert told.state.intent.checkpoint.due
     assert snapshot.decode(snapshot.encode(told.state)).intent.checkpoint == told.state.intent.checkpoint
+
+
+def test_a_checkpoint_whose_deadline_has_passed_already_is_due_at_once() -> None:
+    told = Story().at(70).hear(CheckpointCreated(id="k", until=START + 70 * SECOND))
+    assert told.state.intent.checkpoint == Checkpoint("k", told.state.seq, told.now, told.now, due=True)
+    assert told.engine.wake_at() == NEVER
 
 
 def test_committed_is_committed() -> None:
