@@ -207,12 +207,15 @@ def reprojected(draft: Draft) -> None:
 
 
 def _returned(draft: Draft, key: Key, name: str, cause: str) -> None:
-    """What an earlier visit left in the place is over: who is inside is in the PvD again, or nobody is."""
+    """What an earlier visit left in the place is over, and what ended in this one where something stands again: who is
+    inside is in the PvD again, or nobody is."""
     pvd, link, epoch = key
     found = draft.pvds.get(pvd)
-    for cell, one in found.instances if found is not None else ():
+    instances = found.instances if found is not None else ()
+    again = any(cell[:2] == (link, epoch) and one.phase == phases.PLACED for cell, one in instances)
+    for cell, one in instances:
         lingers = one.phase == phases.LINGERING and one.placement is not None and one.placement.name == name
-        if lingers and cell[0] == link and cell[1] < epoch:
+        if lingers and cell[0] == link and cell[1] < epoch + again:
             _change(draft, pvd, cell, one, None, "users-left", cause)
 
 

@@ -237,6 +237,18 @@ def test_a_connection_that_is_opened_when_the_pvd_of_a_closed_one_has_ended_make
     assert asks(said, "connection:again@e0") == ClientRun(again, again, True)
 
 
+def test_who_stayed_inside_what_ended_is_in_the_pvd_again_when_that_stands_in_the_place_again() -> None:
+    said = applied(told().hear(ra(R1, life=60)).leases4(mac=MAC), I1).at(61)
+    said.hear(ConnectionClosed(id="home@e0", reason="carrier"))
+    assert [(one.host, one.phase) for one in said.instances(I1)] == [(MAC, "lingering")]
+    said.hear(ra(R1), plan_of((ClientEnd(PLACE, PLACE), "EBUSY"), (NetnsAdd(PLACE, I1), "EPERM"), has=I1))
+    assert [(one.host, one.phase) for one in said.instances(I1)] == [("", "announced"), (MAC, "lingering")]
+    applied(said, I1)
+    assert [(one.host, one.phase) for one in said.instances(I1)] == [("", "placed")]
+    last = said.history(I1)[-1]
+    assert (last.host, last.cause, last.phase) == (MAC, "returned", "gone")
+
+
 def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:
     said = told().hear(ra(R1, pio("2001:db8:1::/64"))).leases4(mac=MAC)
     values = {"connection.interface-name": "e0", "ipv4.method": "disabled", "ipv6.method": "auto"}
