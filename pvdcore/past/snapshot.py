@@ -132,7 +132,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 def _listed(value: object) -> object:
     """The maps within a State's structs, as sorted lists."""
     if isinstance(value, Map):
-        return sorted(value.items(), key=lambda item: item[0])
+        return sorted(value.items())
     raise NotImplementedError(type(value))
 
 
@@ -153,38 +153,18 @@ _PACKED_TEXT: Final = b'{"packed":'
 
 
 def _image(state: State) -> Image:
+    lists = _lists(state)
+    speakers, grants = lists["speakers"], lists["grants"]
+    lists["speakers"] = [(key, tuple([replace(one, queued=NEVER) for one in said])) for key, said in speakers]
+    lists["grants"] = [(key, replace(one, queued=NEVER)) for key, one in grants]
     return Image(
         seq=state.seq,
         now=state.now,
         policy=state.policy,
-        links=sorted(state.links.items(), key=lambda item: item[0]),
-        speakers=sorted(
-            ((key, tuple(replace(one, queued=NEVER) for one in origins)) for key, origins in state.speakers.items()),
-            key=lambda item: item[0],
-        ),
-        grants=sorted(((key, replace(one, queued=NEVER)) for key, one in state.grants.items()), key=lambda it: it[0]),
-        pvds=sorted(state.pvds.items(), key=lambda item: item[0]),
-        inquiries=sorted(state.inquiries.items(), key=lambda item: item[0]),
-        networks=sorted(state.networks.items(), key=lambda item: item[0]),
-        settings=sorted(state.settings.items(), key=lambda item: item[0]),
-        connections=sorted(state.connections.items(), key=lambda item: item[0]),
-        visits=sorted(state.visits.items(), key=lambda item: item[0]),
-        findings=sorted(state.findings.items(), key=lambda item: item[0]),
-        rejected=sorted(state.rejected.items(), key=lambda item: item[0]),
         boot=state.boot,
-        identifiers=sorted(state.host.identifiers.items(), key=lambda item: item[0]),
-        sighted=sorted(state.host.sighted.items(), key=lambda item: item[0]),
-        neighbors=sorted(state.host.neighbors.items(), key=lambda item: item[0]),
-        detours=sorted(state.host.detours.items(), key=lambda item: item[0]),
-        off=sorted(state.host.off.items(), key=lambda item: item[0]),
         properties=state.properties,
-        believed=sorted(state.believed.items(), key=lambda item: item[0]),
-        known=sorted(state.intent.known.items(), key=lambda item: item[0]),
-        refused=sorted(state.intent.refused.items(), key=lambda item: item[0]),
-        blocked=sorted(state.intent.blocked.items(), key=lambda item: item[0]),
-        reached=sorted(state.intent.reached.items(), key=lambda item: item[0]),
         checkpoint=state.intent.checkpoint,
-        vpns=sorted(state.vpns.items(), key=lambda item: item[0]),
+        **lists,
     )
 
 
@@ -221,8 +201,9 @@ def _maps(state: State) -> dict[str, Map[Any, Any]]:
     }
 
 
-def _key(item: tuple[Any, Any]) -> Any:
-    return item[0]
+def _lists(state: State) -> dict[str, list[Any]]:
+    """The same, sorted by their keys: no two are one."""
+    return {name: sorted(one.items()) for name, one in _maps(state).items()}
 
 
 class _Common:
@@ -270,7 +251,7 @@ class _Common:
         if None in places:
             places = [place for place in places if place is not None]
             new = [(cell, one) for cell, one in pvd.cells.items() if id(one) not in self._places]
-            new.sort(key=_key)  # not in the order of the map, which is another each time
+            new.sort()  # not in the order of the map, which is another each time
             places += [self._place(cell, one) for cell, one in new]
         own = self._own.intersection(places)
         return self._group(tuple(sorted(own.symmetric_difference(places)))), sorted(own)
@@ -322,8 +303,7 @@ class Packer:
     def whole(self, state: State) -> bytes:
         """All of it. The next ones are `changed` from here."""
         common = _Common()
-        self._base, self._maps = state, _maps(state)
-        lists = {name: sorted(one.items(), key=_key) for name, one in self._maps.items()}
+        self._base, self._maps, lists = state, _maps(state), _lists(state)
         self._speakers = {key: place for place, (key, _) in enumerate(lists["speakers"])}
         self._grants = {key: place for place, (key, _) in enumerate(lists["grants"])}
         made = _packed(state, lists, common)
@@ -341,9 +321,7 @@ class Packer:
             if now is before:
                 lists[name] = []
                 continue
-            other = [(key, one) for key, one in now.items() if before.get(key) is not one]
-            other.sort(key=_key)
-            lists[name] = other
+            lists[name] = sorted((key, one) for key, one in now.items() if before.get(key) is not one)
             lost = [key for key in before if key not in now]
             if lost:
                 gone.append((name, sorted(lost)))

@@ -52,6 +52,7 @@ from pvdcore.state import (
     Visit,
     Vpn,
 )
+from tests.sim.build import dns, mtu, pio
 
 NOW = 1_700_000_000 * SECOND
 MANY = range(3, 15)  # as text they are in another order than as numbers
@@ -268,6 +269,63 @@ def test_a_refresh_is_told_in_numbers() -> None:
     same(snapshot.decode(packer.changed(replace(now, speakers=said)), {99: whole}.get), replace(now, speakers=said))
     two = speakers.set(key, (speakers[key][0], replace(origin(7), pvd="fqdn:y.")))
     same(snapshot.decode(packer.changed(replace(now, speakers=two)), {99: whole}.get), replace(now, speakers=two))
+
+
+SAYS = replace(origin(7).event, options=(pio("2001:db8:7::/64", 900), mtu(1400), dns("2001:db8::53", life=60)))
+HOLDS = (Held("prefix", "2001:db8:7::/64", (True,), 900, 7), Held("dns", "2001:db8::53", (), 60, 7, 1))
+TALKS = replace(origin(7), event=SAYS, held=HOLDS)
+COUNTED_DOWN = replace(SAYS, options=(pio("2001:db8:7::/64", 899), *SAYS.options[1:]))
+LESS = (replace(HOLDS[0], lifetime_s=899), HOLDS[1])
+
+OTHER_WORDS: dict[str, tuple[Origin, bool]] = {
+    "the same, read anew": (replace(TALKS, event=replace(SAYS)), True),
+    "counted down": (replace(TALKS, event=COUNTED_DOWN, held=LESS), True),
+    "an option alone": (replace(TALKS, event=COUNTED_DOWN), True),
+    "an item alone": (replace(TALKS, held=LESS), True),
+    "the last option and the last item": (
+        replace(
+            TALKS,
+            event=replace(SAYS, options=(*SAYS.options[:2], dns("2001:db8::54", life=60))),
+            held=(HOLDS[0], replace(HOLDS[1], key="2001:db8::54")),
+        ),
+        True,
+    ),
+    "an option less": (replace(TALKS, event=replace(SAYS, options=SAYS.options[:2])), False),
+    "an option more": (replace(TALKS, event=replace(SAYS, options=(*SAYS.options, mtu(9)))), False),
+    "an item less": (replace(TALKS, held=HOLDS[:1]), False),
+    "an item more": (replace(TALKS, held=(*HOLDS, HOLDS[0])), False),
+    "another header": (replace(TALKS, event=replace(SAYS, header=RaHeader(9))), False),
+    "another sequence": (replace(TALKS, sequence=4), False),
+}
+
+
+@pytest.mark.parametrize(("now", "shortly"), OTHER_WORDS.values(), ids=OTHER_WORDS)
+def test_of_other_words_only_what_is_other_is_told(now: Origin, shortly: bool) -> None:
+    key = (link_id(7), router(7))
+    before = full()
+    before = replace(before, speakers=before.speakers.set(key, (TALKS,)))
+    packer = snapshot.Packer()
+    whole = packer.whole(before)
+    now = replace(now, heard_at=NOW + 9, because=110, queued=NOW + 10)
+    state = replace(before, seq=110, speakers=before.speakers.set(key, (now,)))
+    changed = packer.changed(state)
+    same(snapshot.decode(changed, {99: whole}.get), state)
+    assert (router(7).encode() in changed) is not shortly
+    others = replace(state, speakers=before.speakers.set(key, (now,)).set((link_id(3), router(3)), (now,)))
+    same(snapshot.decode(packer.changed(others), {99: whole}.get), others)
+
+
+@pytest.mark.parametrize("values", [{"n": 10**30}, {"n": -(2**64)}, {"n": 2**64 - 1}])
+def test_a_number_may_be_of_more_than_64_bits(values: dict[str, Any]) -> None:
+    """Nothing forbids it in a profile."""
+    before = full()
+    now = replace(before, seq=120, settings=before.settings.set("big", Settings("big", "toml", values=values)))
+    same(snapshot.decode(snapshot.pack(now)), now)
+    packer = snapshot.Packer()
+    whole = packer.whole(before)
+    same(snapshot.decode(packer.changed(now), {99: whole}.get), now)
+    big = packer.whole(now)
+    same(snapshot.decode(packer.changed(before), {120: big}.get), before)
 
 
 @pytest.mark.parametrize(
