@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -271,6 +272,12 @@ def test_a_refresh_is_told_in_numbers() -> None:
     same(snapshot.decode(packer.changed(replace(now, speakers=two)), {99: whole}.get), replace(now, speakers=two))
 
 
+def told_from(before: State, now: State) -> bytes:
+    packer = snapshot.Packer()
+    packer.whole(before)
+    return packer.changed(now)
+
+
 SAYS = replace(origin(7).event, options=(pio("2001:db8:7::/64", 900), mtu(1400), dns("2001:db8::53", life=60)))
 HOLDS = (Held("prefix", "2001:db8:7::/64", (True,), 900, 7), Held("dns", "2001:db8::53", (), 60, 7, 1))
 TALKS = replace(origin(7), event=SAYS, held=HOLDS)
@@ -279,6 +286,10 @@ LESS = (replace(HOLDS[0], lifetime_s=899), HOLDS[1])
 
 OTHER_WORDS: dict[str, tuple[Origin, bool]] = {
     "the same, read anew": (replace(TALKS, event=replace(SAYS)), True),
+    "counted down, and all read anew": (
+        replace(TALKS, event=replace(COUNTED_DOWN, options=tuple(map(copy, COUNTED_DOWN.options))), held=LESS),
+        True,
+    ),
     "counted down": (replace(TALKS, event=COUNTED_DOWN, held=LESS), True),
     "an option alone": (replace(TALKS, event=COUNTED_DOWN), True),
     "an item alone": (replace(TALKS, held=LESS), True),
@@ -310,7 +321,14 @@ def test_of_other_words_only_what_is_other_is_told(now: Origin, shortly: bool) -
     state = replace(before, seq=110, speakers=before.speakers.set(key, (now,)))
     changed = packer.changed(state)
     same(snapshot.decode(changed, {99: whole}.get), state)
+    assert not shortly or b"2001:db8::53" not in changed
     assert (router(7).encode() in changed) is not shortly
+    assert (
+        shortly is False
+        or b"2001:db8:7::/64" not in changed
+        or now.event.options[0] != SAYS.options[0]
+        or now.held != HOLDS
+    )
     others = replace(state, speakers=before.speakers.set(key, (now,)).set((link_id(3), router(3)), (now,)))
     same(snapshot.decode(packer.changed(others), {99: whole}.get), others)
 
@@ -335,8 +353,9 @@ def test_a_number_may_be_of_more_than_64_bits(values: dict[str, Any]) -> None:
         lambda seq: snapshot.pack(full(98)),  # of another record
         lambda seq: snapshot.encode(full()),  # in another form
         lambda seq: b"",
+        lambda seq: told_from(full(98), full(99)),
     ],
-    ids=["none", "of another record", "in another form", "empty"],
+    ids=["none", "of another record", "in another form", "empty", "not whole itself"],
 )
 def test_what_changed_alone_is_no_state(under: Callable[[int], bytes | None]) -> None:
     packer = snapshot.Packer()
@@ -389,6 +408,67 @@ def test_what_is_had_in_common_is_told_from_the_whole_one_too() -> None:
     apart = {id: replace(one, cells=one.cells.delete(cell(3, "client7"))) for id, one in list(pvds.items())[:3]}
     then = replace(now, pvds=now.pvds.update(apart))
     same(snapshot.decode(packer.changed(then), {50: whole}.get), then)
+
+
+def test_what_the_whole_one_has_is_not_told_again() -> None:
+    before = shared(20, 30)
+    packer = snapshot.Packer()
+    whole = packer.whole(before)
+    key = (link_id(3), "client7", "dhcp4", "")
+    pvds = before.pvds.set(pvd_id(4), replace(before.pvds[pvd_id(4)], uid="another"))
+    moved = replace(before, pvds=pvds, grants=before.grants.set(key, replace(before.grants[key], mac="02:01")))
+    changed = packer.changed(moved)
+    same(snapshot.decode(changed, {50: whole}.get), moved)
+    assert b"client9" not in changed and b"fqdn:x9.example." not in changed and len(raw(changed)["groups"]) == 0
+    late = {id: replace(one, cells=one.cells.set(cell(3, "late"), instance(3, "late"))) for id, one in pvds.items()}
+    now = replace(moved, pvds=Map(late))  # each has an object of its own
+    changed = packer.changed(now)
+    same(snapshot.decode(changed, {50: whole}.get), now)
+    assert [one[0][2] for one in raw(changed)["shared"]] == ["late"] and len(raw(changed)["groups"]) == 1
+
+
+def raw(data: bytes) -> dict[str, Any]:
+    """What stands in a packed State, with nothing where nothing is."""
+    nothing = {"shared": [], "groups": [], "gone": []}
+    found: dict[str, Any] = msgspec.msgpack.decode(data)["packed"]
+    return {**nothing, **found}
+
+
+def test_equal_states_are_equal_bytes_when_they_are_packed_too() -> None:
+    """In every process: nothing stands in the order of a map."""
+    packer = snapshot.Packer()
+    packed = raw(packer.whole(full()))
+    lists = [one for name, one in packed.items() if isinstance(one, list) and len(one) == len(MANY)]
+    assert len(lists) >= len(KINDS)
+    for name in {kind.rpartition(".")[2] for kind in KINDS}:
+        assert [key for key, _ in packed[name]] == sorted(key for key, _ in packed[name])
+    cells = [tuple(one[0]) for one in raw(snapshot.pack(shared(20, 1)))["shared"]]
+    assert cells == sorted(cells) and len(cells) == 21
+    changed = raw(packer.changed(State(seq=120, now=NOW)))
+    assert len(changed["gone"]) == len(KINDS)
+    for _, keys in changed["gone"]:
+        assert keys == sorted(keys) and len(keys) == len(MANY)
+    changed = raw(packer.changed(again(full())))
+    for name in ("links", "pvds", "findings", "settings"):
+        assert [key for key, _ in changed[name]] == sorted(key for key, _ in changed[name]) != []
+
+
+def again(state: State) -> State:
+    """The same of objects of its own."""
+    for kind in KINDS:
+        state = put(state, kind, Map([(key, copy(one)) for key, one in mapping(state, kind).items()]))
+    return state
+
+
+def test_an_instance_that_is_gone_lends_its_place_to_none() -> None:
+    """Objects are known by where they are in memory; another may be there later."""
+    before = shared(2, 2)
+    packer = snapshot.Packer()
+    whole = packer.whole(before)
+    for number in range(60):
+        cells = Map({cell(3): instance(3, since=number), cell(3, "c"): instance(3, "c", since=number)})
+        now = replace(before, seq=100 + number, pvds=before.pvds.set(pvd_id(number % 3), replace(pvd(3), cells=cells)))
+        same(snapshot.decode(packer.changed(now), {50: whole}.get), now)
 
 
 def test_instances_that_are_equal_and_not_the_same_are_told_apart_where_they_differ() -> None:
@@ -492,18 +572,21 @@ def test_of_several_items_the_first_to_end_counts_and_none_that_never_does() -> 
     assert found.grants["e4", "h", "dhcp4", ""].queued == NEVER
 
 
-def depth(heap: Heap) -> int:
-    return 0 if heap is None else 1 + depth(heap[4])
+def rank(heap: Heap) -> int:
+    """How far a merge goes down, to the right; that each entry says so, and none is longer there than to the left."""
+    if heap is None:
+        return 0
+    left, right = rank(heap[3]), rank(heap[4])
+    assert heap[0] == right + 1 and left >= right
+    return heap[0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 8, 100])
 def test_the_heap_that_is_read_is_one_to_go_on_with(count: int) -> None:
     speakers = {("e0", str(n)): (replace(origin(n), queued=NOW + (n * 37) % 101),) for n in range(count)}
     found = snapshot.decode(snapshot.pack(replace(EMPTY, speakers=Map(speakers))))
-    heap = found.deadlines
-    assert 2 ** depth(heap) <= 2 * (count + 1)
-    more = deadlines.push(heap, NOW + 50, ("x",))
-    assert 2 ** depth(more) <= 4 * (count + 2)
+    more = deadlines.push(found.deadlines, NOW + 50, ("x",))
+    assert 2 ** rank(found.deadlines) <= count + 1 and 2 ** rank(more) <= count + 2
     assert [at for at, _ in drained(more)] == sorted([NOW + 50, *(NOW + (n * 37) % 101 for n in range(count))])
 
 
