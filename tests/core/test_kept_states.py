@@ -416,6 +416,8 @@ def test_what_the_whole_one_has_is_not_told_again() -> None:
     whole = packer.whole(before)
     key = (link_id(3), "client7", "dhcp4", "")
     pvds = before.pvds.set(pvd_id(4), replace(before.pvds[pvd_id(4)], uid="another"))
+    same_ones = Map(dict(pvds[pvd_id(5)].cells.items()))  # in a map of its own
+    pvds = pvds.set(pvd_id(5), replace(pvds[pvd_id(5)], cells=same_ones))
     moved = replace(before, pvds=pvds, grants=before.grants.set(key, replace(before.grants[key], mac="02:01")))
     changed = packer.changed(moved)
     same(snapshot.decode(changed, {50: whole}.get), moved)
@@ -466,8 +468,10 @@ def test_an_instance_that_is_gone_lends_its_place_to_none() -> None:
     packer = snapshot.Packer()
     whole = packer.whole(before)
     for number in range(60):
-        cells = Map({cell(3): instance(3, since=number), cell(3, "c"): instance(3, "c", since=number)})
-        now = replace(before, seq=100 + number, pvds=before.pvds.set(pvd_id(number % 3), replace(pvd(3), cells=cells)))
+        now = replace(before, seq=100 + number)
+        for name in (pvd_id(0), pvd_id(1)):  # equal instances, an object each
+            cells = Map({cell(3): instance(3, since=number), cell(3, "c"): instance(3, "c", since=number)})
+            now = replace(now, pvds=now.pvds.set(name, replace(pvd(3), cells=cells)))
         same(snapshot.decode(packer.changed(now), {50: whole}.get), now)
 
 
