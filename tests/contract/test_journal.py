@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -290,6 +291,10 @@ def test_the_chain_over_what_is_said_again_is_the_chain_over_the_record(said: Pr
         whole = msgspec.structs.replace(said, packet=packet, captured_at=captured_at)
         expected = link_hash(GENESIS, 12, -3, SCHEMA, whole, b"e" * 32)
         assert like.link(GENESIS, 12, -3, packet, captured_at) == expected
+        if packet:  # whoever hashes many at once puts the numbers between the pieces
+            before, plain, between, behind = like.pieces
+            rest = plain if captured_at is None else between + b"%d" % captured_at + behind
+            assert blake2b(GENESIS + b"[12,-3" + before + b"%d" % packet + rest, digest_size=32).digest() == expected
 
 
 @pytest.mark.parametrize("batch", [1, 3, ROWS_MAX - 1, ROWS_MAX, 5000])

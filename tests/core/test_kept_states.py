@@ -427,11 +427,16 @@ def test_what_the_whole_one_has_is_not_told_again() -> None:
     changed = packer.changed(now)
     same(snapshot.decode(changed, {50: whole}.get), now)
     assert [one[0][2] for one in raw(changed)["shared"]] == ["late"] and len(raw(changed)["groups"]) == 1
+    grants = {key: replace(one, owners=(pvd_id(1), pvd_id(2))) for key, one in list(before.grants.items())[:5]}
+    now = replace(now, grants=before.grants.update(grants))
+    changed = packer.changed(now)
+    same(snapshot.decode(changed, {50: whole}.get), now)
+    assert len(raw(changed)["owners"]) == 1
 
 
 def raw(data: bytes) -> dict[str, Any]:
     """What stands in a packed State, with nothing where nothing is."""
-    nothing = {"shared": [], "groups": [], "gone": []}
+    nothing = {"shared": [], "groups": [], "owners": [], "gone": []}
     found: dict[str, Any] = msgspec.msgpack.decode(data)["packed"]
     return {**nothing, **found}
 
