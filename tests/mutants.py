@@ -55,7 +55,7 @@ KEPT = ROOT / ".mutants"  # a dot-file: the tree of the project stays as it is
 KNOWN = ROOT / "docs" / "mutants.md"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
 LATE = "too late: "
-CHANGES = b"3"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
+CHANGES = b"4"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
 PATIENCE_S = 2.0  # CPU time a test may take beyond three times its own
 MEMORY_MAX = 3 << 30  # octets of address space: a mutant may ask for all there is
 FUTURE = annotations.compiler_flag  # annotations stay words
@@ -140,11 +140,17 @@ def _changes(path: Path) -> Iterator[Mutant]:
         name = names[id(function)]
         if was.lower() != now.lower() and (name, now) not in seen and _meant(now) not in ("", _meant(was)):
             seen.add((name, now))
-            yield Mutant(_module(path), name, where[name].first + _offset(was, now), was, now)
+            first = where[name].head - _head(was)
+            yield Mutant(_module(path), name, first + _offset(was, now), was, now)
 
 
 def _methods(node: libcst.ClassDef) -> list[libcst.FunctionDef]:
     return [one for one in node.body.body if isinstance(one, libcst.FunctionDef)]
+
+
+def _head(text: str) -> int:
+    """The line of a function's text that names it: above it are the decorators that stayed."""
+    return next(at for at, line in enumerate(text.splitlines()) if line.lstrip().startswith(("def ", "async def ")))
 
 
 def _offset(was: str, now: str) -> int:
@@ -280,9 +286,11 @@ class Passages:
 
 
 class Span(NamedTuple):
-    """Where a function stands in its file, what it says, and its statements, counted from its first line."""
+    """Where a function stands in its file, what it says, and its statements, counted from its first line. head: the
+    line that names it, behind its decorators."""
 
     first: int
+    head: int
     last: int
     digest: str
     statements: list[range]
@@ -308,7 +316,7 @@ def spans(path: Path) -> dict[str, Span]:
                 said = "\n".join(text.splitlines()[first - 1 : last])
                 digest = hashlib.sha256(said.encode()).hexdigest()[:16]
                 heads = [range(each.lineno - first, _end(each) - first + 1) for each in _statements(one)]
-                found[prefix + one.name] = Span(first, last, digest, heads)
+                found[prefix + one.name] = Span(first, one.lineno, last, digest, heads)
     return found
 
 
