@@ -96,9 +96,9 @@ def _active(state: Holder, pvd: PvdId, link: LinkId, epoch: int) -> Iterator[tup
         here = (one.phase, one.link, one.epoch) == (IN_FORCE, link, epoch) and pvd in one.pvds
         if not here or one.by == "external" or pvd.startswith("static:"):
             continue
-        profile, known = state.settings.get(one.settings), state.intent.known.get(one.settings)
-        if profile is not None and known is not None:
-            yield profile, known.because
+        profile = state.settings.get(one.settings)
+        if profile is not None:
+            yield profile, state.intent.known[one.settings].because
 
 
 def refusal(policy: Policy, pvd: PvdId) -> str:

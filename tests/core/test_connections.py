@@ -211,7 +211,8 @@ A4, A6, ON_LINK = ("address", "192.0.2.10/24"), ("address", "2001:db8:5::10/64")
         ({**FOUR, "ipv4.routes": ["198.51.100.0/24", "203.0.113.0/24 x"]}, [A4, ("route", "198.51.100.0/24")]),
         ({**FOUR, "ipv6.gateway": "fe80::1", "ipv6.routes": ["::/1"], "ipv6.dns": ["2001:db8::53"]}, [A4]),
         ({**FOUR, "ipv4.dns": ["192.0.2.53", "x"], "ipv4.dns-search": 7}, [A4, ("dns", "192.0.2.53"), ("search", "7")]),
-        ({**FOUR, "ipv4.dns": True, "ipv4.dns-search": None}, [A4]),
+        ({**FOUR, "ipv4.dns": True, "ipv4.dns-search": None, "ipv4.gateway": 5}, [A4]),
+        ({**FOUR, "ipv4.dns-search": True}, [A4]),
         ({**FOUR, "802-3-ethernet.mtu": 1400}, [A4, ("mtu", "mtu")]),
         ({**FOUR, "802-3-ethernet.mtu": 0}, [A4]),
         ({**FOUR, "802-3-ethernet.mtu": "large"}, [A4]),
@@ -648,12 +649,13 @@ def test_which_profiles_autoconnect_takes_and_in_what_order() -> None:
         SettingsLoaded(settings=Settings("d", "keyfile", "d:1", {"match.interface-name": ["en*"]})),
         profile("e", connection_autoconnect__priority=-1, **name),
         profile("g", **name),
+        profile("h", connection_autoconnect__priority="high", **name),
         profile("z", connection_autoconnect__priority=1, **name),
         SettingsLoaded(settings=Settings("f", "control", "", {"match.interface-name": ["en*"]})),
     )
-    for number in range(5):
+    for number in range(6):
         host(told, f"en{number}")
-    assert opened(told) == ["z@en0", "f@en1", "g@en2", "e@en3"], "each once, and for the fifth there is none"
+    assert opened(told) == ["z@en0", "f@en1", "g@en2", "h@en3", "e@en4"], "each once, and for the sixth there is none"
 
 
 def test_why_what_a_profile_configured_ended() -> None:

@@ -180,7 +180,9 @@ def test_what_profiles_say_of_a_pvd_is_told_profile_by_profile_and_of_that_pvd_a
     for id in ("b", "a"):
         values: dict[str, object] = {"ipv4.dns": ["192.0.2.1"], "ipv6.ignore-auto-dns": True, "ipv6.dns-search": ["x."]}
         told.hear(SettingsLoaded(settings=Settings(id, "toml", "", values)))  # type: ignore[arg-type]
+    told.hear(ConnectionOpened(id="0", settings="a", link="e0", by="external"))
     told.hear(ConnectionOpened(id="1", settings="b", link="e0"), ConnectionOpened(id="2", settings="a", link="e0"))
+    told.hear(ConnectionOpened(id="3", settings="nobody's", link="e0"))
     told.hear(ra(R1, pvd("x.example.")), ra(R1, link="e1"))
     first = [one.seq for one in told.journal.records() if isinstance(one.event, SettingsLoaded)]
     assert list(overrides(told.state, X, "e0", 1)) == [

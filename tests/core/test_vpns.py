@@ -23,7 +23,7 @@ from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import place_ops, plan
 from pvdcore.state import Grant, Held, State, Vpn
-from tests.sim.build import R1, R2, START, Story, dns, pio, pvd, ra, search
+from tests.sim.build import CLIENT, R1, R2, START, Story, dhcp4, dns, pio, pvd, ra, search
 
 CORP, X, I2 = "vpn:corp", "fqdn:x.example.", "ra:e1/1/fe80::2"
 UP = VpnConnected(
@@ -371,11 +371,14 @@ def plan_of(*ops: Op, link: str = "tun0") -> PlanApplied:
 
 
 def test_a_client_that_has_a_new_tunnel_leaves_the_one_that_moved() -> None:
-    story = moved().hear(tun("tun0", 11, link="tun0#3"), ra(R1, link="tun0"))
+    story = moved().hear(tun("tun0", 11, link="tun0#3"), replace(tun(), mac=CLIENT), ra(R1, link="tun0"))
+    story.hear(dhcp4("DISCOVER", link="tun0"))
+    assert story.state.links["tun0"].asks
     story.at(4).hear(replace(UP, tunnel="move", ifindex=11))
     assert story.state.vpns["corp"] == Vpn(replace(UP, tunnel="move", ifindex=11), story.now, story.state.seq, "tun0#3")
     old = story.state.links["tun0"]
     assert (old.gone_at, old.attached, old.speakers) == (story.now, False, ()), "it comes back as another link"
+    assert (old.asks, old.clients) == ((), ())
     assert [(one.link, one.phase) for one in story.instances(CORP)] == [
         ("tun0", "lingering"),
         ("tun0#3", "announced"),
@@ -420,6 +423,12 @@ def test_a_link_that_is_gone_is_nobodys_tunnel_and_in_a_story_a_name_says_whose_
         assert told(seen, unnumbered).state.vpns["corp"].link == bound
     later = told(unnumbered, LinkSeen(link="tun0", identity="capture:tun0"))
     assert later.state.vpns["corp"].link == "tun0"
+
+
+def test_a_vpn_that_is_called_as_another_pvd_is_not_that() -> None:
+    story = told(tun(), replace(UP, vpn=X, tunnel="move"), ra(R1, pvd("x.example.")), projection="netns")
+    found = {one.pvd: (one.tunnel, one.link) for one in desired(story.state).places}
+    assert found == {X: ("", "e0"), f"vpn:{X}": ("move", "tun0")}
 
 
 def test_what_a_client_says_beyond_what_is_supported_is_told_of_its_pvd() -> None:
