@@ -127,7 +127,7 @@ def managing(holder: Holder, name: LinkId) -> Settings | None:
     one = maker(holder, name)
     if one is not None and not is_open(one):  # its place is a PvD's; another may have been opened since
         one = _first(holder, holder.links[name])
-    return holder.settings.get(one.settings) if one is not None and is_open(one) else None
+    return holder.settings.get(one.settings) if one is not None else None
 
 
 def owner(holder: Holder, pvd: PvdId, link: LinkId, epoch: int) -> str:

@@ -468,7 +468,7 @@ def test_what_became_of_a_connections_place_is_told_as_of_any_place() -> None:
     assert connection(said).placement == Placement("netns", PLACE, PLACE, (failing,))
     assert placing.placements(said.state, (HOME, "e0", 1)) == [("", connection(said).placement)]
     for elsewhere in ((HOME, "e0", 2), (HOME, "e1", 1), ("connection:other@e0", "e0", 1), ("home@e0", "e0", 1)):
-        assert placing.placements(said.state, elsewhere) == []
+        assert placing.placements(said.state, elsewhere) == [] and placing.wanted(said.state, elsewhere) is None
     said.hear(plan_of((run, ""), epoch=2), plan_of((run, ""), link="e1"), plan_of((run, ""), has="vpn:home@e0"))
     assert connection(said).placement == Placement("netns", PLACE, PLACE, (failing,)), "of other places"
     said.at(1).hear(plan_of((run, "")))
@@ -491,6 +491,20 @@ def test_the_pvd_that_takes_a_place_over_has_what_stands_there_and_what_waits() 
     said.hear(ra(R2)).hear(plan_of((NetnsAdd(second, I2), ""), (run, "ENOENT"), has=I2))
     (other,) = said.instances(I2)
     assert [one.count for one in other.placement.failed] == [1], "what has a place of its own begins anew"  # type: ignore[union-attr]
+
+
+def test_a_connection_may_be_called_by_any_word() -> None:
+    said = told().hear(ConnectionOpened(id="a:b", settings="home", link="e0"))
+    assert placing.placements(said.state, ("connection:a:b", "e0", 1)) == [("", None)]
+
+
+def test_of_what_lingered_when_its_link_was_given_to_another_projection_a_record_says_that_it_is_gone() -> None:
+    said = applied(told().hear(ra(R1, life=60)).leases4(mac=MAC), I1).at(61)
+    said.hear(ConnectionClosed(id="home@e0", reason="carrier"), ra(R1))
+    said.hear(PolicySet(values={**said.state.policy.values, "projection": "tables"}))
+    assert [(one.host, one.phase) for one in said.instances(I1)] == [("", "announced"), (MAC, "lingering")]
+    said.hear(plan_of((NetnsDelete(PLACE), ""), has=I1))
+    assert [(one.host, one.phase) for one in said.instances(I1)] == [("", "announced")]
 
 
 def standing(said: Story) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from events.link import LinkSeen
 from events.operator import ConnectionClosed, ConnectionOpened, PolicySet, Settings, SettingsLoaded, SettingsRemoved
+from events.ops import PlanApplied
 from pvdcore.projections import places
 from pvdcore.projections.places import place_mac, place_name
 from tests.sim.build import CLIENT, R1, R2, Story, pvd, ra
@@ -97,6 +98,13 @@ def test_whoever_has_given_its_place_away_stays_the_one_who_made_it() -> None:
     other = told(up("away", link="e1"), ra(R1, link="e1"), up("here"))
     assert other.state.connections["away"].adopter == "ra:e1/1/fe80::1"
     assert maker(other) == "here", "on another link is another place"
+
+
+def test_a_link_that_is_attached_to_nothing_has_no_place_that_somebody_made() -> None:
+    said = told(up("a"), ra(R1))
+    said.hear(PlanApplied(projection="netns", pvd=I1, outcomes=(), link="e0", epoch=1)).detach()
+    assert said.pvd(I1).phase == "lingering" and said.state.connections["a"].adopter == I1
+    assert maker(said) is None
 
 
 @pytest.mark.parametrize("kind", [*places.UNPLACEABLE, "ethernet"])

@@ -346,6 +346,13 @@ def test_where_nothing_is_projected_any_more_it_stands_on_no_link(which: tuple[s
     assert standing(told) == {"e0": False, "e1": False}
 
 
+def test_what_cannot_be_taken_away_lingers_whatever_stands_on_another_link() -> None:
+    told = both("e0", "e1").hear(ra(R1, pvd("x.example."), life=0)).hear(applied((NetnsDelete(NAME), "EBUSY")))
+    assert [(one.link, one.phase) for one in told.instances(X)] == [("e0", "lingering"), ("e1", "placed")]
+    told.hear(PolicySet(values={**told.state.policy.values, "projection": "tables"}))
+    assert [(one.link, one.phase) for one in told.instances(X)] == [("e0", "lingering"), ("e1", "announced")]
+
+
 def test_what_lingers_on_another_link_or_in_another_place_is_not_what_came_back() -> None:
     told = both("e0", "e1").hear(ra(R1, pvd("x.example."), life=0), ra(R1, pvd("x.example."), life=0, link="e1"))
     told.detach("e0").attach("e0").hear(ra(R1, pvd("x.example.")))

@@ -25,6 +25,7 @@ from pvdcore.projections.tables import (
     tables,
     using,
 )
+from pvdcore.state import Placement
 from tests.sim.build import (
     CLIENT,
     DUID,
@@ -293,6 +294,7 @@ def placed() -> Story:
 def test_an_instance_is_placed_in_its_table_and_is_not_when_nothing_stands() -> None:
     told = placed()
     assert stands(told) == ("placed", str(TABLES_FIRST), [])
+    assert told.instances(X)[0].placement == Placement("tables", str(TABLES_FIRST), "e0"), "on the host's own device"
     told.hear(PlanApplied(projection="tables", pvd=X, outcomes=(), link="e0", epoch=1))
     assert stands(told) == ("announced", None, [])
 
