@@ -440,6 +440,7 @@ def test_where_the_hardware_address_is_somebody_elses_all_of_ipv6_ends_and_nothi
         **{(id, CLIENT): ("moved", "gone") for id in (I1, I2)},
         ("if:e0/1", CLIENT): ("moved", "announced"),
     }
+    assert {one.because for one in told.history() if one.seq == told.state.seq} == {told.state.seq}
     told.hear(iid("b"))
     assert B not in [one[0] for one in identifiers(told)], "nothing is formed there any more"
 
