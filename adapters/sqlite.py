@@ -36,6 +36,7 @@ from events.record import Provenance, Record, Step, heard
 from pvdcore.past.journal import (
     GENESIS,
     UNKNOWN_HEAD,
+    Kin,
     Like,
     Pieces,
     event_digest,
@@ -157,7 +158,8 @@ class SqliteJournal:
         self._event_ids: dict[bytes, int] = {}
         self._models: dict[Seq, Model] = {}  # records that others are like
         self._models_before: dict[Seq, Model] = {}
-        self._kept: dict[Seq, tuple[AnyEvent, Frame, str]] = {}  # what records to come say
+        self._kept: dict[Seq, tuple[bytes, int, bytes, str]] = {}  # what records to come say
+        self._kin: dict[tuple[str, int], tuple[int, Kin]] = {}  # their sources, and the pieces of their chain
         self._heard: dict[Seq, _Heard] = {}  # records that others may come to be like
         self._heard_before: dict[Seq, _Heard] = {}
         self._frame_ids: dict[str, int] = {}
@@ -231,10 +233,10 @@ class SqliteJournal:
         said = heard(frame, event, at, source, packet, frame_digest(frame.data))
         self.append(Record(self._last + 1, at, SCHEMA, said, event), frame.data)
 
-    def keep(self, seq: Seq, event: AnyEvent, frame: Frame, source: str) -> None:
-        """Take what a whole frame says for a record to come: the next `again` will say that record `seq` is like record
-        `seq`."""
-        self._kept[seq] = event, frame, source
+    def keep(self, seq: Seq, body: bytes, linktype: int, data: bytes, source: str) -> None:
+        """Take the octets of a whole frame, and of the one event of its link that it says (events/codec.py), for a
+        record to come: the next `again` will say that record `seq` is like record `seq`."""
+        self._kept[seq] = body, linktype, data, source
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
         if self._kept:
@@ -262,18 +264,23 @@ class SqliteJournal:
         if len(self._models) >= EVENTS_MAX:
             self._models_before, self._models = self._models, {}
 
-    def _place_kept(self, seq: Seq, event: AnyEvent, frame: Frame, source: str) -> None:
+    def _place_kept(self, seq: Seq, body: bytes, linktype: int, data: bytes, source: str) -> None:
         """The model of a record to come."""
-        name = frame_digest(frame.data)
+        name, digest = frame_digest(data), event_digest(body)
         frame_id = self._frame_ids.get(name)
         if frame_id is None:
-            frame_id = self._place_frame(seq, name, frame.data)
-        _, event_id, digest = self._known.get(id(event)) or self._place_event(event)
-        said = heard(frame, event, frame.at, source, 1, name)
-        key = (said.source, said.linktype, said.interface)
-        source_id = self._source_ids.get(key) or self._place_source(key)
-        shared = (SCHEMA, event_id, frame_id, source_id, said.original_length)
-        self._models[seq] = (shared, Like(SCHEMA, said, digest).pieces)
+            frame_id = self._place_frame(seq, name, data)
+        event_id = self._event_ids.get(digest)
+        if event_id is None:
+            event_id = self._place_body(digest, body)
+        said = Provenance(source, 1, name, linktype)
+        known = self._kin.get((source, linktype))
+        if known is None:
+            key = (source, linktype, "")
+            source_id = self._source_ids.get(key) or self._place_source(key)
+            known = self._kin[source, linktype] = source_id, Kin(SCHEMA, said)
+        shared = (SCHEMA, event_id, frame_id, known[0], -1)
+        self._models[seq] = (shared, known[1].pieces(name, digest))
         self._remember(seq, (shared, said, digest))
 
     def _remember(self, seq: Seq, what: _Heard) -> None:
@@ -439,17 +446,22 @@ class SqliteJournal:
         digest = event_digest(body)
         row = self._event_ids.get(digest)
         if row is None:
-            if self._seen_events is None or self._seen_events.add(digest):
-                row = self._find("SELECT id FROM events WHERE digest = ?", (digest,))
-            if row is None:
-                row = self._next_event
-                self._next_event += 1
-                self._new_events.append((row, digest, body))
-            self._event_ids[digest] = row
+            row = self._place_body(digest, body)
         if len(self._known) >= EVENTS_MAX:
             self._known.clear()
         known = self._known[id(event)] = (event, row, digest)
         return known
+
+    def _place_body(self, digest: bytes, body: bytes) -> int:
+        row = None
+        if self._seen_events is None or self._seen_events.add(digest):
+            row = self._find("SELECT id FROM events WHERE digest = ?", (digest,))
+        if row is None:
+            row = self._next_event
+            self._next_event += 1
+            self._new_events.append((row, digest, body))
+        self._event_ids[digest] = row
+        return row
 
     def _place_frame(self, seq: Seq, name: str, frame: bytes | None) -> int:
         digest = bytes.fromhex(name)

@@ -178,20 +178,14 @@ class Engine:
         seq: Seq,
         frame: bytes,
         read: Callable[[bytes], RouterAdvertised],
-        event: RouterAdvertised | None = None,
     ) -> Words:
         """The words of a frame that says what its router said before, but for lifetimes that `allows` allowed; `read`
         makes its RA of it. They stand from now on, and will be record `seq` once what was gathered is said `again`.
-
-        event: its RA, where that had to be read: then it weighs until a checkpoint is due, for who folds it again has
-        to read it, too.
         """
-        if event is not None:
-            self._unread_one(len(frame))
         draft, speaker, plan = self._fold.draft, slack.speaker, slack.plan
         draft.stand(speaker, frame)
         draft.plans[speaker] = plan
-        return Words(speaker, seq, frame, plan, event, read)
+        return Words(speaker, seq, frame, plan, read=read)
 
     def renewal(self, question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> Renewal | None:
         """The exchange of a REQUEST and the ACK to it, which `hear` was just given, if it may come again unread."""
@@ -204,17 +198,19 @@ class Engine:
         `read` gives it."""
         waits = self._renewals.ask(self._fold.draft, known, xid, at, seq, read)
         if waits:
-            self._unread_one(octets)
+            self.weigh(octets)
         return waits
 
     def grant_again(self, known: Renewal, xid: int, at: Instant, seq: Seq, octets: int) -> bool:
         """The same of its answer, while its question waits."""
         waits = self._renewals.grant(known, xid, at, seq)
         if waits:
-            self._unread_one(octets)
+            self.weigh(octets)
         return waits
 
-    def _unread_one(self, octets: int) -> None:
+    def weigh(self, octets: int) -> None:
+        """A frame of so many octets that is gathered is written down as an event of its own: it counts until a
+        checkpoint is due, for who folds it again has to read it."""
         self._unread += 1
         self._unread_rows += _rows(octets)
 

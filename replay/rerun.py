@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from adapters.ingest import Translator, exchange, transaction, translate, wanted
 from adapters.sqlite import SqliteJournal
 from adapters.wire.neighbor import lifetimes
-from events.codec import AnyEvent, decode
+from adapters.wire.neighbor.lifetimes import Outline
+from events.codec import AnyEvent, decode, encode
 from events.dhcp import Dhcp4MessageSeen
 from events.frames import Frame, FrameRejected
 from events.ids import Instant, LinkId, Seq
@@ -38,6 +39,8 @@ from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
 ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
+FORMS_MAX: Final = 16_384  # outlines whose bodies are made without reading: 12 MiB
+WRITTEN_MAX: Final = 512  # packets that wait to be written down: what they count until a checkpoint is known then
 RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
 
 
@@ -113,16 +116,15 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
     return event
 
 
-Write = Callable[[Seq, AnyEvent, Frame, str], None]
 Pair = tuple[Capture, Packet | Custom]
 
 
 class _Memory:
     """What is remembered of one capture: what "first interface heard" means is a matter of one file.
 
-    ahead: what routers may say again as cheaply, and have. asked: DHCPv4 requests by their transaction, until they are
-    answered. renewals: by what their frames say, beside the transaction, those that may come again, and whether it is
-    the answer.
+    ahead: what routers may say again as cheaply, and have. forms: how that is written down. asked: DHCPv4 requests by
+    their transaction, until they are answered. renewals: by what their frames say, beside the transaction, those that
+    may come again, and whether it is the answer.
     """
 
     def __init__(self, capture: Capture, ahead: Ahead) -> None:
@@ -131,6 +133,7 @@ class _Memory:
         self.frames = 0
         self.rejected = 0
         self.ahead = ahead
+        self.forms: dict[Outline, bytes | None] = {}
         self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
 
@@ -188,9 +191,7 @@ class _Driver:
             return engine.allows(slack, lifetime_s, at)
 
         def reader(link: LinkId, linktype: int) -> Read | None:
-            return (
-                partial(_read, link, linktype) if self.keep is not None else None
-            )  # what is written down is read for that
+            return partial(_read, link, linktype) if self.keep or self.write else None
 
         return Ahead((engine.standing, engine.plans), turned, reader)
 
@@ -201,8 +202,10 @@ class _Driver:
             self.host = self.engine.host
             for memory in self.memories.values():
                 memory.ahead.unwatch()
+                memory.forms.clear()
         if self.held is not None or not self.reached or room < 1:
             return 0, 0, 0
+        room = min(room, WRITTEN_MAX) if self.write else room
         return max(first, self.reached), min(before, self.reached + AHEAD_MAX + 1), room
 
     def _again(self, memory: _Memory) -> None:
@@ -214,7 +217,28 @@ class _Driver:
             said, fresh, *columns = ahead.gathered()
             if fresh and self.keep is not None:
                 self.keep(fresh, memory.source)
+            elif self.write is not None:
+                for seq, where, data in fresh:
+                    self.engine.weigh(len(data))
+                    self.write(seq, self._body(memory, *where, data), where[1], data, memory.source)
             self.engine.again(said, *columns)
+
+    def _body(self, memory: _Memory, link: LinkId, linktype: int, data: bytes) -> bytes:
+        """What the event of a frame that only moves lifetimes is stored as."""
+        found = memory.ahead.slack(link, linktype, data)
+        if found is None:
+            return encode(_read(link, linktype, data))
+        slack, outline, _ = found
+        form = memory.forms.get(outline)
+        made = lifetimes.said(outline, form, data) if form is not None else None
+        if made is None:
+            event = _read(link, linktype, data)
+            if outline not in memory.forms:
+                if len(memory.forms) >= FORMS_MAX:
+                    memory.forms.clear()
+                memory.forms[outline] = lifetimes.form(event, slack.free)
+            made = encode(event)
+        return made
 
     def _waits(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet says nothing that anybody has to read now; then it is gathered."""
@@ -258,18 +282,18 @@ class _Driver:
         weight = self.engine.weight(len(data)) if self.write is not None else 1
         if found is None or not self._room(memory, at, weight):
             return False
-        slack, lifetime_s = found
+        slack, _, lifetime_s = found
         if self.engine.turns(slack):
             self._again(memory)
         if not self.engine.allows(slack, lifetime_s, at):
             return False
-        seq, read, event = ahead.seq, partial(_read, link, linktype), None
+        seq = ahead.seq
         if self.keep is not None:
             self.keep([(seq, (link, linktype), data)], memory.source)
-        elif self.write is not None:  # what is written down is read for that
-            event = read(data)
-            self.write(seq, event, Frame(0, link, linktype, data), memory.source)
-        words = self.engine.recount(slack, seq, data, read, event)
+        elif self.write is not None:
+            self.engine.weigh(len(data))
+            self.write(seq, self._body(memory, link, linktype, data), linktype, data, memory.source)
+        words = self.engine.recount(slack, seq, data, partial(_read, link, linktype))
         ahead.remember(link, linktype, data, words)
         ahead.hope()
         ahead.gather(at, number, words, weight)
@@ -297,7 +321,7 @@ class _Driver:
         if self.keep is not None:
             self.keep([(seq, (link, linktype), data)], memory.source)
         elif self.write is not None:
-            self.write(seq, read(), Frame(0, link, linktype, data), memory.source)
+            self.write(seq, encode(read()), linktype, data, memory.source)
         memory.ahead.gather(at, number, records=weight)
         return True
 

@@ -26,6 +26,8 @@ UNKNOWN_HEAD: Final = "no record has the hash {head}: the journal was cut, or wr
 Pieces = tuple[bytes, bytes, bytes, bytes]
 """What of a link stands between its numbers: before the packet's, behind it; or between it and captured_at, behind."""
 
+_UNNAMED: Final = "0" * 32
+_NAMED: Final = b',"frame":"' + _UNNAMED.encode()
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _changes: Final = msgspec.json.Decoder(Change)
 
@@ -66,6 +68,22 @@ class Like:
         """The same as `link_hash`."""
         said = replace(self._said, packet=packet, captured_at=captured_at)
         return link_hash(before, seq, at, self._v, said, self._event)
+
+
+class Kin:
+    """Records that differ from `said` in their frame, which has a name, and their event: the pieces of each."""
+
+    __slots__ = ("_lead", "_middle", "_plain", "_tail")
+
+    def __init__(self, v: int, said: Provenance) -> None:
+        lead, plain, middle, tail = Like(v, replace(said, frame=_UNNAMED), b"").pieces
+        assert plain.startswith(_NAMED) and middle.startswith(_NAMED)  # it stands right behind the packet's number
+        self._lead, self._plain, self._middle, self._tail = lead, plain[len(_NAMED) :], middle[len(_NAMED) :], tail
+
+    def pieces(self, frame: str, event: bytes) -> Pieces:
+        """What `Like` makes of the record with this frame, and the event of this digest."""
+        name = b',"frame":"%b' % frame.encode()
+        return self._lead, name + self._plain + event, name + self._middle, self._tail + event
 
 
 def missing(seq: Seq, frame: str) -> ValueError:

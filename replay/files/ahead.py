@@ -123,13 +123,14 @@ class Ahead:
             for entry in known.values():
                 entry[6].clear()
 
-    def slack(self, link: LinkId, linktype: int, data: bytes) -> tuple[Slack, int] | None:
-        """What lets a router say a frame that only moves lifetimes, and the shortest of those in seconds."""
+    def slack(self, link: LinkId, linktype: int, data: bytes) -> tuple[Slack, Outline, int] | None:
+        """What lets a router say a frame that only moves lifetimes, its outline, and the shortest of those in
+        seconds."""
         found = self._link(link, linktype).get(data[:ICMPV6_AT])
         for watched in found[6] if found is not None else ():
             lifetime_s = soonest(watched[4], data)
             if lifetime_s:
-                return watched[0], lifetime_s
+                return watched[0], watched[4], lifetime_s
         return None
 
     def section(self, order: str, head: int, clocks: Sequence[Clock | None]) -> None:

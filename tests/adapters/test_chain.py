@@ -18,11 +18,11 @@ import adapters.chain as chain
 import adapters.sqlite
 from adapters.ingest import translate
 from adapters.sqlite import EVENTS_MAX, Model, Row, SqliteJournal
-from events.codec import SCHEMA
+from events.codec import SCHEMA, encode
 from events.frames import ETHERNET, Frame
 from events.ids import NEVER, SECOND
 from events.record import Provenance
-from pvdcore.past.journal import GENESIS, Like, link_hash
+from pvdcore.past.journal import GENESIS, Kin, Like, link_hash
 from tests import twins
 from tests.bench.inputs import START, router_advertisement
 
@@ -87,6 +87,18 @@ def test_a_chain_is_made_and_walked_as_one_record_after_the_other(
     else:
         assert end == (seq - 1, -NEVER, GENESIS) and rows == []
         assert twin.walk(end, stored, 0, dict([one])) == end
+
+
+@given(
+    said=st.builds(
+        Provenance, source=st.text(max_size=60), linktype=st.integers(0, 300), interface=st.text(max_size=9)
+    ),
+    frame=st.binary(min_size=16, max_size=16).map(bytes.hex),
+)
+@example(Provenance('"frame":"' + "0" * 32, linktype=1), "0f" * 16)
+def test_the_pieces_of_records_that_differ_in_frame_and_event_are_those_of_each(said: Provenance, frame: str) -> None:
+    whole = msgspec.structs.replace(said, frame=frame)
+    assert Kin(SCHEMA, said).pieces(frame, DIGEST) == Like(SCHEMA, whole, DIGEST).pieces
 
 
 def test_making_stops_before_what_is_odd(twin: ModuleType) -> None:
@@ -174,7 +186,7 @@ def test_what_is_kept_for_a_record_to_come_is_what_it_says(twin: ModuleType, tmp
         first, likes = len(turns), []
         for turn in range(batch, batch + count // 2):
             likes.append(first + len(likes) + 1)
-            many.keep(likes[-1], events[turn], frames[turn], "a.pcapng")
+            many.keep(likes[-1], encode(events[turn]), ETHERNET, frames[turn].data, "a.pcapng")
             turns.append(turn)
             if turn % 5 == 0:
                 likes.append(1 + turn // 2)

@@ -81,10 +81,9 @@ NEXT = {
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then rows, which SQLite takes"
     " fifty a statement, and snapshots, which are sorted out in Python",
-    "journal b": "each RA is read, only to be written down: its event could be made of the one before by its lifetimes."
-    " Then bodies, three times their frames, each hashed and sorted into an index: name them by their frame",
+    "journal b": "bodies, three times their frames, each hashed and sorted into an index: name them by their frame",
     "a refresh": "half of it is the hash of the chain, and its time",
-    "snapshots": "of a router whose lifetimes changed they say all again: the lifetimes would do",
+    "snapshots": "of a link and a PvD they say all again, where what moved would do; instants stand in full",
     "durable append": "two pages and one fsync; where the bare insert beside it is as slow, the disk is",
     "state_at": "half of it is reading a State: 7 MB of JSON, half of which are defaults; written without them they"
     " could not be what digests are made of, as they are now",

@@ -387,14 +387,16 @@ def test_repeats_count_as_what_they_cost(near: pytest.MonkeyPatch) -> None:
     assert (engine.weight(1), engine.weight(100)) == (10, 1 + 4 * 100 // 10)
 
 
-@pytest.mark.parametrize(("read", "weighs"), [(False, 1), (True, 10)])
-def test_words_that_had_to_be_read_count_as_a_step(near: pytest.MonkeyPatch, read: bool, weighs: int) -> None:
+@pytest.mark.parametrize(("written", "weighs"), [(False, 1), (True, 10)])
+def test_words_that_are_written_down_count_as_a_step(near: pytest.MonkeyPatch, written: bool, weighs: int) -> None:
     engine = Engine(Measured(octets=0))
     engine.hear(frame(START), (SHORT,), source="a.pcap")
     slack, later = engine.slack(SHORT), replace(SHORT, options=(SHORT.options[0], dns("2001:db8::53", life=700)))
     assert slack is not None
     room = engine.quiet()[2]
-    words = engine.recount(slack, 1, b"later", lambda data: later, later if read else None)
+    words = engine.recount(slack, 1, b"later", lambda data: later)
+    if written:
+        engine.weigh(5)
     assert engine.standing[slack.speaker] == [b"later"] and words.said() is later
     says_again(engine, words, (START, 2))
     assert engine.quiet()[2] == room - weighs

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.ingest import translate
+from adapters.wire.neighbor import lifetimes
 from adapters.wire.neighbor.lifetimes import Outline, outline, soonest
+from events.codec import encode
 from events.frames import Frame
 from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from tests.wire import packets as p
@@ -62,6 +64,13 @@ def agrees(outlined: Outline, first: Frame, second: Frame) -> int:
         assert one is not None and other is not None
         assert without_lifetimes(one) == without_lifetimes(other)
         assert said == shortest(other)
+        form = lifetimes.form(one, [isinstance(option, FREE) for option in one.options])
+        assert form is not None
+        endless = any(
+            None in (getattr(option, "valid_s", 1), getattr(option, "preferred_s", 1)) for option in other.options
+        )
+        endless = endless or any(isinstance(it, FREE) and getattr(it, "lifetime_s", 1) is None for it in other.options)
+        assert lifetimes.said(outlined, form, second.data) == (None if endless else encode(other))
     return said
 
 
@@ -126,6 +135,19 @@ def test_what_is_recognised_and_what_is_not(again: Frame, answer: int) -> None:
     outlined = known(first)
     assert outlined is not None
     assert agrees(outlined, first, again) == answer
+
+
+def test_what_names_say_is_not_taken_for_a_lifetime() -> None:
+    first = msgspec.structs.replace(p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53")), link="100%d")
+    event, outlined = read(first), known(first)
+    assert event is not None and outlined is not None and b'"100%d"' in encode(event)
+    form = lifetimes.form(event, [True, True])
+    assert form is not None and lifetimes.said(outlined, form, first.data) == encode(event)
+    number = b"%d" % (INFINITY + 2)
+    event = read(p.ra(p.pio("2001:db8::"), p.dnssl(b"\x0a" + number + b"\x03lan\0")))
+    assert event is not None and number in encode(event)
+    assert lifetimes.form(event, [True, False]) is None
+    assert lifetimes.form(event, [False, True]) is not None
 
 
 def test_a_frame_with_a_wrong_checksum_or_of_another_link_type_is_not_recognised() -> None:

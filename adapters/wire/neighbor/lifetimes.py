@@ -16,18 +16,23 @@ octets of the message (RFC 1071; ip.py, `sum6`).
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import count
 from operator import and_, itemgetter
 from struct import Struct
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.wire.neighbor.options import PREFIX
+from events.codec import encode
 from events.frames import ETHERNET
+from events.router import Dnssl, NdOption, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 
 ICMPV6_AT: Final = 54  # behind untagged Ethernet and an IPv6 header alone: every RA but for rare ones
 CHECKSUM_AT: Final = ICMPV6_AT + 2
 HEADER_OCTETS: Final = 16
+INFINITY: Final = 0xFFFFFFFF
 DIVIDED_MAX: Final = 256  # lengths of frames and options together: routers of a network have few
 
 
@@ -132,3 +137,29 @@ def soonest(known: Outline, data: bytes) -> int:
         if said[preferred] > said[valid]:
             return 0
     return min(known.lasting(said))
+
+
+def form(event: RouterAdvertised, free: Sequence[bool]) -> bytes | None:
+    """What the event of an outline is stored as (events/codec.py), with a `%d` for each lifetime that is free; `None`
+    if they cannot be told from what else stands there."""
+    marks = count(INFINITY + 1)  # as no lifetime is
+    options: list[NdOption] = []
+    for option, may in zip(event.options, free, strict=True):
+        if may and isinstance(option, PrefixInformation):
+            option = replace(option, valid_s=next(marks), preferred_s=next(marks))
+        elif may and isinstance(option, (RouteInformation, Rdnss, Dnssl)):
+            option = replace(option, lifetime_s=next(marks))
+        options.append(option)
+    made = encode(replace(event, options=tuple(options))).replace(b"%", b"%%")
+    for mark in range(INFINITY + 1, next(marks)):
+        if made.count(b"%d" % mark) != 1:
+            return None
+        made = made.replace(b"%d" % mark, b"%d")
+    return made
+
+
+def said(known: Outline, form: bytes, data: bytes) -> bytes | None:
+    """What the event of a frame is stored as, of which `soonest` gave a lifetime; `None` where one is infinite, for
+    which there is no number."""
+    _, *fields = known.free(known.parts(data))
+    return None if INFINITY in fields else form % tuple(fields)
