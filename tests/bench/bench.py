@@ -10,6 +10,7 @@ ratios are what counts. What is not reached is followed by the next step, and by
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from adapters.ingest import translate
-from adapters.sqlite import SqliteJournal
+from adapters.sqlite import _SEVERAL_RECORDS, _TABLES, ROWS_A_STATEMENT, WRITE_CACHE_KIB, SqliteJournal
 from events.frames import ETHERNET, Frame
 from events.ids import SECOND
 from events.link import LinkGone
@@ -31,7 +32,7 @@ from events.record import Provenance, Record
 from pvdcore.past.audit import state_at
 from replay.files.build import build
 from tests.bench import curve
-from tests.bench.inputs import CLIENTS, KINDS, LINKS, ROUTERS, router_advertisement, write
+from tests.bench.inputs import CLIENTS, KINDS, LINKS, ROUTERS, START, STEP, router_advertisement, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,9 +152,10 @@ def replay(kind: str, path: Path, packets: int, runs: int, ways: dict[str, str],
 def journal(kind: str, path: Path, kept: Path, runs: int, where: str) -> Row:
     """A replay into SQLite: records/s of the whole path, octets a record, the share of snapshots.
 
-    replay_per_s: the same without a journal to keep, turn by turn, to see how much of it is writing.
+    replay_per_s: the same without a journal to keep, turn by turn, to see how much of it is writing. bare_rows_per_s:
+    as many rows, and nothing else, into an SQLite file of their own, to see what SQLite takes of it on this machine.
     """
-    spent, bare, said = [], [], {}
+    spent, bare, rows, said = [], [], [], {}
     for _ in range(runs):
         bare.append(timed([sys.executable, "-P", "-c", OURS, str(path), json.dumps(POLICY)], where)[0])
         for old in kept.parent.glob(kept.name + "*"):
@@ -163,6 +165,7 @@ def journal(kind: str, path: Path, kept: Path, runs: int, where: str) -> Row:
         said = json.loads(out)
         assert not said["refused"], said
         assert not said["rejected"], said
+        rows.append(bare_rows(kept.with_suffix(".bare"), int(said["records"])))
     reader = SqliteJournal(kept, readonly=True)
     snapshots = reader._ask("SELECT coalesce(sum(length(state)), 0) FROM snapshots")[0][0]
     reader.close()
@@ -173,11 +176,36 @@ def journal(kind: str, path: Path, kept: Path, runs: int, where: str) -> Row:
         "records_per_s": round(said["records"] / statistics.median(spent)),
         "spread_s": median(spent)["spread_s"],
         "replay_per_s": round(said["records"] / statistics.median(bare)),
+        "bare_rows_per_s": round(said["records"] / statistics.median(rows)),
         "floor_per_s": 100_000 if kind == "a" else 15_000,
         "octets_a_record": round((size - snapshots) / said["records"], 1),
         "snapshots_percent": round(100 * snapshots / size, 1),
         "floor_percent": 10,
     }
+
+
+def bare_rows(path: Path, count: int) -> float:
+    """Seconds that SQLite takes for so many rows like those of a journal's records, in the same batches."""
+    for old in path.parent.glob(path.name + "*"):
+        old.unlink()
+    conn = sqlite3.connect(path, isolation_level=None)
+    for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", *_TABLES):
+        conn.execute(statement)
+    conn.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
+    conn.execute("BEGIN")
+    spent, size = 0.0, ROWS_A_STATEMENT
+    for first in range(1, count, size):
+        said = [
+            (seq, START + seq * STEP, 1, seq % 1000, seq % 1000, 1, seq, None, -1) for seq in range(first, first + size)
+        ]
+        values = [value for row in said for value in (*row, hashlib.blake2b(b"%d" % row[0], digest_size=32).digest())]
+        begin = time.perf_counter()
+        conn.execute(_SEVERAL_RECORDS, values)
+        spent += time.perf_counter() - begin
+    begin = time.perf_counter()
+    conn.execute("COMMIT")
+    conn.close()
+    return spent + time.perf_counter() - begin
 
 
 def refresh(folder: Path, count: int) -> Row:
