@@ -231,6 +231,11 @@ class ScratchJournal:
 
     def _write(self, octets: bytes) -> int:
         place = self._base + len(self._piece)
+        if len(octets) >= PIECE:  # not copied: a snapshot has megabytes
+            self._flush()
+            self._file.write(octets)
+            self._base += len(octets)
+            return place
         self._piece += octets
         if len(self._piece) >= PIECE:
             self._flush()

@@ -279,23 +279,18 @@ def questions(kept: Path, runs: int, where: str) -> Iterator[Row]:
         "list": ["list", "--at", at],
     }.items():
         command = [*words, "--journal", str(kept)]
-        _whole(command, kept.parent, where)  # the first compiles what an installed package has compiled
-        spent = [_whole(command, kept.parent, where) for _ in range(runs)]
+        _whole(command, where)  # the first compiles what an installed package has compiled
+        spent = [_whole(command, where) for _ in range(runs)]
         yield {"row": f"pvdctl {name}", "floor_s": 0.4, **median(spent)}
-    spent = [_whole(["verify", "--journal", str(kept)], kept.parent, where) for _ in range(runs)]
+    spent = [_whole(["verify", "--journal", str(kept)], where) for _ in range(runs)]
     rate = round(last / statistics.median(spent))
     yield {"row": "verify", "records_per_s": rate, "floor_per_s": 100_000, **median(spent)}
 
 
-def _whole(words: list[str], folder: Path, where: str) -> float:
+def _whole(words: list[str], where: str) -> float:
     """Seconds of a whole `pvdctl`."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    env |= {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONPATH": where}
-    start = time.perf_counter()
     code = "import sys; from replay.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-P", "-c", code, *words], capture_output=True, check=False, env=env)
-    assert done.returncode == 0, done.stderr
-    return time.perf_counter() - start
+    return timed([sys.executable, "-P", "-c", code, *words], where)[0]
 
 
 def missed(row: Row) -> list[str]:
@@ -404,6 +399,10 @@ def main() -> int:
             ways = {"compiled": f"{Path(name) / 'built'}{os.pathsep}{ROOT}", **ways}
         else:
             print(f"no compiled step: {trouble}", file=sys.stderr)
+        # An installed package has its bytecode: nobody compiles it at each start.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(name) / "bytecode")
+        timed([sys.executable, "-P", "-c", "import adapters.sqlite, replay.rerun"], str(ROOT))
         inputs = _Inputs(Path(name), packets)
         parts: dict[str, Callable[[], Found]] = {
             "a": lambda: _replays("a", inputs, runs, ways),
