@@ -156,16 +156,17 @@ class Engine:
             self._worked(self._unread, self._unread_rows)
             self._unread = self._unread_rows = 0
 
-    def allows(self, slack: Slack, soonest_s: int, at: Instant) -> bool:
+    def allows(self, slack: Slack, soonest_s: int, at: Instant, said_at: Instant = 0) -> bool:
         """Whether an RA of quiet time whose lifetimes are `soonest_s` or more may be `recount`-ed. Where its router
-        said other words last (`turns`), nothing may be gathered when this is asked."""
+        said other words last (`turns`), either nothing may be gathered when this is asked, or it has to be known when
+        it said the last of what is: `said_at`."""
         draft, plan = self._fold.draft, slack.plan
         if at + soonest_s * SECOND < plan.leeway.queued or draft.host is not slack.host:
             return False
         present = draft.plans.get(slack.speaker)
         if present is plan:
             return True
-        return present is not None and present.leeway is plan.leeway and revised.in_turn(draft, slack, at)
+        return present is not None and present.leeway is plan.leeway and revised.in_turn(draft, slack, at, said_at)
 
     def turns(self, slack: Slack) -> bool:
         """Whether a router of an explicit PvD said other words last."""

@@ -185,10 +185,10 @@ class _Driver:
     def _ahead(self) -> Ahead:
         engine = self.engine
 
-        def turned(slack: Slack, lifetime_s: int, at: Instant, seq: Seq) -> bool:
-            if seq > engine.seq + 1 and engine.turns(slack):
+        def turned(slack: Slack, lifetime_s: int, at: Instant, seq: Seq, said_at: Instant) -> bool:
+            if not said_at and seq > engine.seq + 1 and engine.turns(slack):
                 return False
-            return engine.allows(slack, lifetime_s, at)
+            return engine.allows(slack, lifetime_s, at, said_at)
 
         def reader(link: LinkId, linktype: int) -> Read | None:
             return partial(_read, link, linktype) if self.keep or self.write else None

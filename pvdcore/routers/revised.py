@@ -242,15 +242,16 @@ def explicit(draft: Draft, key: Speaker) -> bool:
     return any(one.pvd.startswith("fqdn:") for one in draft.speakers.unrefreshed(key))
 
 
-def in_turn(draft: Draft, slack: Slack, at: Instant) -> bool:
-    """Whether the router of a slack may say its words now, after others of the same leeway: see `swap`."""
+def in_turn(draft: Draft, slack: Slack, at: Instant, said_at: Instant) -> bool:
+    """Whether the router of a slack may say its words now, after others of the same leeway: see `swap`. said_at: when
+    it said those, if that is later than what the fold knows of."""
     present = draft.plans.get(slack.speaker)
     if present is None or present.carried is None or not slack.turns:
         return False
     (origin,) = draft.speakers.unrefreshed(slack.speaker)
-    heard_at = origin.heard_at
+    heard_at = max(origin.heard_at, said_at)
     if explicit(draft, slack.speaker) and (last := draft.speakers.waiting().get(slack.speaker)) is not None:
-        heard_at = last[-1].waits[0]
+        heard_at = max(heard_at, last[-1].waits[0])
     return _in_turn(origin, present.carried, slack.plan, at - heard_at)
 
 

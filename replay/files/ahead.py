@@ -31,9 +31,9 @@ Known = dict[bytes, Entry]
 Read = Callable[[bytes], RouterAdvertised]
 """The RA of a frame of a link that is known to be one."""
 
-Turned = Callable[[Slack, int, Instant, Seq], bool]
+Turned = Callable[[Slack, int, Instant, Seq, Instant], bool]
 """Whether a router may say that now, behind words of another plan: its slack, its shortest lifetime in seconds, when,
-and as which record."""
+and as which record; when those waiting here were said, 0 if there are none or they are not known."""
 
 Where = tuple[LinkId, int]
 """A link and the type of its frames."""

@@ -23,7 +23,7 @@ typedef struct {
     int64_t instant, seq;
 } Frame;
 
-static PyObject *words_type, *name_event, *name_plan, *name_queued, *name_seq, *name_standing, *name_waits;
+static PyObject *zero, *words_type, *name_event, *name_plan, *name_queued, *name_seq, *name_standing, *name_waits;
 
 static uint32_t
 word(const uint8_t *at, int big)
@@ -99,12 +99,14 @@ lasts(PyObject *leeway, int64_t instant, uint32_t lifetime_s)
 
 /* Whether it may say what stands at that place of `watched` behind words of another plan: then that is its plan. */
 static int
-turns(PyObject *watched, Py_ssize_t place, uint32_t lifetime_s, const Frame *frame, PyObject *table, PyObject *plans)
+turns(PyObject *before, Py_ssize_t place, uint32_t lifetime_s, const Frame *frame, PyObject *table, PyObject *plans)
 {
-    PyObject *one = Py_NewRef(PyList_GET_ITEM(watched, place));
+    PyObject *watched = PyTuple_GET_ITEM(before, WATCHED), *one = Py_NewRef(PyList_GET_ITEM(watched, place));
+    PyObject *said_at = stands(before) ? PyList_GET_ITEM(PyTuple_GET_ITEM(before, WAITS), 0) : zero;
     PyObject *speaker = PyTuple_GET_ITEM(one, SPEAKER), *plan = PyTuple_GET_ITEM(one, PLAN);
-    PyObject *may = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "OkLL", PyTuple_GET_ITEM(one, SLACK),
-                                          (unsigned long)lifetime_s, (long long)frame->instant, (long long)frame->seq);
+    PyObject *may = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "OkLLO", PyTuple_GET_ITEM(one, SLACK),
+                                          (unsigned long)lifetime_s, (long long)frame->instant, (long long)frame->seq,
+                                          said_at);
     int yes = may != NULL && PyObject_IsTrue(may) == 1 && PyDict_SetItem(plans, speaker, plan) == 0
               && PyList_SetSlice(watched, place, place + 1, NULL) == 0 && PyList_Insert(watched, 0, one) == 0;
     Py_XDECREF(may);
@@ -158,7 +160,7 @@ recounted(PyObject *before, const Frame *frame, PyObject *table, PyObject *stead
     if (PyErr_Occurred())
         return NULL;
     if (present == PyTuple_GET_ITEM(one, PLAN) ? !lasts(PyTuple_GET_ITEM(one, LEEWAY), frame->instant, lifetime_s)
-                                               : !turns(watched, place, lifetime_s, frame, table, plans))
+                                               : !turns(before, place, lifetime_s, frame, table, plans))
         return NULL;
     PyObject *words = NULL, *waiting = NULL, *entry = NULL, *kept = NULL, *now = place_of(steady, speaker);
     PyObject *data = PyBytes_FromStringAndSize((const char *)frame->octets, frame->size);
@@ -304,7 +306,7 @@ fill(PyObject *module)
     PyObject *words = PyImport_ImportModule("pvdcore.routers.words");
     words_type = words == NULL ? NULL : PyObject_GetAttrString(words, "Words");
     Py_XDECREF(words);
-    if (words_type == NULL)
+    if (words_type == NULL || (zero = PyLong_FromLong(0)) == NULL)
         return -1;
     return PyModule_AddIntConstant(module, "COMPILED", 1);
 }

@@ -154,15 +154,16 @@ def _recounted(
         return None
     slack, speaker, plan, leeway, _, _, _, _, _ = one
     steady, plans = standing
+    last = bool(stands) and stands[0] is stood
     if plans.get(speaker) is not plan:
-        if not turned(slack, lifetime_s, at, seq):
+        if not turned(slack, lifetime_s, at, seq, waits[0] if last else 0):
             return None
         plans[speaker] = plan
         watched.remove(one)
         watched.insert(0, one)  # it says this again sooner than the others
     elif at + lifetime_s * SECOND < leeway.queued:
         return None
-    if words.plan is plan and stands and stands[0] is stood:  # nobody asks what it was before
+    if words.plan is plan and last:  # nobody asks what it was before
         words.seq, words.standing, words.event = seq, data, None
     else:
         words = Words(speaker, seq, data, plan, None, read)

@@ -132,8 +132,11 @@ def known(reader: Callable[..., object] = lambda link, _: "how it is read") -> K
     return made._tables, made._standing
 
 
-def turned(slack: Slack, lifetime_s: int, at: int, seq: int) -> bool:
-    assert lifetime_s >= 19 and at >= 1 and seq >= 40
+TURNS: list[tuple[int, int, int, int]] = []
+
+
+def turned(slack: Slack, *how: int) -> bool:
+    TURNS.append(how)  # type: ignore[arg-type]
     return slack.plan.leeway is LEEWAY
 
 
@@ -160,7 +163,7 @@ class Answer(NamedTuple):
     likes: list[int]
     ats: list[int]
     packets: list[int]
-    left: object
+    left: tuple[Any, ...]
 
 
 NOTHING = ([], [], [], [], [])
@@ -174,6 +177,7 @@ def asked(
     fresh: list[tuple[int, tuple[str, int], bytes]] = []
     columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
     made, standing = known(**more)
+    TURNS.clear()
     after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, standing, span, (said, fresh, *columns))
     taken = [list(column[2:row]) for column in columns]
     assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
@@ -183,7 +187,7 @@ def asked(
         if table is not None
         for octets, (frame, words, whose, stands, like, waits, watched) in table[0].items()
     ]
-    return Answer((after, last), list(map(told, said)), fresh, *taken, left=(left, standing))
+    return Answer((after, last), list(map(told, said)), fresh, *taken, left=(left, standing, tuple(TURNS)))
 
 
 def told(words: object) -> object:
@@ -208,7 +212,7 @@ def test_packets_are_taken_as_long_as_each_is_known_stands_and_comes_in_its_time
 
     window = packets((0, 100), (1, 100), (0, 300), (3, 400), (0, 500))
     for twin in (repeats, in_c):
-        (after, last), *gathered, (left, _) = asked(twin, window, 0, order, head, (1, NEVER, 99))
+        (after, last), *gathered, (left, *_) = asked(twin, window, 0, order, head, (1, NEVER, 99))
         ats = [instant(at) for at in (100, 100, 300)]
         assert gathered == [["words 0", "words 1"], [], [3, 4, 3], ats, [8, 9, 10]]
         assert [one[6] for one in left if one[1] in FRAMES] == [
@@ -259,7 +263,7 @@ def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> Non
     for twin in (repeats, in_c):
         frames = [*ALLOWED, IN_TURN, IN_TURN, SAID]
         window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(frames, 1))
-        (after, _), said, fresh, *columns, (left, (standing, plans)) = asked(twin, window, 0, "<", 0, span)
+        (after, _), said, fresh, *columns, (left, (standing, plans), turns) = asked(twin, window, 0, "<", 0, span)
         assert after == len(window)
         assert columns == [[40, 41, 42, 43, 44, 44, 46], [1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14]]
         assert fresh == [(seq, ("e0", ETHERNET), frames[seq - 40]) for seq in (40, 41, 42, 43, 44, 46)]
@@ -270,10 +274,12 @@ def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> Non
             (ROUTER, seq, frame, plan, "how it is read", waits) for seq, frame, plan, waits in (*once, last)
         ]
         assert (head, SAID, said[-1], [SAID], SAID, 46, [7, 46], [PLANS[ROUTER], NEXT_PLAN]) in left
+        assert turns == ((1200, 5, 44, 4), (1200, 7, 46, 6))  # each behind what was said just before
         assert standing == {ROUTER: [SAID], OTHER: [STANDING[OTHER]]} and plans == PLANS
         for what, frame in OTHERS.items():
             assert asked(twin, block("<", frame, 0, 1), 0, "<", 0, span)[:6] == ((0, -1), *NOTHING), what
-        assert asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span)[:6] == ((0, -1), *NOTHING)  # its plan fell
+        fallen = asked(twin, block("<", SAID, 2, 1), 0, "<", 0, span)
+        assert (fallen[:6], fallen.left[2]) == (((0, -1), *NOTHING), ((1200, 1005, 40, 0),))
         # where what is written down is read for that, nothing is taken but what was read
         alone = asked(twin, block("<", SAID, 0, 1), 0, "<", 0, span, reader=lambda *_: None)
         assert alone[:6] == ((0, -1), *NOTHING)
