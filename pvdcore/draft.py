@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from events.dhcp import DhcpOption
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
+from events.router import RouterAdvertised
 from pvdcore import deadlines
 from pvdcore.checks import findings
 from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
@@ -105,6 +106,19 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def delete(self, key: Speaker) -> None:
         """A router says nothing any more."""
         self._now = self._now.delete(key)
+
+    def last(self, key: Speaker) -> RouterAdvertised:
+        """What a router of one PvD said last, its origin left as it is."""
+        waiting = self.waiting().get(key)
+        if waiting is not None:
+            return waiting[-1].said()
+        (origin,) = self._now[key]
+        return origin.event
+
+    def wait(self, words: Words) -> None:
+        """The words of this step wait."""
+        self._said.append(words)
+        self.waiting()
 
     def later(self, said: Sequence[Words]) -> None:
         """Words that wait (`Words.waits`) and did not before; a router's in the order in which they were said last."""

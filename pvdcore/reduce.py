@@ -147,7 +147,7 @@ class Fold:
                         draft.changes = []
                     found = waiting.get(speaker)
                     if found is None:
-                        waiting[speaker] = [Words(speaker, seq, event, waits=[at, seq])]
+                        waiting[speaker] = [Words(speaker, seq, event, event=event, waits=[at, seq])]
                     else:
                         found[-1].waits[:] = at, seq
                     continue

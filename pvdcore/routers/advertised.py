@@ -124,6 +124,12 @@ def says(router: str, claim: Claim) -> Iterator[Held]:
 def refresh(draft: Draft, event: RouterAdvertised) -> bool:
     """Whether a router said again exactly what it said last: then two fields of its origins move, and that is all."""
     key = (event.link, event.router)
+    if (
+        (standing := draft.steady.get(key)) is not None
+        and type(last := standing[0]) is RouterAdvertised
+        and last != event
+    ):
+        return False
     origins = draft.speakers.get(key)
     if not origins:
         return False

@@ -29,7 +29,7 @@ from pvdcore.checks.remarks import SPLIT_NS
 from pvdcore.domains.contents import LIFE
 from pvdcore.draft import Draft
 from pvdcore.prefixes import covers
-from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, retold
+from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words, retold
 from pvdcore.state import FOLLOWS, Held, Origin
 
 SHAPES_MAX: Final = 8  # of one router: sets of prefixes that it announces in turn
@@ -75,13 +75,12 @@ def _places(event: RouterAdvertised, option: object, places: dict[tuple[str, str
 
 
 def revise(draft: Draft, event: RouterAdvertised) -> bool:
-    """Whether an RA changed lifetimes only; then they are changed. False: nothing was done."""
+    """Whether an RA changed lifetimes only; then they are changed, or wait for that. False: nothing was done."""
     key = (event.link, event.router)
     known = draft.plans.get(key)
     if known is None or draft.host.identifiers or event.link in draft.host.off:
         return False
-    (origin,) = draft.speakers.get(key)
-    last = origin.event
+    last = draft.speakers.last(key)
     before, after = last.options, event.options
     if len(before) != len(after) or event.mac != last.mac or event.notes != last.notes:
         return False
@@ -90,7 +89,8 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
     link = draft.links[event.link]
     if link.contested or not link.attached:
         return False
-    at, queued = draft.at, origin.queued
+    at = draft.at
+    queued = known.leeway.queued
     for number, one in enumerate(after):
         old = before[number]
         if old is one:
@@ -120,11 +120,14 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
         ends = deadline(at, lifetime)
         if ends < queued:
             queued = ends
-    if queued != origin.queued:
+    if queued == known.leeway.queued:
+        draft.speakers.wait(Words(key, draft.seq, event, known, event, None, [at, draft.seq]))
+    else:
+        (origin,) = draft.speakers.get(key)
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
         origin = replace(origin, queued=queued)
         known.leeway.queued = queued
-    draft.speakers.set(key, (retold(origin, event, known, at, draft.seq),))
+        draft.speakers.set(key, (retold(origin, event, known, at, draft.seq),))
     draft.stand(key, event)
     return True
 

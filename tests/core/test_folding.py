@@ -1,5 +1,7 @@
 """The fold itself: a record at its instant, after all that had ended by then: time is an argument."""
 
+import random
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,7 +10,8 @@ from events.frames import Note
 from events.ids import SECOND, Instant
 from events.link import LinkSeen
 from events.operator import PolicySet, PvdPinned, PvdUnpinned
-from events.record import Provenance, Record
+from events.record import Provenance, Record, Step
+from events.router import PrefixInformation
 from events.session import SessionStarted
 from pvdcore.policy import DEFAULT
 from pvdcore.reduce import AHEAD_MAX, Fold, advance, next_deadline, reduce
@@ -54,6 +57,26 @@ def test_a_state_is_put_together_once_and_is_that_of_the_last_record() -> None:
     fold.run([(told.state.seq + number, told.now, said, None) for number in (1, 2, 3)])
     assert fold.state.seq == told.state.seq + 3 and fold.state is fold.state
     assert fold.state.speakers["e0", R1][0].because == told.state.seq + 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_other_lifetimes_wait_for_who_looks_and_so_do_repeats_of_them_in_any_order(seed: int) -> None:
+    draw, said = random.Random(seed), [ra(R1, pio(P, 600)), ra(R2, pio("2001:db8:2::/64", 600), mtu(1400))]
+    steps: list[Step] = []
+    for seq in range(2, 60):
+        turn = draw.randrange(2)
+        (one, *others) = said[turn].options
+        if draw.random() < 0.5 and isinstance(one, PrefixInformation):
+            said[turn] = replace(said[turn], options=(replace(one, valid_s=draw.randrange(500, 900)), *others))
+        steps.append((seq, START + seq * draw.choice((1, 1, 4)) * SECOND, said[turn], None))
+    steps.sort(key=lambda step: step[1])
+    steps = [(seq, at, event, None) for seq, (_, at, event, _) in enumerate(steps, 2)]
+    looked, fold = Fold(Story().state), Fold(Story().state)
+    for step in steps:
+        looked.step(*step)
+        assert looked.state.seq == step[0]
+    fold.run(steps)
+    assert fold.state == looked.state
 
 
 def test_deadlines_are_told_and_extra_looks_change_nothing() -> None:
