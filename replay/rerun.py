@@ -315,7 +315,7 @@ class _Driver:
         if answers:
             if not self.engine.grant_again(known, xid, at, seq, len(data)):
                 return False
-            memory.translator.leased(link, known.address, known.mac)
+            memory.translator.leased(link, said.yiaddr, said.chaddr)
         elif not self.engine.ask_again(known, xid, at, seq, len(data), read):
             return False
         if self.keep is not None:

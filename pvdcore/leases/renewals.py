@@ -29,17 +29,16 @@ PROLONGS: Final = ("renewing", "rebinding")
 class Renewal(msgspec.Struct, eq=False, gc=False):
     """An exchange that prolonged a lease. slot: of its questions, up to the transaction.
 
-    policy: what it was done under. link: as it was when it was last looked at.
+    policy: what it was done under. link: as it was when it was last looked at, and nothing of it had a say.
     """
 
     key: GrantKey
     slot: str
     mac: str
-    address: str
     by: str
     held: tuple[Held, ...]
     policy: Policy
-    link: Link
+    link: Link | None = None
 
 
 def renewal(draft: Draft, question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> Renewal | None:
@@ -56,17 +55,7 @@ def renewal(draft: Draft, question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) 
     visit = draft.visits.get((link.id, link.epoch))
     if visit is None or not familiar(draft, visit, frozenset(marks(answer))):
         return None
-    known = Renewal(
-        key,
-        f"4 {question.chaddr} ",
-        answer.chaddr,
-        answer.yiaddr,
-        lease.by,
-        lease.held,
-        draft.policy,
-        link,
-    )
-    return known if _alone(draft, known, link) else None
+    return Renewal(key, f"4 {question.chaddr} ", answer.chaddr, lease.by, lease.held, draft.policy)
 
 
 def _plain(question: Dhcp4MessageSeen, answer: Dhcp4MessageSeen) -> bool:
@@ -120,9 +109,9 @@ class Renewals:
         """Whether a question may wait; then it does. `read` gives it."""
         if not stands(draft, known) or known.key in self._asked:
             return False
-        if len(self._asked) + len(known.link.asks) >= draft.policy.number("exchanges_max"):
+        if len(self._asked) + len(draft.links[known.key[0]].asks) >= draft.policy.number("exchanges_max"):
             return False
-        if any(one.slot == known.slot and one.link.id == known.link.id for one, *_ in self._asked.values()):
+        if any(one.slot == known.slot and one.key[0] == known.key[0] for one, *_ in self._asked.values()):
             return False
         self._asked[known.key] = (known, xid, at, seq, read)
         return True

@@ -215,6 +215,12 @@ def test_when_its_pvd_ends_the_place_is_the_connections_again_and_nobody_inside_
     assert connection(said).adopter == FALLBACK and placing.wanted(said.state, (FALLBACK, "e0", 1)) is not None
 
 
+def test_beside_the_place_of_a_connection_that_of_another_pvd_lingers_as_ever() -> None:
+    said = applied(told().leases4(mac=MAC), FALLBACK).hear(ra(R2, pvd("x.example."), life=60))
+    applied(said, X).at(100)
+    assert (said.pvd(FALLBACK).phase, said.pvd(X).phase) == ("placed", "lingering")
+
+
 @pytest.mark.parametrize("reason", ["operator", "settings-removed"])
 def test_a_connection_that_is_closed_gives_up_what_its_places_were_leased_and_no_more(reason: str) -> None:
     said = applied(told().leases4(mac=OWN).leases4(mac=MAC), FALLBACK)

@@ -290,6 +290,7 @@ def test_another_sequence_is_reason_enough_whatever_was_not_covered() -> None:
     assert wants(told) == [(X, "sequence", None)]
     told.hear(x(pio(P), pio(Q), seq=8))
     assert wants(told) == [(X, "sequence", None)], "the void object was of another sequence"
+    assert snapshot.decode(snapshot.encode(told.state)).inquiries == told.state.inquiries
 
 
 @pytest.mark.covers("rfc:P97", "rfc:P103")

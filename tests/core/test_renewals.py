@@ -233,7 +233,7 @@ def test_a_copy_that_counts_for_nothing_is_no_question(more: dict[str, Any]) -> 
     ids=["a question", "of another id", "a decline", "an inform", "a release", "a refusal", "another answer", "moved"],
 )
 def test_what_comes_between_has_the_next_one_read(between: list[Told]) -> None:
-    assert waited(*BOUND, *between, *renews(300, 3)) == []
+    assert waited(*BOUND, *between, LATER, *renews(300, 3)) == []
 
 
 def test_a_question_that_is_repeated_is_read() -> None:
