@@ -63,7 +63,7 @@ rounds = st.tuples(st.integers(1, 60), st.lists(spoken, min_size=1, max_size=3))
 
 @pytest.mark.covers("rfc:N13", "rfc:S01")
 @given(said=st.lists(rounds, max_size=6))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_each_word_counts_for_what_its_flags_speak_of_and_for_nothing_else(said: list[tuple[int, list[Word]]]) -> None:
     told, now = Story(), 0
     on_link: dict[str, tuple[int, int]] = {}  # by router: when it was said, when it ends
