@@ -142,7 +142,8 @@ def _member(state: State, pvd: Pvd, cell: Cell, instance: Instance) -> Iterator[
     for source in found:
         if isinstance(source, Grant) and pvd.id not in source.owners:
             yield f"{name} has {_name(source)}, which it does not own"
-    if instance.content != (*content(found), *informed(state, pvd.id, *cell)):
+    shared = informed(state, pvd.id, *cell[:2]) if not cell[2] else ()
+    if instance.content != (*content(found), *shared):
         yield f"{name} has another content than its contributions"
 
 

@@ -123,7 +123,7 @@ def not_before(one: Inquiry, network: Network) -> Instant | None:
     return min(max(limits), NEVER)
 
 
-def informed(state: Keeper, pvd: PvdId, link: LinkId, epoch: int, host: str) -> tuple[tuple[str, str, tuple[str]], ...]:
-    """What the object held adds to a version's content: its digest. It is of all hosts, so of no one in particular."""
-    one = state.inquiries.get((pvd, link, epoch)) if not host else None
+def informed(state: Keeper, pvd: PvdId, link: LinkId, epoch: int) -> tuple[tuple[str, str, tuple[str]], ...]:
+    """What the object held adds to the content of a version that is of all hosts: its digest."""
+    one = state.inquiries.get((pvd, link, epoch))
     return (("info", "info", (one.held.digest,)),) if one is not None and one.held is not None else ()

@@ -9,12 +9,12 @@ not match `not free`, and nothing matches what nobody said (prior_art.md 6.4, bu
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from events.ids import PvdId
 from events.operator import PropertyRule
 from pvdcore.domains import view
 from pvdcore.domains.trust import domains
+from pvdcore.prefixes import covers
 from pvdcore.state import Cell, State
 
 Property = str | int | float | bool
@@ -61,16 +61,9 @@ def matches(has: Mapping[str, Property], wanted: Mapping[str, Property]) -> bool
     return all(name in has and type(has[name]) is type(one) and has[name] == one for name, one in wanted.items())
 
 
-def network(text: str) -> IPv4Network | IPv6Network | None:
-    """A prefix, or `None` for a glob. Host bits count as nothing."""
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        return None
-
-
 def _covers(rule: PropertyRule, prefix: str) -> bool:
-    wide, narrow = network(rule.prefix), network(prefix)
-    if wide is None or narrow is None:
+    """Whether a rule is about a prefix: about one around it, in which host bits count as nothing, or by a glob."""
+    try:
+        return covers(rule.prefix, prefix)
+    except ValueError:
         return fnmatchcase(prefix, rule.prefix)
-    return wide.version == narrow.version and narrow.subnet_of(wide)  # type: ignore[arg-type] # versions agree

@@ -143,7 +143,7 @@ def _outcome(
     link, epoch, host = cell
     said = content(found)
     if not host:
-        said = (*said, *informed(draft, name, link, epoch, host))
+        said = (*said, *informed(draft, name, link, epoch))
     old = before.content if before else ()
     made = before is None or said != old
     version = (before.version if before else 0) + made

@@ -152,7 +152,7 @@ def refresh(draft: Draft, event: RouterAdvertised) -> bool:
         # Where several routers speak of one PvD and differ, the newest value counts (N14).
         alone = False
         found = members(draft, pvd.id, instance)
-        said = (*content(found), *informed(draft, pvd.id, origin.link, origin.epoch, ""))
+        said = (*content(found), *informed(draft, pvd.id, origin.link, origin.epoch))
         if said != instance.content or flagged(found, pvd) != pvd:
             draft.speakers.set(key, origins)
             return False

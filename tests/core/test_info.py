@@ -18,7 +18,7 @@ from pvdcore.domains.inquiry import Inquiry, Want, Wanted, wanted
 from pvdcore.domains.trust import weakest
 from pvdcore.past import snapshot
 from pvdcore.reduce import advance
-from tests.sim.build import R1, R2, START, Story, pio, pvd, ra
+from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
@@ -577,3 +577,15 @@ def test_answers_for_what_is_not_known_change_nothing() -> None:
     assert not told.state.inquiries and not told.state.networks
     forever = Story().hear(x(pio(P, None), seq=7), fetches("::/0", life_s=(NEVER - START) / SECOND - 10))
     assert holds(forever)
+
+
+def test_what_is_to_be_fetched_is_told_with_all_that_its_request_needs() -> None:
+    told = Story().hear(ra(R1, link="e1")).attach("e1").hear(named("x.example.", link="e1"))
+    assert list(wanted(told.state)) == [Want(X, "e1", 2, 1, "new", START, told.state.seq)]
+
+
+def test_an_object_is_of_all_hosts_and_of_no_lease_in_particular() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", h=True, seq=7, legacy=True)), asks(), fetches(request=1)).leases4()
+    shared, own = told.instances(X)
+    assert (shared.host, own.host) == ("", CLIENT)
+    assert [any(kind == "info" for kind, _, _ in one.content) for one in (shared, own)] == [True, False]

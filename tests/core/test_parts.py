@@ -24,7 +24,7 @@ from replay.shown.report import state_document, thing
 from replay.shown.text import words
 from replay.shown.times import rfc3339
 from tests.core.test_why import hears, octets
-from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra
+from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra
 from tests.wire import packets as p
 
 X, I1 = "fqdn:x.example.", "ra:e0/1/fe80::1"
@@ -100,6 +100,25 @@ def test_an_l_flag_of_zero_takes_nothing_from_the_link() -> None:
     told = Story().hear(ra(R1, pio(P, flags="L"))).at(1).hear(ra(R1, pio(P, 0, 0, flags="")))
     assert told.keys(I1, "prefix") == [P]
     assert told.at(2).hear(ra(R1, pio(P, 0, 0, flags="L"))).keys(I1, "prefix") == []
+
+
+@pytest.mark.covers("rfc:N13")
+def test_a_word_without_flags_leaves_both_parts_their_ends_and_one_that_withdraws_it_too() -> None:
+    told = Story().hear(ra(R1, pio(P, 900, 400), dns("2001:db8::53", life=90)))
+    told.at(10).hear(ra(R1, pio(P, 60, 60, ""), life=9000))
+    assert told.holdings(I1, "prefix") == {P: (False, False, False)}
+    assert told.keys(I1, "on_link") == told.keys(I1, "autonomous") == [P] and has(told.state) == (900, (900, 400))
+    told.at(70)
+    assert told.holdings(I1, "prefix") == {P: (True, False, False)} and told.keys(I1, "on_link") == []
+    assert told.keys(I1, "autonomous") == [P] and has(told.state) == (900, (900, 400))
+    assert told.at(90).keys(I1, "dns") == [] and told.keys(I1, "autonomous") == [P], "what ends beside them ends alone"
+    told.at(100).hear(ra(R1, pio(P, 60, 60, ""), pio(P, 0, 0, ""), life=9000))
+    assert told.holdings(I1, "prefix") == {P: (True, False, False)} and has(told.state) == (900, (900, 400))
+    for at in (200, 300):  # all of it in one RA: what it said of the link, it said then
+        told.at(at).hear(ra(R1, pio(P, 500, 500, "L"), pio(P, 60, 60, ""), pio(P, 0, 0, ""), mtu(1280 + at), life=9000))
+        assert has(told.state) == (at + 500, (900, 400))
+    told.at(400).hear(ra(R1, pio(P, 60, 60, ""), pio(P, 0, 0, ""), life=9000))
+    assert has(told.state) == (800, (900, 400))
 
 
 def writes(told: Story, kernel: ModelKernel) -> list[Op]:

@@ -74,3 +74,8 @@ def test_a_later_set_replaces_the_earlier_and_a_snapshot_keeps_it() -> None:
     assert snapshot.decode(snapshot.encode(told.state)).properties == told.state.properties
     assert told.refolded().properties == told.state.properties
     assert b'"properties"' not in snapshot.encode(Story().state), "digests of journals without stay what they were"
+
+
+def test_of_a_pvd_that_is_gone_counts_what_is_said_of_its_name() -> None:
+    told = t1(*RULES, PropertyRule({"zone": "a"}, link="e*")).hear(ra(R1, pio("2001:db8:1:1::/64", 0, 0), life=0))
+    assert FIRST not in told.alive() and properties(told.state, FIRST) == {"type": "internet"}
