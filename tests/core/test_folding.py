@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.codec import AnyEvent
-from events.frames import Note
+from events.frames import FrameRejected, FramesRefused, Note
 from events.ids import SECOND, Instant
 from events.link import LinkSeen
 from events.operator import PolicySet, PvdPinned, PvdUnpinned
@@ -15,7 +15,7 @@ from events.router import PrefixInformation
 from events.session import SessionStarted
 from pvdcore.policy import DEFAULT
 from pvdcore.reduce import AHEAD_MAX, Fold, advance, next_deadline, reduce
-from pvdcore.state import State
+from pvdcore.state import Rejected, State
 from tests.sim.build import R1, R2, START, Story, lease4, mtu, pio, pvd, ra
 
 X = "fqdn:x.example."
@@ -116,3 +116,40 @@ def test_another_boot_forgets_what_was_believed_and_no_boot_none() -> None:
     told.hear(SessionStarted(mode="live", version="0"))
     assert told.state.boot == "a", "a session that does not say is of the same boot"
     assert told.hear(SessionStarted(mode="live", version="0", boot="b")).state.boot == "b"
+
+
+def test_a_finding_is_told_once_by_the_first_record_and_then_counted() -> None:
+    told = Story()
+    late = ra(R1, pvd("x.example."))
+    state = told.state
+    for _ in range(3):
+        state = folded(state, late, START, START + AHEAD_MAX + 1)
+    (found,) = state.findings.items()
+    first = told.state.seq + 1
+    assert found[0] == ("time-jump", "e0", "")
+    assert (found[1].because, found[1].count, found[1].epoch, found[1].pvd) == (first, 3, 0, None)
+
+
+def test_what_a_bound_refused_is_told_of_each_attachment_anew() -> None:
+    told = Story(routers_per_link_max=1).hear(ra(R1), ra(R2), ra(R2))
+    key = ("too-many-routers", "e0", "")
+    found = told.state.findings[key]
+    assert (found.count, found.epoch, found.because) == (2, 1, told.state.seq - 1)
+    told.attach().hear(ra(R1), ra(R2))
+    assert (told.state.findings[key].count, told.state.findings[key].epoch) == (1, 2)
+    assert told.state.findings[key].because == told.state.seq
+
+
+def rejected(rule: str) -> FrameRejected:
+    return FrameRejected(link="e0", rule=rule, offset=7, protocol="ra")
+
+
+def test_packets_that_broke_a_rule_are_counted_from_the_first_on() -> None:
+    told = Story()
+    first = told.state.seq + 1
+    told.hear(rejected("hop-limit"), rejected("checksum"))
+    told.hear(FramesRefused(link="e0", rule="hop-limit", count=5, first=START, last=START))
+    assert dict(told.state.rejected) == {
+        "hop-limit": Rejected("hop-limit", 6, first),
+        "checksum": Rejected("checksum", 1, first + 1),
+    }

@@ -274,6 +274,13 @@ BESIDE: dict[str, Told] = {
         *((number, build.ra(R2, build.pio(PREFIX, 7200 - number, 3600))) for number in (10, 11)),
         *((number, said(R1, number)) for number in (12, 13)),
     ],
+    "three routers with the same prefix, one of which takes it back": [
+        *((number / 9, build.ra((R1, R2, R3)[number % 3], build.pio(PREFIX, DAY, 9))) for number in range(9)),
+        (2, build.ra(R3, build.pio(PREFIX, 0, 0))),
+        *((number, build.ra(R1, build.pio(PREFIX, DAY - number, 9))) for number in (3, 4)),
+        (5, build.ra(R2, build.pio(PREFIX, 7200, 9))),
+        *((number, build.ra(R1, build.pio(PREFIX, DAY - number, 9))) for number in (6, 7)),
+    ],
     "a deadline that was early": [
         (0, SHORT[0]),
         (50, SHORT[0]),
