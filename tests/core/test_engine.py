@@ -408,8 +408,9 @@ def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> N
     """Where they are large they are rare; whole ones and changes have the same share. A frame of six octets counts as
     two records that repeat."""
     journal = Measured(octets=70)
-    spoken(journal, 200)
+    engine = spoken(journal, 200)
     assert journal.kept == [10, 20, 67, 77, 124, 134, 181, 191]
+    assert all(type(one) is int for one in engine.quiet()), "instants and records are counted"
     whole = [seq for seq, data in zip(journal.kept, journal.made, strict=True) if is_whole(data)]
     assert whole == [10, 67, 124, 181]
 
