@@ -404,6 +404,17 @@ def test_words_that_are_written_down_count_as_a_step(near: pytest.MonkeyPatch, w
     assert engine.quiet()[2] == room - weighs - 1
 
 
+def test_a_journal_that_nobody_keeps_has_few_checkpoints_and_no_digest(
+    near: pytest.MonkeyPatch,
+) -> None:
+    journal = Measured(octets=0)
+    engine = Engine(journal, kept=False)
+    for _ in range(10 * spacing.PASSING):
+        assert journal.kept == []
+        engine.submit(LinkGone(link="e1"), source="s", at=START)
+    assert journal.kept == [10 * spacing.PASSING] and list(journal.digests()) == []
+
+
 def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> None:
     """Where they are large they are rare; whole ones and changes have the same share. A frame of six octets counts as
     two records that repeat."""
