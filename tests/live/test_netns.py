@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from events.ops import (
 )
 from pvdcore.projections.desired import EXCLUDED
 from pvdcore.projections.plan import METRICS, Look
+from tests.live.lab import until
 from tests.live.sandbox import sandboxed, sh
 
 N = "pvd-0011223344"
@@ -270,10 +272,19 @@ def test_no_thread_of_ours_leaves_its_namespace() -> None:
         done(kernel, *PLACE[:1], LinkAdd(N, N, "eth0", 1400, f"02:00:00:00:00:{at:02x}"), *PLACE[2:])
         assert kernel.users(N) == ()
         done(kernel, NetnsDelete(N), *PLACE[:1], NetnsDelete(N))
-    tasks = os.listdir("/proc/self/task")
-    assert {os.stat(f"/proc/self/task/{one}/ns/net").st_ino for one in tasks} == {home}
+    # A thread that was joined is a moment longer in the kernel.
+    until(lambda: _spaces() == {home}, lambda: f"{_spaces()}, and {home} is home")
     kernel.close()
     assert os.listdir("/run/netns") == []
+
+
+def _spaces() -> set[int]:
+    """The network namespaces in which threads of ours are."""
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.add(os.stat(f"/proc/self/task/{task}/ns/net").st_ino)
+    return found
 
 
 @sandboxed
