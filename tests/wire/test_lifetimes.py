@@ -212,3 +212,21 @@ def test_only_a_plain_frame_has_an_outline() -> None:
     event = read(tagged)
     assert event is not None
     assert outline(1, tagged.data, event.options_at, [True]) is None
+
+
+def test_where_octets_may_differ_is_told_by_masks_and_places() -> None:
+    """As the twin in C looks at them (replay/files/repeats.c): in the frame, lifetimes and the checksum."""
+    frame = p.ra(p.SLLA, p.pio("2001:db8::"), p.mtu(1400), p.rio("2001:db8:1::", 48), p.rdnss("2001:db8::53"))
+    event = read(frame)
+    assert event is not None
+    places, at = {}, event.options_at
+    for option in event.options:
+        if isinstance(option, FREE):
+            places[at + 4] = isinstance(option, PrefixInformation)
+        at += option.length
+    may = {56, 57, *(one + octet for one, both in places.items() for octet in range(8 if both else 4))}
+    outlined = known(frame)
+    assert outlined is not None and len(places) == 3
+    assert outlined.mask == bytes(0 if octet in may else 0xFF for octet in range(len(frame.data)))
+    assert outlined.masked == bytes(0 if octet in may else one for octet, one in enumerate(frame.data))
+    assert outlined.places == b"".join(one.to_bytes(2, "big") + both.to_bytes(2, "big") for one, both in places.items())
