@@ -93,8 +93,8 @@ NEXT = {
     "pvdctl history": "the State is read whole to resolve a name; the index of history knows the names, too",
     "pvdctl list": "the State is read whole (see state_at); then imports",
     "10,000 PvDs beside 10": "nothing is done for each PvD of a link. For each RA some ten objects of its router are"
-    " looked up (its plan, what stands, what waits, its last words, who announces its prefix): one record a router"
-    " would do, and fewer lines of memory that went cold",
+    " looked up (its plan, what stands, what waits, its last words, who announces its prefix), which are cold by then:"
+    " one record a router would do",
     "the last version beside the first": "something grows with the versions of a PvD",
     "verify": "folding takes longer than the chain beside it: renewals of leases could wait in it, as in a replay",
 }
