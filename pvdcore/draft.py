@@ -240,7 +240,7 @@ class Draft:
         # The marks of each visit, and the DHCPv4 servers among them, to look up.
         self.marked: dict[tuple[LinkId, int], tuple[Visit, frozenset[Mark], frozenset[str]]] = {}
         self._announcing: dict[LinkId, dict[str, set[str]]] = {}
-        self._delegations: set[GrantKey] | None = None
+        self._delegations: list[GrantKey] | None = None
         self._stances: dict[LinkId, Spoken] = {}
         self.grants = state.grants
         self.pvds = state.pvds
@@ -376,8 +376,8 @@ class Draft:
     def delegations(self) -> list[GrantKey]:
         """The grants of prefixes, sorted: few among many leases."""
         if self._delegations is None:
-            self._delegations = {key for key in self.grants if key[2] == DELEGATION}
-        return sorted(self._delegations)
+            self._delegations = sorted(key for key in self.grants if key[2] == DELEGATION)
+        return self._delegations
 
     def _announce(self, link: LinkId, speaker: str, origins: tuple[Origin, ...]) -> None:
         """Keep `announcing` true: a router says this from now on."""

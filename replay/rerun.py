@@ -33,7 +33,7 @@ from pvdcore.ports import Journal
 from pvdcore.reduce import AHEAD_MAX
 from pvdcore.routers.words import Slack
 from pvdcore.state import State
-from replay.files.ahead import Ahead, Read
+from replay.files.ahead import Ahead, Fresh, Read
 from replay.files.captures import Capture, Custom, Packet, merge, named, open_capture
 from replay.scratch import ScratchJournal
 
@@ -215,13 +215,17 @@ class _Driver:
             memory.frames += ahead.count
             self.reached = ahead.span[0]
             said, fresh, *columns = ahead.gathered()
-            if fresh and self.keep is not None:
-                self.keep(fresh, memory.source)
-            elif self.write is not None:
-                for seq, where, data in fresh:
-                    self.engine.weigh(len(data))
-                    self.write(seq, self._body(memory, *where, data), where[1], data, memory.source)
+            self._keep(memory, fresh)
             self.engine.again(said, *columns)
+
+    def _keep(self, memory: _Memory, fresh: list[Fresh]) -> None:
+        """Give the journal frames that only move lifetimes."""
+        if fresh and self.keep is not None:
+            self.keep(fresh, memory.source)
+        elif self.write is not None:
+            for seq, where, data in fresh:
+                self.engine.weigh(len(data))
+                self.write(seq, self._body(memory, *where, data), where[1], data, memory.source)
 
     def _body(self, memory: _Memory, link: LinkId, linktype: int, data: bytes) -> bytes:
         """What the event of a frame that only moves lifetimes is stored as."""
@@ -288,11 +292,7 @@ class _Driver:
         if not self.engine.allows(slack, lifetime_s, at):
             return False
         seq = ahead.seq
-        if self.keep is not None:
-            self.keep([(seq, (link, linktype), data)], memory.source)
-        elif self.write is not None:
-            self.engine.weigh(len(data))
-            self.write(seq, self._body(memory, link, linktype, data), linktype, data, memory.source)
+        self._keep(memory, [(seq, (link, linktype), data)])
         words = self.engine.recount(slack, seq, data, partial(_read, link, linktype))
         ahead.remember(link, linktype, data, words)
         ahead.hope()
