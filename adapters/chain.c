@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HASH = 32, TEXT_MAX = 1024, NUMBER_MAX = 20, ROW = 10, SHARED_AT = 5, BLOCK = 128 };
+enum { HASH = 32, TEXT_MAX = 1024, NUMBER_MAX = 20, ROW = 10, SHARED_AT = 5, SHARED = 3, BLOCK = 128 };
 
 /* --- BLAKE2b (RFC 7693 §3) --- */
 
@@ -146,24 +146,25 @@ counts(PyObject *object, int64_t least, int64_t *value)
 
 /* --- the two functions --- */
 
-/* The row of a record as SQLite is to have it; NULL with an exception. */
-static PyObject *
-row_of(int64_t seq, PyObject *at, PyObject *shared, PyObject *packet, const uint8_t hash[HASH])
+/* Append a value that is ours to give away; 0, with an exception, if that failed. */
+static int
+give(PyObject *rows, PyObject *value)
 {
-    PyObject *row = PyTuple_New(ROW);
-    if (row == NULL)
-        return NULL;
-    PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(seq));
-    PyTuple_SET_ITEM(row, 1, Py_NewRef(at));
-    for (int i = 0; i < 4; i++)
-        PyTuple_SET_ITEM(row, 2 + i, Py_NewRef(PyTuple_GET_ITEM(shared, i)));
-    PyTuple_SET_ITEM(row, 6, Py_NewRef(packet));
-    PyTuple_SET_ITEM(row, 7, Py_NewRef(Py_None));
-    PyTuple_SET_ITEM(row, 8, Py_NewRef(PyTuple_GET_ITEM(shared, 4)));
-    PyTuple_SET_ITEM(row, 9, PyBytes_FromStringAndSize((const char *)hash, HASH));
-    if (PyTuple_GET_ITEM(row, 0) == NULL || PyTuple_GET_ITEM(row, 9) == NULL)
-        Py_CLEAR(row);
-    return row;
+    const int failed = value == NULL || PyList_Append(rows, value);
+    Py_XDECREF(value);
+    return !failed;
+}
+
+/* Append the values of a record's row, those that SQLite is to be told. shared: its event, frame and source. */
+static int
+append(PyObject *rows, int64_t seq, PyObject *at, PyObject *shared, PyObject *packet, const uint8_t hash[HASH])
+{
+    if (!give(rows, PyLong_FromLongLong(seq)) || PyList_Append(rows, at))
+        return 0;
+    for (int i = 0; i < SHARED; i++)
+        if (PyList_Append(rows, PyTuple_GET_ITEM(shared, i)))
+            return 0;
+    return !PyList_Append(rows, packet) && give(rows, PyBytes_FromStringAndSize((const char *)hash, HASH));
 }
 
 static int
@@ -212,10 +213,7 @@ extend(PyObject *module, PyObject *args)
         if (!counts(at, now, &instant) || instant == INT64_MAX || !counts(packet, 1, &numbered) || !fits(pieces))
             break;
         link_hash(head, seq + 1, instant, pieces, numbered, 0, 0, head);
-        PyObject *row = row_of(seq + 1, at, PyTuple_GET_ITEM(model, 0), packet, head);
-        const int failed = row == NULL || PyList_Append(rows, row);
-        Py_XDECREF(row);
-        if (failed)
+        if (!append(rows, seq + 1, at, PyTuple_GET_ITEM(model, 0), packet, head))
             goto done;
         seq++;
         now = instant;

@@ -31,11 +31,11 @@ def extend(
     likes: Sequence[Seq],
     ats: Sequence[Instant],
     packets: Sequence[int],
-    rows: list[Row],
+    rows: list[object],
 ) -> End:
-    """Append to `rows` one record like each of `likes`, behind `end`; returns the new end.
+    """Append to `rows` the values of one record like each of `likes`, behind `end`; returns the new end.
 
-    rows: seq, at, v, event, frame, source, packet, captured_at, original_length, chain. Stops before the first that
+    rows: of each record seq, at, event, frame, source, packet, chain, one behind the other. Stops before the first that
     is like none of `models`, is dated before the one before, or never, or whose packet has no number from 1 on.
     """
     seq, now, head = end
@@ -43,10 +43,10 @@ def extend(
         model = models.get(like)
         if model is None or not now <= at < NEVER or not 0 < packet <= NEVER or _size(model[1]) > TEXT_MAX:
             break
-        (v, event, frame, source, original_length), pieces = model
+        (event, frame, source), pieces = model
         head = blake2b(b"%b[%d,%d%b%d%b" % (head, seq + 1, at, pieces[0], packet, pieces[1]), digest_size=32).digest()
         seq, now = seq + 1, at
-        rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))
+        rows += (seq, at, event, frame, source, packet, head)
     return seq, now, head
 
 

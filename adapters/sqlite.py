@@ -21,7 +21,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -51,7 +50,7 @@ APPLICATION: Final = 0x50764421  # "PvD!", how file(1) and we know a journal fro
 LAYOUT: Final = 1  # of the tables below; the events' own schema number is in each record
 
 ROWS_MAX: Final = 500  # records held back for one executemany: more gains nothing measurable, and each holds an event
-ROWS_A_STATEMENT: Final = 50  # a third less work than one by one; SQLite takes 32,766 values, and 999 before 3.32
+ROWS_A_STATEMENT: Final = 100  # a third less work than one by one; SQLite takes 32,766 values, and 999 before 3.32
 PAGE_ROWS: Final = 4096  # read at a time: no cursor stays open between, so a slow reader never holds up a checkpoint
 EVENTS_MAX: Final = 4096  # event objects remembered: an RA of 2 KiB each makes 8 MiB
 BODIES_MAX: Final = 65_536  # row ids remembered by digest: about 10 MiB
@@ -86,7 +85,11 @@ _TABLES: Final = (
 TRANSACTIONS: Final = frozenset((Dhcp4MessageSeen, Dhcp6MessageSeen))  # no two of these are the same octets
 
 _RECORD: Final = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SEVERAL_RECORDS: Final = _RECORD + ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" * (ROWS_A_STATEMENT - 1)
+# Of most records only this much has to be said: it is a third of what SQLite has to do for one.
+_WHOLE: Final = f"(?, ?, {SCHEMA}, ?, ?, ?, ?, NULL, -1, ?)"
+WHOLE_VALUES: Final = _WHOLE.count("?")
+_WHOLE_RECORD: Final = f"INSERT INTO records VALUES {_WHOLE}"
+SEVERAL_RECORDS: Final = _WHOLE_RECORD + f", {_WHOLE}" * (ROWS_A_STATEMENT - 1)
 
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What `decode` may say of bytes that nobody promised anything about."""
@@ -102,8 +105,8 @@ Shared = tuple[int, int, int | None, int, int]
 """What a row of `records` may have in common with others: v, event, frame, source, original_length."""
 
 
-Model = tuple[Shared, Pieces]
-"""What is known of a record that others are like."""
+Model = tuple[tuple[int, int | None, int], Pieces]
+"""What is known of a record that others are like: event, frame, source; its v is ours, and its frame is whole."""
 
 
 Row = tuple[Any, ...]
@@ -149,7 +152,8 @@ class SqliteJournal:
         self.path: Final = os.fspath(path)
         self.readonly: Final = readonly
         self._conn = _open_to_read(self.path) if readonly else _open_to_write(self.path, durable)
-        self._rows: list[Row] = []
+        self._rows: list[Any] = []  # of whole frames: seq, at, event, frame, source, packet, chain; and so on
+        self._other_rows: list[Row] = []
         self._new_events: list[tuple[int, bytes, bytes]] = []
         self._new_frames: list[tuple[int, bytes, bytes]] = []
         self._new_sources: list[tuple[int, str, int, str]] = []
@@ -208,26 +212,11 @@ class SqliteJournal:
         except ValueError:
             self._take_back()
             raise
-        self._rows.append(
-            (
-                seq,
-                at,
-                record.v,
-                known[1],
-                frame_id,
-                source_id,
-                provenance.packet,
-                captured_at,
-                provenance.original_length,
-                chain,
-            )
-        )
-        self._last, self._at, self._head = seq, at, chain
+        shared = (record.v, known[1], frame_id, source_id, provenance.original_length)
+        self._put(at, shared, provenance.packet, captured_at, chain)
         if type(event) not in TRANSACTIONS:
-            shared = (record.v, known[1], frame_id, source_id, provenance.original_length)
             self._remember(seq, (shared, provenance, known[2]))
-        if len(self._rows) >= ROWS_MAX:
-            self._flush()
+        self._flush_many()
 
     def hear(self, at: Instant, event: AnyEvent, frame: Frame, source: str, packet: int) -> None:
         said = heard(frame, event, at, source, packet, frame_digest(frame.data))
@@ -251,15 +240,11 @@ class SqliteJournal:
             left = (likes[done:], ats[done:], packets[done:]) if done else (likes, ats, packets)
             self._last, self._at, self._head = extend(end, self._models, *left, self._rows)
             done += self._last - end[0]
-            if len(self._rows) >= ROWS_MAX:
-                self._flush()
+            self._flush_many()
             if done == len(likes):
                 break
-            model = self._models.get(likes[done])
-            if model is None:
-                self._model(likes[done])
-            else:
-                self._odd(model, likes[done], ats[done], packets[done])
+            if likes[done] in self._models or not self._model(likes[done]):
+                self._odd(likes[done], ats[done], packets[done])
                 done += 1
         if len(self._models) >= EVENTS_MAX:
             self._models_before, self._models = self._models, {}
@@ -279,34 +264,46 @@ class SqliteJournal:
             key = (source, linktype, "")
             source_id = self._source_ids.get(key) or self._place_source(key)
             known = self._kin[source, linktype] = source_id, Kin(SCHEMA, said)
-        shared = (SCHEMA, event_id, frame_id, known[0], -1)
-        self._models[seq] = (shared, known[1].pieces(name, digest))
-        self._remember(seq, (shared, said, digest))
+        self._models[seq] = ((event_id, frame_id, known[0]), known[1].pieces(name, digest))
+        self._remember(seq, ((SCHEMA, event_id, frame_id, known[0], -1), said, digest))
 
     def _remember(self, seq: Seq, what: _Heard) -> None:
         if len(self._heard) >= EVENTS_MAX:
             self._heard_before, self._heard = self._heard, {}
         self._heard[seq] = what
 
-    def _odd(self, model: Model, like: Seq, at: Instant, packet: int) -> None:
-        """One record of `again` that `extend` left alone: it may not be, or has no packet."""
+    def _odd(self, like: Seq, at: Instant, packet: int) -> None:
+        """One record of `again` that `extend` left alone: it may not be, is of no whole frame, or has no packet."""
         if not self._at <= at < NEVER:
             raise self._refusal(self._last + 1, at)
-        (v, event, frame, source, original_length), _ = model
-        _, provenance, digest = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
-        seq, head = self._last + 1, Like(v, provenance, digest).link(self._head, self._last + 1, at, packet)
-        self._rows.append((seq, at, v, event, frame, source, packet, None, original_length, head))
+        shared, provenance, digest = self._heard_of(like)
+        head = Like(shared[0], provenance, digest).link(self._head, self._last + 1, at, packet)
+        self._put(at, shared, packet, None, head)
+
+    def _put(self, at: Instant, shared: Shared, packet: int, captured_at: Instant | None, head: bytes) -> None:
+        """The next record's row."""
+        seq = self._last + 1
+        v, event, frame, source, original_length = shared
+        if v == SCHEMA and captured_at is None and original_length == -1:
+            self._rows += (seq, at, event, frame, source, packet, head)
+        else:
+            self._other_rows.append((seq, at, v, event, frame, source, packet, captured_at, original_length, head))
         self._last, self._at, self._head = seq, at, head
 
-    def _model(self, like: Seq) -> Model:
-        """What records that are like `like` share with it; of two generations, as in Translator. LookupError without
-        it."""
+    def _model(self, like: Seq) -> bool:
+        """Find what records that are like `like` share with it; whether `extend` can make them. Of two generations, as
+        in Translator. LookupError without it."""
         model = self._models_before.get(like)
         if model is None:
-            heard = self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
-            model = (heard[0], Like(heard[0][0], heard[1], heard[2]).pieces)
+            (v, event, frame, source, original_length), provenance, digest = self._heard_of(like)
+            if v != SCHEMA or original_length != -1:
+                return False
+            model = ((event, frame, source), Like(v, provenance, digest).pieces)
         self._models[like] = model
-        return model
+        return True
+
+    def _heard_of(self, like: Seq) -> _Heard:
+        return self._heard.get(like) or self._heard_before.get(like) or self._read_heard(like)
 
     def _read_heard(self, like: Seq) -> _Heard:
         record = self.record(like)
@@ -499,7 +496,8 @@ class SqliteJournal:
 
     def _take_back(self) -> None:
         """An append was refused half-way: bodies that only it named are forgotten, so that none lies there unused."""
-        events, frames = {row[3] for row in self._rows}, {row[4] for row in self._rows}
+        events = {*self._rows[2::WHOLE_VALUES], *(row[3] for row in self._other_rows)}
+        frames = {*self._rows[3::WHOLE_VALUES], *(row[4] for row in self._other_rows)}
         self._new_events = [new for new in self._new_events if new[0] in events]
         self._new_frames = [new for new in self._new_frames if new[0] in frames]
         self._forget()
@@ -511,26 +509,35 @@ class SqliteJournal:
         self._event_ids.clear()
         self._frame_ids.clear()
 
+    def _flush_many(self) -> None:
+        """Write down what is held back, if it is enough."""
+        if len(self._rows) >= ROWS_MAX * WHOLE_VALUES or len(self._other_rows) >= ROWS_MAX:
+            self._flush()
+
     def _flush(self) -> None:
         if self._new_lines:
             lines, self._new_lines = self._new_lines, []
             self._write_many("INSERT INTO history (pvd, at, seq, change) VALUES (?, ?, ?, ?)", lines)
-        if not self._rows:
+        if not self._rows and not self._other_rows:
             return
-        rows, events, frames, sources = self._rows, self._new_events, self._new_frames, self._new_sources
-        self._rows, self._new_events, self._new_frames, self._new_sources = [], [], [], []
+        rows, others, self._rows, self._other_rows = self._rows, self._other_rows, [], []
+        events, frames, sources = self._new_events, self._new_frames, self._new_sources
+        self._new_events, self._new_frames, self._new_sources = [], [], []
         if sources:
             self._write_many("INSERT INTO sources VALUES (?, ?, ?, ?)", sources)
         if events:
             self._write_many("INSERT INTO events VALUES (?, ?, ?)", events)
         if frames:
             self._write_many("INSERT INTO frames VALUES (?, ?, ?)", frames)
-        whole = len(rows) - len(rows) % ROWS_A_STATEMENT
-        if whole:
-            several = [rows[first : first + ROWS_A_STATEMENT] for first in range(0, whole, ROWS_A_STATEMENT)]
-            self._write_many(_SEVERAL_RECORDS, [tuple(chain.from_iterable(some)) for some in several])
-        if whole < len(rows):
-            self._write_many(_RECORD, rows[whole:])
+        size = ROWS_A_STATEMENT * WHOLE_VALUES
+        several = len(rows) - len(rows) % size
+        if several:
+            self._write_many(SEVERAL_RECORDS, [rows[at : at + size] for at in range(0, several, size)])
+        if several < len(rows):
+            singly = range(several, len(rows), WHOLE_VALUES)
+            self._write_many(_WHOLE_RECORD, [rows[at : at + WHOLE_VALUES] for at in singly])
+        if others:
+            self._write_many(_RECORD, others)
         if len(self._event_ids) >= BODIES_MAX:
             self._event_ids.clear()
         if len(self._frame_ids) >= BODIES_MAX:
@@ -563,8 +570,8 @@ class SqliteJournal:
         with suppress(*_SQLITE):
             if self._conn.in_transaction:
                 self._conn.execute("ROLLBACK")
-        self._rows, self._new_events, self._new_frames, self._new_sources = [], [], [], []
-        self._new_lines = []
+        self._rows, self._other_rows, self._new_lines = [], [], []
+        self._new_events, self._new_frames, self._new_sources = [], [], []
         with suppress(*_SQLITE, IndexError):
             row = self._conn.execute("SELECT seq, at, chain FROM records ORDER BY seq DESC LIMIT 1").fetchone()
             self._last, self._at, self._head = row or (0, -NEVER, GENESIS)

@@ -10,6 +10,7 @@ options and items that changed.
 
 from collections.abc import Callable
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import PropertyRule, Settings
-from events.router import NdOption
+from events.router import NdOption, RouterAdvertised
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
@@ -224,7 +225,7 @@ class _Common:
             below._cells.copy() if below else {}
         )
         self._alike: dict[tuple[Cell, Instant, int], int] = {}
-        self._group_places: dict[tuple[int, ...], int] = {}
+        self._group_places: dict[frozenset[int], int] = {}
         self._owner_places: dict[tuple[PvdId, ...], int] = {}
 
     @property
@@ -247,14 +248,14 @@ class _Common:
         return known[1]
 
     def _sorted_out(self, pvd: Pvd) -> tuple[int, list[int]]:
-        places: list[Any] = list(map(self._places.get, map(id, pvd.cells.values())))
+        places: set[Any] = set(map(self._places.get, map(id, pvd.cells.values())))
         if None in places:
-            places = [place for place in places if place is not None]
+            places.discard(None)
             new = [(cell, one) for cell, one in pvd.cells.items() if id(one) not in self._places]
             new.sort()  # not in the order of the map, which is another each time
-            places += [self._place(cell, one) for cell, one in new]
-        own = self._own.intersection(places)
-        return self._group(tuple(sorted(own.symmetric_difference(places)))), sorted(own)
+            places.update([self._place(cell, one) for cell, one in new])
+        own = self._own & places
+        return self._group(frozenset(places - own)), sorted(own)
 
     def _place(self, cell: Cell, one: Instance) -> int:
         self._kept.append(one)
@@ -268,7 +269,7 @@ class _Common:
             self._own.add(place)
         return place
 
-    def _group(self, leases: tuple[int, ...]) -> int:
+    def _group(self, leases: frozenset[int]) -> int:
         if not leases:
             return -1
         place = self._group_places.get(leases)
@@ -276,7 +277,7 @@ class _Common:
             place = self.below._group_places.get(leases)
         if place is None:
             place = self._group_places[leases] = self.groups_end
-            self.groups.append(list(leases))
+            self.groups.append(sorted(leases))
         return place
 
     def owned(self, owners: tuple[PvdId, ...]) -> int:
@@ -330,20 +331,13 @@ class Packer:
         others: list[tuple[Any, Any]] = []
         for key, origins in lists["speakers"]:
             earlier = base.speakers.get(key, ())
-            if len(origins) == len(earlier) == 1:
-                (one,), (old,), place = origins, earlier, self._speakers[key]
-                moved = (one.heard_at, one.because, one.queued)
-                if one.event is old.event and replace(old, heard_at=moved[0], because=moved[1], queued=moved[2]) == one:
-                    heard.append((place, *moved))
-                    continue
-                said = _told(place, old, one)
-                if said is not None and not said.options and not said.items:  # read anew, and the same
-                    heard.append((place, *moved))
-                    continue
-                if said is not None:
-                    told.append(said)
-                    continue
-            others.append((key, origins))
+            said = _told(self._speakers[key], *earlier, *origins) if len(origins) == len(earlier) == 1 else None
+            if said is None:
+                others.append((key, origins))
+            elif said.options or said.items:
+                told.append(said)
+            else:
+                heard.append((said.place, said.heard_at, said.because, said.queued))
         lists["speakers"] = others
         renewed, lists["grants"] = self._renewed(base, lists["grants"])
         return _packed(state, lists, self._common, base=base.seq, heard=heard, told=told, renewed=renewed, gone=gone)
@@ -353,9 +347,8 @@ class Packer:
         numbers, others = [], []
         for key, one in grants:
             old = base.grants.get(key)
-            moved = (one.heard_at, one.started_at, one.because, one.queued, one.by)
-            if old is not None and _renew(old, moved) == one:
-                numbers.append((self._grants[key], *moved))
+            if old is not None and _beyond_renewals(old) == _beyond_renewals(one):
+                numbers.append((self._grants[key], one.heard_at, one.started_at, one.because, one.queued, one.by))
             else:
                 others.append((key, one))
         return numbers, others
@@ -363,22 +356,29 @@ class Packer:
 
 def _told(place: int, old: Origin, one: Origin) -> Told | None:
     """What of an origin is other than it was; `None` if that is more than a Told can say."""
+    if _beyond_words(old) != _beyond_words(one) or _beyond_options(old.event) != _beyond_options(one.event):
+        return None
     before, after = old.event.options, one.event.options
     if len(before) != len(after) or len(old.held) != len(one.held):
         return None
-    said = Told(
-        place,
-        one.heard_at,
-        one.because,
-        one.queued,
-        _others(before, after),
-        _others(old.held, one.held),
-    )
-    return said if _tell(old, said) == one else None
+    return Told(place, one.heard_at, one.because, one.queued, _others(before, after), _others(old.held, one.held))
+
+
+def _beyond(shape: type[msgspec.Struct], *names: str) -> Callable[[Any], object]:
+    """What a struct says but for some fields."""
+    assert set(names) <= set(shape.__struct_fields__)
+    return attrgetter(*(name for name in shape.__struct_fields__ if name not in names))
+
+
+_beyond_words: Final = _beyond(Origin, "event", "heard_at", "because", "queued", "held")
+_beyond_options: Final = _beyond(RouterAdvertised, "options")
+_beyond_renewals: Final = _beyond(Grant, "heard_at", "started_at", "because", "queued", "by")
 
 
 def _others(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[int, Any]]:
     """Those that are others than before, with their places."""
+    if before is after:
+        return []
     pairs = enumerate(zip(before, after, strict=True))
     return [(place, now) for place, (was, now) in pairs if was is not now and was != now]
 

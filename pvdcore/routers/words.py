@@ -78,6 +78,8 @@ class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 def retold(origin: Origin, event: RouterAdvertised, plan: Plan, at: Instant, seq: Seq) -> Origin:
     """An origin whose router said at `at` what it said last or in turn with it, but for lifetimes."""
+    if event is origin.event:
+        return replace(origin, heard_at=at, because=seq)
     held = list(origin.held)
     if plan.carried is not None:
         for place, one in enumerate(held):

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from adapters.ingest import translate
-from adapters.sqlite import _SEVERAL_RECORDS, _TABLES, ROWS_A_STATEMENT, WRITE_CACHE_KIB, SqliteJournal
+from adapters.sqlite import _TABLES, ROWS_A_STATEMENT, SEVERAL_RECORDS, WRITE_CACHE_KIB, SqliteJournal
 from events.frames import ETHERNET, Frame
 from events.ids import SECOND
 from events.link import LinkGone
@@ -198,12 +198,10 @@ def bare_rows(path: Path, count: int) -> float:
     conn.execute("BEGIN")
     spent, size = 0.0, ROWS_A_STATEMENT
     for first in range(1, count, size):
-        said = [
-            (seq, START + seq * STEP, 1, seq % 1000, seq % 1000, 1, seq, None, -1) for seq in range(first, first + size)
-        ]
+        said = [(seq, START + seq * STEP, seq % 1000, seq % 1000, 1, seq) for seq in range(first, first + size)]
         values = [value for row in said for value in (*row, hashlib.blake2b(b"%d" % row[0], digest_size=32).digest())]
         begin = time.perf_counter()
-        conn.execute(_SEVERAL_RECORDS, values)
+        conn.execute(SEVERAL_RECORDS, values)
         spent += time.perf_counter() - begin
     begin = time.perf_counter()
     conn.execute("COMMIT")
