@@ -34,34 +34,40 @@ static const uint8_t SIGMA[12][16] = {
         a += b + (y), d = TURN(d ^ a, 16), c += d, b = TURN(b ^ c, 63);                                                \
     } while (0)
 
+static inline uint64_t
+word(const uint8_t *octets)
+{
+    uint64_t found = 0;
+    for (int octet = 0; octet < 8; octet++)
+        found |= (uint64_t)octets[octet] << 8 * octet;
+    return found;
+}
+
 static void
 compress(uint64_t state[8], const uint8_t *block, uint64_t count, int last)
 {
-    uint64_t v[16], m[16];
-    for (int i = 0; i < 16; i++) {
-        m[i] = 0;
-        for (int octet = 0; octet < 8; octet++)
-            m[i] |= (uint64_t)block[8 * i + octet] << 8 * octet;
-    }
-    memcpy(v, state, 64);
-    memcpy(v + 8, IV, 64);
-    v[12] ^= count;
-    if (last)
-        v[14] = ~v[14];
+    uint64_t m[16];
+    for (int i = 0; i < 16; i++)
+        m[i] = word(block + 8 * i);
+    /* By name, so that they need not be in memory. */
+    uint64_t v0 = state[0], v1 = state[1], v2 = state[2], v3 = state[3];
+    uint64_t v4 = state[4], v5 = state[5], v6 = state[6], v7 = state[7];
+    uint64_t v8 = IV[0], v9 = IV[1], va = IV[2], vb = IV[3];
+    uint64_t vc = IV[4] ^ count, vd = IV[5], ve = last ? ~IV[6] : IV[6], vf = IV[7];
 #pragma GCC unroll 12
     for (int round = 0; round < 12; round++) {
         const uint8_t *s = SIGMA[round];
-        MIX(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
-        MIX(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
-        MIX(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
-        MIX(v[3], v[7], v[11], v[15], m[s[6]], m[s[7]]);
-        MIX(v[0], v[5], v[10], v[15], m[s[8]], m[s[9]]);
-        MIX(v[1], v[6], v[11], v[12], m[s[10]], m[s[11]]);
-        MIX(v[2], v[7], v[8], v[13], m[s[12]], m[s[13]]);
-        MIX(v[3], v[4], v[9], v[14], m[s[14]], m[s[15]]);
+        MIX(v0, v4, v8, vc, m[s[0]], m[s[1]]);
+        MIX(v1, v5, v9, vd, m[s[2]], m[s[3]]);
+        MIX(v2, v6, va, ve, m[s[4]], m[s[5]]);
+        MIX(v3, v7, vb, vf, m[s[6]], m[s[7]]);
+        MIX(v0, v5, va, vf, m[s[8]], m[s[9]]);
+        MIX(v1, v6, vb, vc, m[s[10]], m[s[11]]);
+        MIX(v2, v7, v8, vd, m[s[12]], m[s[13]]);
+        MIX(v3, v4, v9, ve, m[s[14]], m[s[15]]);
     }
-    for (int i = 0; i < 8; i++)
-        state[i] ^= v[i] ^ v[i + 8];
+    state[0] ^= v0 ^ v8, state[1] ^= v1 ^ v9, state[2] ^= v2 ^ va, state[3] ^= v3 ^ vb;
+    state[4] ^= v4 ^ vc, state[5] ^= v5 ^ vd, state[6] ^= v6 ^ ve, state[7] ^= v7 ^ vf;
 }
 
 /* `octets` has room for a whole last block. */
@@ -164,7 +170,7 @@ append(PyObject *rows, int64_t seq, PyObject *at, PyObject *shared, PyObject *pa
     for (int i = 0; i < SHARED; i++)
         if (PyList_Append(rows, PyTuple_GET_ITEM(shared, i)))
             return 0;
-    return !PyList_Append(rows, packet) && give(rows, PyBytes_FromStringAndSize((const char *)hash, HASH));
+    return !PyList_Append(rows, packet) && give(rows, PyByteArray_FromStringAndSize((const char *)hash, HASH));
 }
 
 static int

@@ -35,8 +35,9 @@ def extend(
 ) -> End:
     """Append to `rows` the values of one record like each of `likes`, behind `end`; returns the new end.
 
-    rows: of each record seq, at, event, frame, source, packet, chain, one behind the other. Stops before the first that
-    is like none of `models`, is dated before the one before, or never, or whose packet has no number from 1 on.
+    rows: of each record seq, at, event, frame, source, packet, chain, one behind the other; the hash as a bytearray,
+    which sqlite3 takes as it is. Stops before the first that is like none of `models`, is dated before the one before,
+    or never, or whose packet has no number from 1 on.
     """
     seq, now, head = end
     for like, at, packet in zip(likes, ats, packets, strict=True):
@@ -46,7 +47,7 @@ def extend(
         (event, frame, source), pieces = model
         head = blake2b(b"%b[%d,%d%b%d%b" % (head, seq + 1, at, pieces[0], packet, pieces[1]), digest_size=32).digest()
         seq, now = seq + 1, at
-        rows += (seq, at, event, frame, source, packet, head)
+        rows += (seq, at, event, frame, source, packet, bytearray(head))
     return seq, now, head
 
 

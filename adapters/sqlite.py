@@ -154,10 +154,12 @@ class SqliteJournal:
         self._conn = _open_to_read(self.path) if readonly else _open_to_write(self.path, durable)
         self._rows: list[Any] = []  # of whole frames: seq, at, event, frame, source, packet, chain; and so on
         self._other_rows: list[Row] = []
-        self._new_events: list[tuple[int, bytes, bytes]] = []
-        self._new_frames: list[tuple[int, bytes, bytes]] = []
+        # Octets are given to SQLite as bytearrays: of bytes, sqlite3 asks in vain for an adapter, which takes longer
+        # than the row.
+        self._new_events: list[tuple[int, bytearray, bytearray]] = []
+        self._new_frames: list[tuple[int, bytearray, bytearray]] = []
         self._new_sources: list[tuple[int, str, int, str]] = []
-        self._new_lines: list[tuple[str, Instant, Seq, bytes]] = []
+        self._new_lines: list[tuple[str, Instant, Seq, bytearray]] = []
         self._known: dict[int, _Known] = {}  # by id(event); the event is in the value, so the id stays its own
         self._event_ids: dict[bytes, int] = {}
         self._models: dict[Seq, Model] = {}  # records that others are like
@@ -285,7 +287,7 @@ class SqliteJournal:
         seq = self._last + 1
         v, event, frame, source, original_length = shared
         if v == SCHEMA and captured_at is None and original_length == -1:
-            self._rows += (seq, at, event, frame, source, packet, head)
+            self._rows += (seq, at, event, frame, source, packet, bytearray(head))
         else:
             self._other_rows.append((seq, at, v, event, frame, source, packet, captured_at, original_length, head))
         self._last, self._at, self._head = seq, at, head
@@ -314,7 +316,7 @@ class SqliteJournal:
         return shared, record.provenance, digest
 
     def index(self, changes: Iterable[Change]) -> None:
-        lines = [(change.pvd, change.at, change.seq, _encoder.encode(change)) for change in changes]
+        lines = [(change.pvd, change.at, change.seq, bytearray(_encoder.encode(change))) for change in changes]
         if lines and (self.readonly or self._failed):
             raise self._refusal(self._last + 1, self._at)
         self._new_lines += lines
@@ -456,7 +458,7 @@ class SqliteJournal:
         if row is None:
             row = self._next_event
             self._next_event += 1
-            self._new_events.append((row, digest, body))
+            self._new_events.append((row, bytearray(digest), bytearray(body)))
         self._event_ids[digest] = row
         return row
 
@@ -472,7 +474,7 @@ class SqliteJournal:
                 raise missing(seq, name)
             row = self._next_frame
             self._next_frame += 1
-            self._new_frames.append((row, digest, frame))
+            self._new_frames.append((row, bytearray(digest), bytearray(frame)))
         self._frame_ids[name] = row
         return row
 
@@ -501,7 +503,7 @@ class SqliteJournal:
         self._new_events = [new for new in self._new_events if new[0] in events]
         self._new_frames = [new for new in self._new_frames if new[0] in frames]
         self._forget()
-        self._event_ids.update((digest, row) for row, digest, _ in self._new_events)
+        self._event_ids.update((bytes(digest), row) for row, digest, _ in self._new_events)
         self._frame_ids.update((digest.hex(), row) for row, digest, _ in self._new_frames)
 
     def _forget(self) -> None:

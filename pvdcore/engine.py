@@ -25,8 +25,8 @@ from pvdcore.state import EMPTY, Change, Host, State
 
 CHECKPOINT_EVERY: Final = 20_000  # repeats, which fold again in some thirtieth of a second
 CHECKPOINT_LEAST: Final = 5_000  # records of any kind: a snapshot costs as much as some hundreds
-STEP_REPEATS: Final = 40  # what takes as long to fold as a record that is no repeat
-DIGEST_EVERY: Final = 250_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
+STEP_REPEATS: Final = 20  # what takes as long to fold as a record that is no repeat
+DIGEST_EVERY: Final = 500_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take at least so many times the first's octets
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
 PASSING: Final = 10  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all

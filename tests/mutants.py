@@ -57,6 +57,7 @@ CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["t
 LATE = "too late: "
 CHANGES = b"4"  # raise it when changes are thought up otherwise, so that what is kept of them is thought up anew
 PATIENCE_S = 2.0  # CPU time a test may take beyond three times its own
+ARGUED_S = 2.0  # CPU time of tests that a mutant meets which docs/mutants.md argues: enough to find most stale entries
 MEMORY_MAX = 3 << 30  # octets of address space: a mutant may ask for all there is
 FUTURE = annotations.compiler_flag  # annotations stay words
 DECORATOR = re.compile(r"^(\s*)@(?!(static|class)method\b).*$", re.MULTILINE)  # mutmut leaves out what is decorated
@@ -408,8 +409,9 @@ class Trial:
         self, every: list[Mutant], verdicts: Verdicts, passages: Passages, known: Known, args: argparse.Namespace
     ) -> None:
         settled = {one.key for one in every if one.key in verdicts.living and known.has(one)}
-        self.every = [one for one in every if one.key not in verdicts.dead and one.key not in settled]
-        self.verdicts, self.passages, self.args = verdicts, passages, args
+        done = {*verdicts.dead, *settled, *(verdicts.living if args.untried else ())}
+        self.every = [one for one in every if one.key not in done]
+        self.verdicts, self.passages, self.known, self.args = verdicts, passages, known, args
         self.noticed: dict[str, Counter[str]] = {}  # by module and by function: tests and their files
         for one in every:
             self.note(one, verdicts.dead.get(one.key, "").removeprefix(LATE))
@@ -469,6 +471,7 @@ class Trial:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         swap(mutant)
+        budget = ARGUED_S if self.known.has(mutant) else self.args.budget
         for at, item in enumerate(items):
             os.write(into, at.to_bytes(4, "big"))
             cost = self.passages.tests[item.nodeid].cost
@@ -477,7 +480,7 @@ class Trial:
             following = items[at + 1] if at + 1 < len(items) else None
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
                 return 1
-            if time.process_time() > self.args.budget and following is not None:
+            if time.process_time() > budget and following is not None:
                 return 2
         return 0
 
@@ -590,6 +593,7 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="dotted patterns, as pvdcore.leases*")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--budget", type=float, default=30.0, help="CPU seconds of tests a mutant meets at most")
+    parser.add_argument("--untried", action="store_true", help="not again who survived an earlier run")
     parser.add_argument("--list", action="store_true", help="try nothing, tell what earlier runs found")
     args = parser.parse_args()
     os.chdir(ROOT)

@@ -156,7 +156,7 @@ def test_walking_stops_before_what_is_odd(twin: ModuleType) -> None:
 
 
 def test_a_journal_of_repeats_is_the_same_whoever_made_its_chain(twin: ModuleType, tmp_path: Path) -> None:
-    """Routers that repeat themselves; one repeat has no packet, so that it is made by itself, as is what the third says:
+    """Routers that repeat themselves; one repeat has no packet, so it is made by itself, as is what the third says:
     its frames were cut."""
     whole = [Frame(START, "e0", ETHERNET, router_advertisement(router, 0)) for router in (1, 2, 3)]
     events = [translate(frame)[0] for frame in whole]
