@@ -81,14 +81,15 @@ NEXT = {
     " window (repeats.py) and lifetimes.py. Compiling whole modules (Cython) gains nothing: time goes into frozen"
     " structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
-    "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then rows, which SQLite takes"
-    " fifty a statement, and snapshots, which are sorted out in Python",
+    "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then SQLite, a quarter of all,"
+    " the chain, and snapshots, which are sorted out in Python; rows made in a thread of their own were slower, since it"
+    " and the fold wait for the interpreter in turn",
     "journal b": "bodies, three times their frames, each hashed and sorted into an index: name them by their frame",
     "a refresh": "half of it is the hash of the chain, and its time",
     "snapshots": "of a link and a PvD they say all again, where what moved would do; instants stand in full",
     "durable append": "two pages and one fsync; where the bare insert beside it is as slow, the disk is",
-    "state_at": "half of it is reading a State: 7 MB of JSON, half of which are defaults; written without them they"
-    " could not be what digests are made of, as they are now",
+    "state_at": "half of it is reading a State: 5 MB of MessagePack, half of which are names of fields; the rest is"
+    " folding from there, mostly what each router says first, for which nothing stands yet",
     "pvdctl why": "the State is read whole (see state_at), an index of items by PvD would do without; then imports",
     "pvdctl history": "the State is read whole to resolve a name; the index of history knows the names, too",
     "pvdctl list": "the State is read whole (see state_at); then imports",
