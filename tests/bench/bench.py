@@ -82,8 +82,8 @@ NEXT = {
     " structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
     "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then SQLite, a quarter of all,"
-    " the chain, and snapshots, which are sorted out in Python; rows made in a thread of their own were slower, since it"
-    " and the fold wait for the interpreter in turn",
+    " the chain, and snapshots, which are sorted out in Python. A thread of their own for rows was slower: it and the"
+    " fold wait for the interpreter in turn",
     "journal b": "bodies, three times their frames, each hashed and sorted into an index: name them by their frame",
     "a refresh": "half of it is the hash of the chain, and its time",
     "snapshots": "of a link and a PvD they say all again, where what moved would do; instants stand in full",
