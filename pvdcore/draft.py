@@ -310,10 +310,10 @@ class Draft:
     # Links
 
     def link(self, id: LinkId) -> Link:
-        """A link; one that no LinkSeen announced is made at first sight."""
+        """A link; one that no LinkSeen announced is made at first sight, and goes by its id."""
         link = self.links.get(id)
         if link is None:
-            link = Link(id=id, identity="", kind="unknown", first_seen=self.at, because=self.seq)
+            link = Link(id=id, identity="", kind="unknown", name=id, first_seen=self.at, because=self.seq)
             self.links = self.links.set(id, link)
         return link
 

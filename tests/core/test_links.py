@@ -56,6 +56,13 @@ def test_the_end_of_what_never_began_is_nothing() -> None:
     assert "e9" not in told.state.links
 
 
+def test_a_link_that_nobody_announced_goes_by_its_id_until_somebody_does() -> None:
+    told = Story().hear(ra(R1, link="e7"))
+    assert told.state.links["e7"].name == "e7"
+    told.hear(LinkSeen(link="e7", identity="mac:02:00:00:00:00:07", name="uplink"))
+    assert told.state.links["e7"].name == "uplink"
+
+
 def test_a_question_of_the_last_attachment_is_not_answered_in_this_one() -> None:
     told = Story().hear(dhcp4("REQUEST")).attach().hear(lease4())
     assert told.alive() == []
