@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from events.ids import Instant, LinkId, PvdId
 from pvdcore import phases
 from pvdcore.domains import portals
-from pvdcore.domains.contents import Source, content, members
+from pvdcore.domains.contents import Source, content, members, sources
 from pvdcore.domains.inquiry import informed
 from pvdcore.domains.trust import any_trusted, domains
 from pvdcore.draft import Draft, Touch
@@ -235,7 +235,8 @@ def _compare(draft: Draft, id: PvdId, link: LinkId, origins: list[Origin]) -> No
 def _one_of_several(draft: Draft, pvd: Pvd, link: LinkId) -> None:
     """Where trust makes several links one PvD, its routers should say one sequence number (standards.md C.4)."""
     for one in domains(draft, pvd):
-        said = {(it.http, it.sequence) for place in one if (it := draft.inquiries.get((pvd.id, *place))) is not None}
+        lasts = (_last(sources(draft, pvd, (*place, ""))) for place in one)
+        said = {(last.http, last.sequence if last.http else None) for last in lasts if last is not None}
         if len(said) > 1:
             draft.find("ra-inconsistent", link=link, pvd=pvd.id, what="H flag or sequence number")
 
@@ -277,12 +278,17 @@ def _last_heard(draft: Draft, id: PvdId, before: Instance | None) -> Instant:
 
 def flagged(found: Sequence[Source], pvd: Pvd) -> Pvd:
     """H, delay and sequence of the router that spoke last, L of any (standards.md C.2)."""
-    spoken = [one for one in found if isinstance(one, Origin)]
-    if not spoken:
+    last = _last(found)
+    if last is None:
         return pvd
-    last = max(spoken, key=lambda one: (one.heard_at, one.speaker))
-    legacy = any(one.legacy for one in spoken)
+    legacy = any(one.legacy for one in found if isinstance(one, Origin))
     return replace(pvd, http=last.http, legacy=legacy, delay=last.delay, sequence=last.sequence)
+
+
+def _last(found: Sequence[Source]) -> Origin | None:
+    """What the router said that spoke last."""
+    spoken = (one for one in found if isinstance(one, Origin))
+    return max(spoken, key=lambda one: (one.heard_at, one.speaker), default=None)
 
 
 def difference(

@@ -83,15 +83,10 @@ def information(state: State, pvd: Pvd, link: LinkId, epoch: int) -> Object | No
     """The additional information of an instance: its own, or, where trust makes several instances one PvD, what any of
     them holds for the sequence number heard last (RFC 7556 §2.3; the last RA wins where they differ)."""
     one = domain(state, pvd, (link, epoch))
-    asked = [(found, place) for place in one if (found := state.inquiries.get((pvd.id, *place))) is not None]
-    if not asked:
+    said = [origin for place in one for origin in origins(state, pvd.id, (*place, ""))]
+    last = max(said, key=lambda by: (by.heard_at, by.link, by.speaker), default=None)
+    if last is None or not last.http:
         return None
-
-    def heard(place: tuple[LinkId, int]) -> Instant:
-        return max((by.heard_at for by in origins(state, pvd.id, (*place, ""))), default=0)
-
-    last, _ = max(asked, key=lambda it: (heard(it[1]), it[1]))
-    objects = [
-        it.held for it, _ in asked if it.held is not None and (it.http, it.sequence) == (last.http, last.sequence)
-    ]
+    asked = [found for place in one if (found := state.inquiries.get((pvd.id, *place))) is not None]
+    objects = [it.held for it in asked if it.held is not None and it.sequence == last.sequence]
     return max(objects, key=lambda it: it.fetched_at, default=None)

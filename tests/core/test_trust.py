@@ -15,7 +15,8 @@ from pvdcore.domains.view import information
 from pvdcore.policy import DEFAULT
 from pvdcore.projections.desired import desired
 from replay.shown.report import state_document
-from tests.sim.build import R1, R2, START, Story, container, dns, pio, pvd, ra
+from tests.core.test_instances import stands
+from tests.sim.build import R1, R2, START, Story, container, dns, mtu, pio, pvd, ra
 
 X = "fqdn:x.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
@@ -23,8 +24,8 @@ UUID = "00112233-4455-6677-8899-aabbccddeeff"
 E0, E1 = ("e0", 1), ("e1", 1)
 
 
-def x(*options: object, link: str = "e0", seq: int = 7) -> RouterAdvertised:
-    return ra(R1, pvd("x.example.", *options, h=True, seq=seq), link=link)  # type: ignore[arg-type]
+def x(*options: object, link: str = "e0", seq: int = 7, h: bool = True, legacy: bool = False) -> RouterAdvertised:
+    return ra(R1, pvd("x.example.", *options, h=h, seq=seq, legacy=legacy), link=link)  # type: ignore[arg-type]
 
 
 def object_(link: str = "e0", seq: int = 7, life_s: int = 3600, epoch: int = 1, body: str = "{}") -> PvdInfoFetched:
@@ -132,6 +133,44 @@ def test_where_the_links_of_one_pvd_differ_the_last_ra_counts_and_that_is_told()
     assert found is not None and found.body == '{"a": 1}'
     apart = Story().hear(x(), x(link="e1"), object_()).at(5).hear(x(link="e1", seq=8))
     assert "ra-inconsistent" not in apart.findings() and information(apart.state, apart.pvd(X), *E0) is not None
+
+
+@pytest.mark.covers("rfc:A04")
+def test_a_router_of_another_link_that_says_it_has_no_information_is_one_that_differs() -> None:
+    told = Story(trusted_links="e*").hear(x(), object_()).at(5).hear(x(link="e1", h=False))
+    assert told.findings()["ra-inconsistent"].text.endswith(": H flag or sequence number")
+    assert information(told.state, told.pvd(X), *E0) is None, "it spoke last"
+    assert information(told.at(6).hear(x()).state, told.pvd(X), *E1) is not None
+    neither = Story(trusted_links="e*").hear(x(h=False, seq=1), x(h=False, seq=2, link="e1"))
+    assert "ra-inconsistent" not in neither.findings(), "without the flag the number means nothing"
+    apart = Story().hear(x(), object_()).at(5).hear(x(link="e1", h=False))
+    assert "ra-inconsistent" not in apart.findings() and information(apart.state, apart.pvd(X), *E0) is not None
+
+
+@pytest.mark.covers("rfc:A04")
+def test_a_lease_is_no_word_of_a_router_that_differs() -> None:
+    told = Story(trusted_links="e*").hear(x(), x(link="e1", seq=8, legacy=True))
+    assert told.findings()["ra-inconsistent"].count == 1
+    assert len(told.leases4(link="e1").instances(X)) == 3
+    assert told.findings()["ra-inconsistent"].count == 1
+
+
+@pytest.mark.covers("rfc:A04")
+@pytest.mark.parametrize("newer", ["e0", "e1"])
+def test_of_two_objects_of_one_number_the_newer_one_is_shown_on_all_links(newer: str) -> None:
+    older = "e1" if newer == "e0" else "e0"
+    told = Story(trusted_links="e*").hear(x(), x(link="e1"), object_(older, body='{"a": 1}'))
+    told.at(5).hear(object_(newer, body='{"a": 2}'))
+    found = [information(told.state, told.pvd(X), *one) for one in (E0, E1)]
+    assert [one and one.body for one in found] == ['{"a": 2}'] * 2
+
+
+@pytest.mark.covers("rfc:A04")
+def test_what_has_ended_on_one_link_and_lingers_differs_from_nothing() -> None:
+    told = Story(trusted_links="e*", projection="tables").hear(x(pio(P)), x(pio(Q), link="e1"))
+    stands(told, X).at(5).hear(ra(R1, pvd("x.example.", pio(P, 0, 0)), life=0)).hear(x(pio(Q), mtu(1400), link="e1"))
+    assert [(one.link, one.phase) for one in told.instances(X)] == [("e0", "lingering"), ("e1", "announced")]
+    assert "ra-inconsistent" not in told.findings()
 
 
 @pytest.mark.covers("rfc:A04")

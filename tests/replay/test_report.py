@@ -79,6 +79,8 @@ def test_each_item_stands_where_the_contract_says() -> None:
         Held("hop_limit", "hop_limit", (64,), None, 3, fixed=True),
         Held("life", "life", (), 1800, 3),
         header=header,
+        http=True,
+        sequence=5,
     )
     lease = Grant(
         "dhcp4",
@@ -190,8 +192,8 @@ def test_each_item_stands_where_the_contract_says() -> None:
         "dns_rules": [],
         "overrides": [],
         "versions": 4,
-        "sequence": None,
-        "http": False,
+        "sequence": 5,
+        "http": True,
         "legacy": False,
         "delay": 0,
         "info": {"identifier": "x"},
@@ -282,7 +284,7 @@ def test_one_hosts_instances_only() -> None:
 
 @pytest.mark.parametrize("info", [None, "[1]", "{", '"text"'])
 def test_information_that_is_no_object_is_null(info: str | None) -> None:
-    assert document(state(info=info))["pvds"][0]["info"] is None
+    assert document(state(origin("fe80::1", http=True, sequence=5), info=info))["pvds"][0]["info"] is None
 
 
 def test_items_of_history_have_their_fields_by_name() -> None:
