@@ -8,13 +8,7 @@ from events.ids import Instant, LinkId, PvdId
 from pvdcore.domains.contents import Item, Source, merged, sources
 from pvdcore.domains.inquiry import Object
 from pvdcore.domains.trust import domain
-from pvdcore.state import Cell, Grant, Held, Instance, Origin, Pvd, State
-
-
-def instance(state: State, pvd: PvdId, cell: Cell) -> Instance | None:
-    """One instance of a PvD, if both are there."""
-    found = state.pvds.get(pvd)
-    return found.cells.get(cell) if found else None
+from pvdcore.state import Cell, Held, Origin, Pvd, State
 
 
 def speakers(state: State, pvd: PvdId, cell: Cell) -> list[Source]:
@@ -26,11 +20,6 @@ def speakers(state: State, pvd: PvdId, cell: Cell) -> list[Source]:
 def origins(state: State, pvd: PvdId, cell: Cell) -> list[Origin]:
     """What routers say of an instance."""
     return [source for source in speakers(state, pvd, cell) if isinstance(source, Origin)]
-
-
-def grants(state: State, pvd: PvdId, cell: Cell) -> list[Grant]:
-    """What DHCP servers granted to an instance."""
-    return [source for source in speakers(state, pvd, cell) if isinstance(source, Grant)]
 
 
 def items(state: State, pvd: PvdId, cell: Cell) -> list[Item]:
@@ -50,13 +39,16 @@ def of_family(found: list[Item], version: int) -> list[Item]:
 
 def _versions(held: Held) -> set[int]:
     match held.kind:
-        case "router" | "prefix" | "on_link" | "autonomous" | "prefix_delegated" | "address" | "dns" | "ntp" | "pref64":
+        case "router" | "prefix" | "on_link" | "autonomous" | "prefix_delegated" | "pref64" | "excluded":
             texts: tuple[object, ...] = (held.key,)
+        case "address" | "dns" | "ntp":
+            texts = (held.key,)
         case "route" | "dns_rule":
             texts = held.value[:1]
         case "encrypted_dns":
             listed = held.value[2]
-            texts = listed if isinstance(listed, tuple) else ()
+            assert isinstance(listed, tuple)
+            texts = listed
         case "lease":
             return {4 if held.value[0] == "dhcp4" else 6}
         case "hop_limit":
