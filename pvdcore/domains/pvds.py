@@ -46,19 +46,20 @@ def settle(draft: Draft) -> None:
     draft.ownerless.clear()
 
 
-class Outcome(NamedTuple):
-    """What becomes of an instance in a step: itself before and after, whether that is a new version, and the line of
-    history, if there is one, of the first PvD that it becomes of."""
+Difference = tuple[tuple[Content, ...], tuple[Content, ...], tuple[tuple[Content, Content], ...]]
+"""What was added, removed and changed."""
 
-    before: Instance | None
+
+class Outcome(NamedTuple):
+    """What becomes of an instance in a step, and what differs then; `None` where content and phase stay."""
+
     after: Instance
-    made: bool
-    change: Change | None
+    differs: Difference | None
 
 
 Leases = dict[tuple[object, ...], Outcome]
-"""By the same instance before (its id), the same contributions (theirs; all alive as long as the step), and why: what
-becomes of the instances of a client's leases, which a link's many implicit PvDs share."""
+"""What becomes of the instances of a client's leases, which a link's many implicit PvDs share: by the same instance
+before (its id; all of them were there when this began) and the same contributions (theirs)."""
 
 
 def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases) -> None:
@@ -85,23 +86,27 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
     # What stands in the kernel is there until a record says that it went: somebody may be inside.
     stands = before is not None and before.phase in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
     if host:
-        alike = (touch.cause, touch.because, stands, cell, id(before), *map(id, found))
+        alike = (stands, cell, id(before), *map(id, found))
         outcome = leases.get(alike)
         if outcome is None:
-            outcome = leases[alike] = _outcome(draft, name, cell, touch, before, stands, found, (), tuple(grants))
+            outcome = leases[alike] = _outcome(draft, cell, before, stands, content(found), (), tuple(grants))
     else:
+        said = (*content(found), *informed(draft, name, link, epoch))
         speakers = tuple([one.speaker for one in origins])
-        outcome = _outcome(draft, name, cell, touch, before, stands, found, speakers, tuple(grants))
-    _, after, made, change = outcome
+        outcome = _outcome(draft, cell, before, stands, said, speakers, tuple(grants))
+    after, differs = outcome
+    made = before is None or after.version != before.version
     phase_before, phase = before.phase if before else phases.UNBORN, after.phase
     if pvd is None:
         word, _, rest = name.partition(":")
         pvd = Pvd(name, rest, *KINDS[word], first_seen=draft.at, uid=unique(draft, name, link))
-    if change is not None:
-        draft.changes.append(change if change.pvd == name else replace(change, pvd=name))
+    if differs is not None:
+        version = after.version if made else 0
+        why = (draft.at, touch.because, touch.cause)
+        draft.changes.append(Change(name, *cell, *why, version, phase_before, phase, *differs, draft.seq))
     _compare(draft, name, link, origins)
     _portals(draft, name, found, after, everyone)
-    if not found and phase_before != phases.LINGERING:  # it ends, or begins to linger
+    if not found:  # it ends, or lingers
         pvd = replace(pvd, last_seen=max(pvd.last_seen, _last_heard(draft, name, before)))
     if phase == phases.GONE:
         cells = pvd.cells.delete(cell)
@@ -131,48 +136,23 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
 
 def _outcome(
     draft: Draft,
-    name: PvdId,
     cell: Cell,
-    touch: Touch,
     before: Instance | None,
     stands: bool,
-    found: list[Source],
+    said: tuple[Content, ...],
     speakers: tuple[str, ...],
     grants: tuple[tuple[str, str, str], ...],
 ) -> Outcome:
-    link, epoch, host = cell
-    said = content(found)
-    if not host:
-        said = (*said, *informed(draft, name, link, epoch))
     old = before.content if before else ()
     made = before is None or said != old
     version = (before.version if before else 0) + made
     phase_before = before.phase if before else phases.UNBORN
     ended = "ended-in-use" if stands else "users-left" if phase_before == phases.LINGERING else "ended"
-    phase = phases.step(phase_before, "heard" if found else ended)
+    phase = phases.step(phase_before, "heard" if speakers or grants else ended)
     since = before.since if before else draft.at
     placement = _placement(draft, before, phase)
-    after = Instance(link, epoch, host, phase, since, version, said, speakers, grants, placement)
-    if not made and phase == phase_before:
-        return Outcome(before, after, made, None)
-    added, removed, changed = difference(old, said)
-    change = Change(
-        pvd=name,
-        link=link,
-        epoch=epoch,
-        host=host,
-        at=draft.at,
-        because=touch.because,
-        cause=touch.cause,
-        version=version if made else 0,
-        phase_before=phase_before,
-        phase=phase,
-        added=added,
-        removed=removed,
-        changed=changed,
-        seq=draft.seq,
-    )
-    return Outcome(before, after, made, change)
+    after = Instance(*cell, phase, since, version, said, speakers, grants, placement)
+    return Outcome(after, difference(old, said) if made or phase != phase_before else None)
 
 
 def unique(draft: Draft, id: PvdId, link: LinkId) -> str:
@@ -291,10 +271,8 @@ def _last(found: Sequence[Source]) -> Origin | None:
     return max(spoken, key=lambda one: (one.heard_at, one.speaker), default=None)
 
 
-def difference(
-    old: tuple[Content, ...], new: tuple[Content, ...]
-) -> tuple[tuple[Content, ...], tuple[Content, ...], tuple[tuple[Content, Content], ...]]:
-    """What was added, removed and changed between two contents. A new order of use is a change of `KIND order`."""
+def difference(old: tuple[Content, ...], new: tuple[Content, ...]) -> Difference:
+    """What differs between two contents. A new order of use is a change of `KIND order`."""
     if not old:
         return new, (), ()
     before = {(kind, key): value for kind, key, value in old}

@@ -20,6 +20,7 @@ from events.ops import (
     PlaceUsed,
     PlanApplied,
 )
+from events.router import PrefixInformation, RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.leases import adoption
 from pvdcore.past import snapshot
@@ -30,7 +31,7 @@ from pvdcore.projections.places import place_mac, place_name
 from pvdcore.projections.plan import place_ops
 from pvdcore.reduce import advance
 from pvdcore.state import Connection, Failing, Placement
-from tests.sim.build import R1, R2, START, Story, addresses, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
+from tests.sim.build import R1, R2, START, Story, addresses, container, dhcp6, dns, ia_address, ia_na, pio, pvd, ra
 
 OWN = "02:00:00:00:00:0b"
 OTHERS = "02:00:00:00:00:99"
@@ -39,6 +40,8 @@ HOME = "connection:home@e0"
 PLACE = place_name(HOME, "e0", 1)
 MAC = place_mac(PLACE)
 X, I1, I2, FALLBACK = "fqdn:x.example.", "ra:e0/1/fe80::1", "ra:e0/1/fe80::2", "if:e0/1"
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+MIF = f"uuid:{UUID}"
 GATEWAY = addresses(3, "192.0.2.1")
 
 
@@ -253,6 +256,23 @@ def test_who_stayed_inside_what_ended_is_in_the_pvd_again_when_that_stands_in_th
     assert [(one.host, one.phase) for one in said.instances(I1)] == [("", "placed")]
     last = said.history(I1)[-1]
     assert (last.host, last.cause, last.phase) == (MAC, "returned", "gone")
+
+
+def test_what_lingers_in_a_place_that_a_connection_has_again_ends_when_it_is_spoken_of_in_vain() -> None:
+    def says(*prefixes: PrefixInformation) -> RouterAdvertised:
+        return ra(R1, *(container(UUID, one) for one in prefixes), life=0)
+
+    valid, void = pio("2001:db8:1::/64"), pio("2001:db8:1::/64", 0, 0)
+    said = applied(told(ipv4="disabled").hear(says(valid)), MIF).at(1).hear(ConnectionClosed("home@e0", "carrier"))
+    said.at(2).hear(says(void)).at(3).hear(says(valid, void))
+    assert [one.phase for one in said.instances(MIF)] == ["lingering"], "said and taken back in one breath"
+    assert len(said.history(MIF)) == 3
+    said.at(4).hear(ConnectionOpened(id="home@e0", settings="home", link="e0"), says(valid, void))
+    place = placing.wanted(said.state, (HOME, "e0", 1))
+    assert said.alive() == [] and place is not None and place.netns == PLACE, "who is inside is in the connection's"
+    last, pvd_ = said.history(MIF)[-1], said.pvd(MIF)
+    assert (last.phase_before, last.phase, last.version) == ("lingering", "gone", 0), "nothing of what it holds changed"
+    assert (pvd_.versions, len(pvd_.recent), pvd_.last_seen) == (2, 2, START)
 
 
 def test_a_profile_that_no_longer_asks_ends_the_client_and_its_lease() -> None:

@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from events.codec import AnyEvent
+from events.ids import SECOND
 from events.operator import ConnectionOpened, Settings, SettingsLoaded
 from tests.sim.build import (
     CLIENT,
@@ -13,6 +14,7 @@ from tests.sim.build import (
     R1,
     R2,
     R3,
+    START,
     Story,
     addresses,
     dhcp6,
@@ -259,6 +261,9 @@ def test_pvds_that_share_a_lease_share_its_instance() -> None:
     told.at(5).hear(ra(R3))
     late = told.state.pvds["ra:e0/1/fe80::3"].cells[cell]
     assert late.since > one.since and late.content == one.content
+    told.at(9).leases4(text(12, "host"))
+    one, other, late = (told.state.pvds[pvd].cells[cell] for pvd in (I1, I2, "ra:e0/1/fe80::3"))
+    assert one is other and one.since == START and late.since == START + 5 * SECOND, "a new version of each"
 
 
 @pytest.mark.covers("rfc:P35", "rfc:P46")
@@ -383,7 +388,8 @@ def test_a_line_of_history_says_why_a_lease_came_or_moved_and_because_of_which_r
     assert [(one.cause, one.because) for one in came] == [("leased", told.state.seq)]
     told.at(5).hear(ra(R2, pvd("x.example.", legacy=True)))
     moved = [one for one in told.history() if one.host == CLIENT][1:]
-    assert [(one.pvd, one.cause, one.because) for one in moved] == [
-        (X, "moved", told.state.seq),
-        (I1, "moved", told.state.seq),
+    seq = told.state.seq
+    assert [(one.pvd, one.cause, one.because, one.seq) for one in moved] == [
+        (X, "moved", seq, seq),
+        (I1, "moved", seq, seq),
     ]
