@@ -63,7 +63,7 @@ def merged(found: Sequence[Source]) -> list[Item]:
     """One item a key, sorted by kind; ordered kinds in order of use, the others by key."""
     newest: dict[tuple[str, str], Item] = {}
     places: dict[tuple[str, str], tuple[int, int, int]] = {}
-    mixed: dict[str, None] = {}
+    mixed: set[str] = set()
     for source in found:
         for held in source.held:
             if held.kind == LIFE:
@@ -71,7 +71,7 @@ def merged(found: Sequence[Source]) -> list[Item]:
             slot = (held.kind, held.key)
             before = newest.get(slot)
             if held.kind in PARTS or (before and held.kind == "prefix" and held.value != before[1].value):
-                mixed[held.key] = None
+                mixed.add(held.key)
             if before is None or heard_at(*before) < heard_at(source, held):
                 newest[slot] = (source, held)
             if held.kind in ORDERED:  # where the first to say it put it: a refresh by another moves nothing

@@ -18,7 +18,7 @@ from pvdcore.domains.inquiry import Inquiry, Want, Wanted, wanted
 from pvdcore.domains.trust import weakest
 from pvdcore.past import snapshot
 from pvdcore.reduce import advance
-from tests.sim.build import CLIENT, R1, R2, START, Story, pio, pvd, ra
+from tests.sim.build import CLIENT, R1, R2, START, Story, mtu, pio, pvd, ra
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
@@ -282,6 +282,7 @@ def test_each_announced_prefix_is_covered_by_a_listed_one(listed: list[str], cov
         told.hear(draws(HALF))
         first = wants(told)
         assert wants(told.at(60.1).hear(x(pio(P), pio(Q)))) == first, "wanted once, and not again with each RA"
+        assert wants(told.at(60.2).hear(x(pio(P), pio(Q), mtu(1400)))) == first, "nor where it says something new"
 
 
 @pytest.mark.covers("rfc:P96", "rfc:P86")
