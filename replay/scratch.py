@@ -126,7 +126,7 @@ class ScratchJournal:
             raise ValueError(f"record {self.last_seq() + 1} at {ats[0]}: time does not go backwards, nor ends")
         known = self._bodies_of
         try:
-            bodies = [known[like] for like in likes]
+            bodies = list(map(known.__getitem__, likes))
         except KeyError:
             bodies = [self._body_of(like) for like in likes]
         if len(known) >= BODIES_READ:
