@@ -149,7 +149,7 @@ def _member(state: State, pvd: Pvd, cell: Cell, instance: Instance) -> Iterator[
 
 def _inquiries(state: State) -> Iterator[str]:
     """An object is held only of a PvD that lives with the H flag; what is barred is not wanted."""
-    for (pvd, link, epoch), one in sorted(state.inquiries.items(), key=lambda item: item[0]):
+    for (pvd, link, epoch), one in sorted(state.inquiries.items()):
         known = state.links.get(link)
         if known is None or known.epoch != epoch or not known.attached:
             yield f"the information of {pvd} on {link} outlived its attachment"
@@ -199,7 +199,7 @@ def _time(state: State) -> Iterator[str]:
         for one in state.speakers[key]
     ]
     sources += [(("grant", *key), state.grants[key]) for key in sorted(state.grants)]
-    for (pvd, link, epoch), one in sorted(state.inquiries.items(), key=lambda item: item[0]):
+    for (pvd, link, epoch), one in sorted(state.inquiries.items()):
         place = ("info", pvd, link, str(epoch))
         if one.held is not None and one.held.until < NEVER and one.held.until not in asked.get(place, ()):
             yield f"the information of {pvd} on {link} ends at {one.held.until}, but no deadline says so"

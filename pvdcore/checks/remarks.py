@@ -216,7 +216,7 @@ def _outlived(
 ) -> None:
     grant, delegated = given
     since = counted_from(grant, delegated)
-    for (kind, prefix), mine in sorted(live.items(), key=lambda one: one[0]):
+    for (kind, prefix), mine in sorted(live.items()):
         if kind != "prefix" or not covers(delegated.key, prefix):
             continue
         pairs = ((mine.lifetime_s, delegated.lifetime_s), (mine.preferred_s, delegated.preferred_s))

@@ -137,12 +137,12 @@ def desired(state: State, *, host: HostId | None = None, iid: str | None = None)
             continue
         cells: dict[tuple[LinkId, int], list[Source]] = {}
         for (link, epoch, whose), instance in state.pvds[pvd].instances:
-            found = list(_counting(state, pvd, instance, host)) if whose else members(state, pvd, instance)
+            found = list(_counting(state, instance, host)) if whose else members(state, pvd, instance)
             if found:
                 cells.setdefault((link, epoch), []).extend(found)
         for grant in leases.get(pvd, ()):
             cells.setdefault((grant.link, grant.epoch), []).append(grant)
-        for (link, epoch), found in sorted(cells.items(), key=lambda one: one[0]):
+        for (link, epoch), found in sorted(cells.items()):
             if held_down(state, link):
                 continue  # the operator closed what was open there
             places.append(place_of(state, pvd, link, epoch, found, number, host or "", last))
@@ -161,11 +161,12 @@ def _mac(state: State, host: HostId | None) -> str:
     return host or ""
 
 
-def _counting(state: State, pvd: PvdId, instance: Instance, host: HostId | None) -> Iterator[Grant]:
+def _counting(state: State, instance: Instance, host: HostId | None) -> Iterator[Grant]:
     """What DHCP gave `host` beside its leases, in each PvD that it belongs to."""
-    for source in members(state, pvd, instance):
-        if isinstance(source, Grant) and source.rule == "dhcp6-info" and host and host in (source.host, source.mac):
-            yield source
+    for key in instance.grants:
+        grant = state.grants[instance.link, *key]
+        if grant.rule == "dhcp6-info" and host and host in (grant.host, grant.mac):
+            yield grant
 
 
 def _placed(state: State, host: HostId | None) -> dict[PvdId, list[Grant]]:

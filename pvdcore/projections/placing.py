@@ -56,7 +56,7 @@ def wanted(state: State, key: Key) -> Place | None:
     if not link.ifindex or held_down(state, name) or how == "none":
         return None
     sources = _sources(state, key)
-    client = adoption.client(state, has, name, epoch, name_of(state, key)) if how != TABLES else None
+    client = adoption.client(state, has, name, epoch, name_of(state, key))
     if not sources and not _asks(state, key, client is not None):
         return None
     place = place_of(state, has, name, epoch, sources, None, "", {})

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from events.dhcp import RdnssSelection
 from events.identifiers import IdentifierChosen
 from events.ids import NEVER, SECOND
-from events.link import LinkSeen
+from events.link import AddressSeen, LinkSeen
 from events.operator import ConnectionClosed, ConnectionOpened, Settings, SettingsLoaded
 from events.router import RaHeader, RouterAdvertised
 from events.vpn import VpnConnected
@@ -163,6 +163,8 @@ def test_addresses_are_formed_of_the_mac_of_whose_host_it_is() -> None:
     )
     unknown = [one.addresses for one in desired(told.state, host=OTHER, iid="eui64").places]
     assert [one.address for one in unknown[0]] == ["2001:db8:1::ff:fe00:b/64", "2001:db8:2::ff:fe00:b/64"]
+    with pytest.raises(UnknownIid, match=r"^'' is no MAC address"):
+        desired(told.state, iid="eui64")
     with pytest.raises(UnknownIid, match="made by eui64, not 'stable'"):
         desired(told.state, host=CLIENT, iid="stable")
 
@@ -253,6 +255,9 @@ def test_temporary_addresses_are_told_apart_and_a_link_local_one_is_for_ever() -
     }
     assert found["2001:db8:1::b/64"].temporary is True
     assert found["fe80::1/64"] == WantedAddress("fe80::1/64", NEVER, NEVER, 7, "link-local")
+    told.hear(AddressSeen(link="e0", address="fe80::1/64", flags=0, origin="ours"))
+    (place,) = desired(told.state).places
+    assert found["fe80::1/64"] in place.addresses, "assigned by now, as tentative"
     (place,) = desired(told.state, host=CLIENT, iid="eui64").places
     assert [one.address for one in place.addresses] == ["2001:db8:1::ff:fe00:a/64"]
 
@@ -296,6 +301,29 @@ def test_a_rule_of_a_link_local_resolver_is_scoped_as_the_resolver_is_and_the_ne
     told.at(2).asks6("INFORMATION-REQUEST", again, ask=(23, 74))
     (place,) = desired(told.state, host=DUID).places
     assert place.rules[0].preference == "medium", "whoever spoke last, though it was the first to speak"
+
+
+def test_of_two_rules_for_one_resolver_heard_at_once_the_later_says_its_preference_and_none_adds_no_name() -> None:
+    told = Story(rdnss_selection="validated").hear(ra(R1, pvd("x.example."), o=True))
+    first, second = (
+        RdnssSelection(74, ("2001:db8::53",), preference, names, 0, 0)
+        for preference, names in (("low", ()), ("high", ("a.example.",)))
+    )
+    told.asks6("INFORMATION-REQUEST", first, second, ask=(23, 74))
+    (place,) = desired(told.state, host=DUID).places
+    assert place.rules == (NameRule("2001:db8::53", "high", ("a.example.",), "dhcp6"),)
+
+
+def test_routes_stand_in_one_order_ipv4_first_and_on_link_before_through_a_router() -> None:
+    way = ("203.0.113.0/24", "192.0.2.7")
+    told = Story().hear(ra(R1, pio(P))).leases4(routes(121, way, ("203.0.113.0/24", None)))
+    (place,) = desired(told.state, host=CLIENT).places
+    assert [(one.destination, one.via) for one in place.routes] == [
+        ("203.0.113.0/24", None),
+        way,
+        (P, None),
+        ("::/0", R1),
+    ]
 
 
 def test_a_tunnel_keeps_its_name_and_what_it_excludes_goes_nowhere() -> None:
