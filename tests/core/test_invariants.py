@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from events.ids import NEVER
 from events.operator import Settings
 from events.vpn import VpnConnected
 from pvdcore import deadlines
@@ -18,7 +19,7 @@ from pvdcore.checks.invariants import check
 from pvdcore.domains.inquiry import Object, Wanted
 from pvdcore.past.audit import holdings
 from pvdcore.profiles.intent import Checkpoint, Known
-from pvdcore.state import Client, Connection, Held, Placement, Pvd, State, Vpn
+from pvdcore.state import Ask, Client, Connection, Held, Placement, Pvd, State, Vpn
 from tests.sim import build
 from tests.sim.build import CLIENT, R1, R2, START, Story
 
@@ -29,6 +30,7 @@ SAID = f"what fe80::1 says of {IMPLICIT} on e0"
 GRANT = f"the grant dhcp4  of {CLIENT} on e0"
 ROUTER = ("e0", R1)
 LATER = START + 10**15
+P = "2001:db8:1::/64"
 
 
 def sound() -> State:
@@ -138,7 +140,16 @@ BROKEN: list[tuple[str, Callable[[State], State]]] = [
     (f"router fe80::1 of {SAID} ended at {{now}}, and it is {{now}}", lambda s: held(s, lifetime_s=0)),
     (
         f"{SAID} has a soft lifetime beside items with their own",
-        lambda s: origin(s, held=(*s.speakers[ROUTER][0].held, replace(said(s), kind="life", key="life"))),
+        lambda s: origin(s, held=(said(s), replace(said(s), kind="life", key="life"))),
+    ),
+    *(
+        (
+            f"{kind} {P} of {SAID} stands beside no prefix, or beside one that says it",
+            lambda s, beside=beside: origin(s, epoch=2, held=(*s.speakers[ROUTER][0].held, *beside)),  # of no instance
+        )
+        for kind, value in (("on_link", (True, False, False)), ("autonomous", (False, True, False)))
+        for part in (Held(kind, P, value, None, 1),)
+        for beside in ((part,), (part, Held("prefix", P, value, None, 1)))
     ),
     # links
     ("something was heard on e0, which is no link", lambda s: replace(s, links=s.links.delete("e0"))),
@@ -147,9 +158,17 @@ BROKEN: list[tuple[str, Callable[[State], State]]] = [
     ("link e0 lists the grants ()", lambda s: link(s, grants=())),
     ("link e0 lists the PvDs ()", lambda s: link(s, pvds=())),
     ("link e1 has epoch 0", lambda s: link(s, "e1", epoch=0)),
-    (
-        "link e1 is not attached, and still holds what was learned on it",
-        lambda s: link(s, "e1", attached=False, clients=((CLIENT, Client()),)),
+    *(
+        (
+            "link e1 is not attached, and still holds what was learned on it",
+            lambda s, learned=learned: link(s, "e1", attached=False, **learned),
+        )
+        for learned in (
+            {"speakers": (R1,)},
+            {"grants": (LEASE[1:],)},
+            {"asks": (("1", Ask(build.dhcp4("REQUEST"), START, 1, CLIENT)),)},
+            {"clients": ((CLIENT, Client()),)},
+        )
     ),
     # PvDs and their instances
     (
@@ -252,6 +271,7 @@ BROKEN: list[tuple[str, Callable[[State], State]]] = [
         lambda s: without_deadlines(grant(s, placed="")),
     ),
     (f"connection home waits until {LATER}, but no deadline says so", lambda s: connection(s, waits_until=LATER)),
+    ("connection home waits until 1, but no deadline says so", lambda s: connection(s, waits_until=1)),
     (
         f"checkpoint one ends at {LATER}, but no deadline says so",
         lambda s: intent(s, checkpoint=Checkpoint("one", 1, START, LATER)),
@@ -325,4 +345,5 @@ def test_an_object_that_is_held_has_a_deadline_of_its_own() -> None:
     told = [one for one in check(state) if "deadline" in one]
     assert told == [f"the information of {EXPLICIT} on e0 ends at {LATER}, but no deadline says so"]
     asked = queue(state, LATER, "info", EXPLICIT, "e0", "1")
-    assert not [one for one in check(asked) if "deadline" in one]
+    for none in (asked, inquiry(sound(), wanted=None, held=replace(OBJECT, until=NEVER))):
+        assert not [one for one in check(none) if "deadline" in one]
