@@ -337,6 +337,14 @@ def test_a_pvd_that_stands_in_a_place_of_its_own_takes_over_none() -> None:
     assert connection(said.hear(ra(R2))).adopter == I2
 
 
+def test_of_routers_pvds_that_were_there_before_the_connection_the_oldest_takes_its_place_over() -> None:
+    values = {"connection.interface-name": "e0", "ipv4.method": "auto", "ipv6.method": "auto"}
+    said = Story(projection="netns").hear(E0, ra(R2), ra(R1))
+    said.hear(SettingsLoaded(settings=Settings("home", "toml", "", dict(values))))
+    said.hear(ConnectionOpened(id="home@e0", settings="home", link="e0"))
+    assert connection(said).adopter == I2
+
+
 def test_the_fall_back_of_a_place_is_split_by_policy() -> None:
     said = told()
     said.hear(PolicySet(values={**said.state.policy.values, "fallback": "protocol"})).leases4(GATEWAY, mac=MAC)

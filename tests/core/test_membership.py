@@ -30,7 +30,7 @@ from tests.sim.build import (
 )
 
 X, Y = "fqdn:x.example.", "fqdn:y.example."
-I1, I2 = "ra:e0/1/fe80::1", "ra:e0/1/fe80::2"
+I1, I2, I3 = "ra:e0/1/fe80::1", "ra:e0/1/fe80::2", "ra:e0/1/fe80::3"
 FALLBACK = "if:e0/1"
 P, Q = "2001:db8:cafe::/64", "2001:db8:beef::/64"
 A = "2001:db8:cafe::1234:4567"
@@ -250,6 +250,14 @@ def test_without_a_claimant_all_implicit_pvds_have_it() -> None:
     told = Story().hear(ra(R1), ra(R2), ra(R1, pvd("y.example."))).leases4()
     assert told.owners("dhcp4") == [I1, I2]
     assert told.keys(Y, "address") == []
+
+
+def test_a_lease_whose_pvd_ends_is_placed_in_the_oldest_of_those_that_are_left() -> None:
+    told = Story().hear(ra(R1, life=60), ra(R3), ra(R2)).leases4()
+    (lease,) = told.state.grants.values()
+    assert (lease.owners, lease.placed) == ((I1, I2, I3), I1)
+    (lease,) = told.at(61).state.grants.values()
+    assert (lease.owners, lease.placed) == ((I2, I3), I3)
 
 
 def test_pvds_that_share_a_lease_share_its_instance() -> None:

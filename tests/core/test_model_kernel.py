@@ -56,7 +56,7 @@ RULE = (100, "192.0.2.10/32", 1000)
 
 def test_a_namespace_comes_once_is_taken_over_and_goes() -> None:
     told = Told()
-    assert told.kernel.observe().namespaces == {}
+    assert (told.kernel.observe().namespaces, told.kernel.writes) == ({}, 0)
     assert [told(NetnsDelete(P1)), told(NetnsAdopt(P1, "fqdn:y.")), told(LinkAdd(P1, DEVICE, "eth0"))] == ["ENOENT"] * 3
     assert told(NetnsAdd(P1, "fqdn:x.")) == ""
     assert told(NetnsAdd(P1, "fqdn:z.")) == "EEXIST"

@@ -170,6 +170,15 @@ def test_at_the_next_visit_who_stayed_inside_is_in_the_pvd_again(gone: bool, cau
     assert (cause, "lingering", "gone") in causes(told)
 
 
+def test_who_stayed_inside_is_in_the_pvd_again_when_only_the_place_itself_is_leased_something() -> None:
+    mine = placing.place_mac(NAME)
+    told = lingering().leases4(mac=mine)
+    assert [(one.host, one.phase) for one in told.instances(X)] == [("", "lingering"), (mine, "announced")]
+    told.hear(applied((ADDRESS, "")))
+    assert [(one.host, one.phase) for one in told.instances(X)] == [(mine, "placed")]
+    assert causes(told)[-2:] == [("placed", "announced", "placed"), ("returned", "lingering", "gone")]
+
+
 def test_what_is_projected_otherwise_stands_nowhere_until_a_record_says_so() -> None:
     told = told_of(pio(P)).hear(ra(R2)).hear(applied((NetnsAdd(NAME, X), "")))
     values = dict(told.state.policy.values)
@@ -198,9 +207,12 @@ def test_a_client_that_ends_by_itself_is_run_again_later_each_time_unless_it_ran
     assert stands(told).lost == 1  # type: ignore[union-attr]
     told.hear(applied((run, ""))).at(121.9).hear(lost)
     assert stands(told).lost == 2, "a moment less than a minute"  # type: ignore[union-attr]
+    again = told.now + 4 * SECOND // 10
+    told.hear(lost)
+    assert stands(told) == Placement("netns", NAME, NAME, (Failing(run, "exit 1", 3, again),), lost=3), "it fails once"
     told.hear(applied((run, ""), (ROUTE, "EINVAL"))).hear(lost)
     assert {one.op for one in stands(told).failed} == {run, ROUTE}  # type: ignore[union-attr]
-    assert replace(stands(told), failed=()) == Placement("netns", NAME, NAME, lost=3)  # type: ignore[type-var]
+    assert replace(stands(told), failed=()) == Placement("netns", NAME, NAME, lost=4)  # type: ignore[type-var]
 
 
 def test_each_step_is_a_change_with_its_record_and_versions_are_kept_when_all_is_gone() -> None:
@@ -253,6 +265,16 @@ def test_in_tables_a_lease_of_the_links_own_mac_stands_in_the_pvd_that_it_is_pla
     }
     assert {place.client for place in found.values() if place} == {None}
     assert [one.pvd for one in placing.wished(told.state, desired(told.state)).places] == [X, I2]
+
+
+def test_in_tables_a_lease_that_is_several_pvds_stands_in_one_of_them() -> None:
+    told = told_of(projection="tables").hear(ra(R2), ra(R3)).leases4()
+    assert told.owners("dhcp4") == [I2, I3]
+    stand = {id: placing.wanted(told.state, (id, "e0", 1)) for id in (I2, I3)}
+    assert {id: [one.address for one in place.addresses] for id, place in stand.items() if place} == {
+        I2: ["192.0.2.10/24"],
+        I3: [],
+    }
 
 
 def test_what_is_left_of_a_plan_that_failed_nowhere_is_told_as_not_written() -> None:

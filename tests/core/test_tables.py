@@ -342,7 +342,7 @@ def test_a_link_given_to_another_projection_is_placed_nowhere_until_a_record_say
 def many() -> Story:
     """Two routers of x.example with a prefix each, and a lease beside."""
     first_, second = (
-        ra(R1, pvd("x.example."), pio(P), mtu(1400), dns("2001:db8::53"), pref="low"),
+        ra(R1, pvd("x.example."), pio(P), mtu(1400), dns("2001:db8::53"), pref="low", hop=32),
         ra(R2, pvd("x.example."), pio(Q), search("x."), pref="high", life=900),
     )
     told = has(Story().hear(first_, second), (P, S1), (Q, S2)).leases4()
@@ -397,6 +397,11 @@ def test_numbers_that_meet_are_set_apart_within_an_instance_and_between_two(monk
     assert tables(one) | tables(other) == {TABLES_FIRST + at for at in range(4)}
     only = projected(many().state, desired(many().state, host=CLIENT), lambda link: False)
     assert only == desired(many().state, host=CLIENT)
+    before = many().hear(ra(R1, pvd("a.example.")))
+    found = [tables(one) for one in steering(before.state).places]
+    assert [len(one) for one in found] == [1, 3] and set().union(*found) == {TABLES_FIRST + at for at in range(4)}
+    several = Story().hear(*(ra(R1, pvd(f"{name}.example.")) for name in "abcd"))
+    assert set().union(*(tables(one) for one in steering(several.state).places)) == set().union(*found)
     monkeypatch.undo()
     assert ours(TABLES_FIRST) and ours(TABLES_FIRST + TABLES_SPAN - 1) and not ours(TABLES_FIRST + TABLES_SPAN)
 
