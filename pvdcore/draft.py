@@ -18,9 +18,8 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.dhcp import DhcpOption
-from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
+from events.ids import HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
-from events.router import RouterAdvertised
 from pvdcore import deadlines
 from pvdcore.checks import findings
 from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
@@ -106,14 +105,6 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def delete(self, key: Speaker) -> None:
         """A router says nothing any more."""
         self._now = self._now.delete(key)
-
-    def last(self, key: Speaker) -> RouterAdvertised:
-        """What a router of one PvD said last, its origin left as it is."""
-        waiting = self.waiting().get(key)
-        if waiting is not None:
-            return waiting[-1].said()
-        (origin,) = self._now[key]
-        return origin.event
 
     def wait(self, words: Words) -> None:
         """The words of this step wait."""
@@ -368,7 +359,7 @@ class Draft:
         if found is None:
             found = self._announcing[name] = {}
             for speaker in self.link(name).speakers:
-                for origin in self.speakers.get((name, speaker), ()):
+                for origin in self.speakers[name, speaker]:
                     for prefix in _prefixes(origin):
                         found.setdefault(prefix, set()).add(speaker)
         return found
@@ -384,7 +375,7 @@ class Draft:
         found = self._announcing.get(link)
         if found is None:
             return
-        before = {prefix for origin in self.speakers.get((link, speaker), ()) for prefix in _prefixes(origin)}
+        before = {prefix for origin in self.speakers.get((link, speaker)) for prefix in _prefixes(origin)}
         after = {prefix for origin in origins for prefix in _prefixes(origin)}
         for prefix in before - after:
             found[prefix].discard(speaker)
@@ -405,14 +396,14 @@ class Draft:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""
         origin = self._queue_origin(origin)
         key = (origin.link, origin.speaker)
-        before = self.speakers.get(key, ())
+        before = self.speakers.get(key)
         others = tuple(one for one in before if one.pvd != origin.pvd)
         if not any(one.pvd == origin.pvd and _stance(one) == _stance(origin) for one in before):
             self._stances.pop(origin.link, None)
         if key not in self.speakers:
             link = self.link(origin.link)
             self.put_link(replace(link, speakers=tuple(sorted((*link.speakers, origin.speaker)))))
-        said = tuple(sorted((*others, origin), key=_pvd)) if others else (origin,)
+        said = tuple(sorted((*others, origin), key=_pvd))
         self._announce(*key, said)
         self.speakers.set(key, said)
         self.stir(key)
@@ -458,7 +449,7 @@ class Draft:
 
     def put_grant(self, grant: Grant, cause: str) -> None:
         """Add or replace a DHCP contribution; whose it is, is decided at the end of the step."""
-        ends = min((until(grant, held) for held in grant.held), default=NEVER)
+        ends = min(until(grant, held) for held in grant.held)
         key = (grant.link, grant.host, grant.rule, grant.subject)
         if ends < grant.queued:
             self.deadlines = deadlines.push(self.deadlines, ends, ("grant", *key))
@@ -472,7 +463,7 @@ class Draft:
                 self.plans.clear()  # how lifetimes of what it contains compare is looked at (remarks.py)
         self.grants = self.grants.set(key, grant)
         touch = Touch(cause, grant.because)
-        if known is None or known.epoch != grant.epoch or known.server != grant.server:
+        if known is None or known.server != grant.server:
             self.ownerless[key] = touch
         elif known.held is grant.held or [(one.kind, one.key, one.value) for one in known.held] == [
             (one.kind, one.key, one.value) for one in grant.held
@@ -510,7 +501,7 @@ class Draft:
             touched.setdefault((pvd, cell), why)
 
     def _queue_origin(self, origin: Origin) -> Origin:
-        ends = min((until(origin, held) for held in origin.held), default=NEVER)
+        ends = min(until(origin, held) for held in origin.held)
         if ends >= origin.queued:
             return origin
         key = ("origin", origin.link, origin.speaker, origin.pvd)

@@ -215,12 +215,11 @@ def _lapse_origin(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
     if any(not held.fixed for held in left):
         draft.put_origin(replace(origin, held=left, event=SILENT, queued=NEVER), "lapsed")
         draft.blame(pvd, (link, origin.epoch, ""), because)
+        if _prefixes(origin.held) != _prefixes(left):
+            draft.match.setdefault(link, Touch("moved", because))
     else:
         draft.drop_origin(origin, "lapsed", because)
-    if not any(not held.fixed for held in left):
         draft.regroup.setdefault(link, Touch("moved", because))
-    elif _prefixes(origin.held) != _prefixes(left):
-        draft.match.setdefault(link, Touch("moved", because))
 
 
 def _prefixes(held: tuple[Held, ...]) -> list[str]:
@@ -240,7 +239,7 @@ def _lapse_grant(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
 
 
 def _requeue(draft: Draft, grant: Grant) -> None:
-    ends = min((until(grant, held) for held in grant.held), default=NEVER)
+    ends = min(until(grant, held) for held in grant.held)
     key = (grant.link, grant.host, grant.rule, grant.subject)
     if ends < NEVER:
         draft.deadlines = deadlines.push(draft.deadlines, ends, ("grant", *key))

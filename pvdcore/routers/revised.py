@@ -80,7 +80,8 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
     known = draft.plans.get(key)
     if known is None or draft.host.identifiers or event.link in draft.host.off:
         return False
-    last = draft.speakers.last(key)
+    (origin,) = draft.speakers.unrefreshed(key)
+    last = origin.event  # what waits says the same, lifetimes aside
     before, after = last.options, event.options
     if len(before) != len(after) or event.mac != last.mac or event.notes != last.notes:
         return False

@@ -239,6 +239,17 @@ def test_routers_that_agree_on_one_prefix_may_differ_over_another() -> None:
     assert [one.event is SILENT for one in origins(told)] == [True, True]
 
 
+def test_of_a_router_of_two_pvds_only_what_differs_from_another_router_is_weighed_again() -> None:
+    told = Story().hear(ra(R1, pvd("x.example.", pio(P, 600))), ra(R1, pvd("y.example.", dns(B))), iid("a"))
+    told.hear(ra(R1, pvd("x.example.", pio(P, 600))), ra(R1, pvd("y.example.", dns(B))))
+    told.at(1).hear(ra(R2, pvd("x.example.", pio(P, 10 * HOUR))))
+    assert [(one.pvd, one.speaker, one.event is SILENT) for one in origins(told)] == [
+        (X, R1, True),
+        (Y, R1, False),
+        (X, R2, False),
+    ]
+
+
 def test_history_names_the_word_that_changed_something_where_routers_differ_over_short_lifetimes() -> None:
     told = Story().hear(ra(R1, pvd("x.example."), pio(P, 600), dns(A)), iid("a"))
     told.at(1).hear(ra(R2, pvd("x.example."), pio(P, 700)))

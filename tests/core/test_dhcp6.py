@@ -239,12 +239,16 @@ def test_what_is_made_of_a_delegated_prefix_ends_with_it() -> None:
     for valid, preferred in ((86_400, 1200), (1800, 1201 + 5), (None, 1200), (1800, None)):
         again = Story().asks6("REQUEST", ia_pd(given)).hear(ra(R1, pio(inner, valid, preferred), link="e1"))
         assert outlived in again.findings()
+        assert outlived in {found.code for found in again.refolded().findings.values()}, "with a workbench a record"
     apart = Story().asks6("REQUEST", ia_pd(given)).hear(ra(R1, pio("2001:db8:200:1::/64", 86_400), link="e1"))
     assert outlived not in apart.findings()
     late = Story().hear(ra(R1, pio(inner, 86_400), link="e1")).asks6("REQUEST", ia_pd(given))
     assert outlived in late.hear(ra(R1, pio(inner, 86_399), link="e1")).findings()
     ended = Story().asks6("REQUEST", ia_pd(given)).hear(ra(R1, link="e1")).at(1800)
     assert outlived not in ended.hear(ra(R1, pio(inner, 86_400), link="e1")).findings()
+    lasting = ia_pd(ia_prefix("2001:db8:300::/56", 60, 60), given)  # one of the two ends before the other is announced
+    one = Story().asks6("REQUEST", lasting).at(60).hear(ra(R1, pio(inner, 86_400), link="e1"))
+    assert outlived in one.findings()
     for place in desired(told.state, host=DUID).places:  # this host makes nothing of a prefix that is delegated to it
         assert place.link == "e1" or not (place.addresses or place.routes)
     assert told.at(1799).alive() == [HOME, "ra:e1/1/fe80::1"]

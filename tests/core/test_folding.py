@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from events.codec import AnyEvent
 from events.frames import FrameRejected, FramesRefused, Note
 from events.ids import SECOND, Instant
-from events.link import LinkSeen
+from events.link import AddressGone, AddressSeen, LinkGone, LinkSeen
 from events.operator import PolicySet, PvdPinned, PvdUnpinned
 from events.record import Provenance, Record, Step
 from events.router import PrefixInformation
@@ -116,6 +116,14 @@ def test_another_boot_forgets_what_was_believed_and_no_boot_none() -> None:
     told.hear(SessionStarted(mode="live", version="0"))
     assert told.state.boot == "a", "a session that does not say is of the same boot"
     assert told.hear(SessionStarted(mode="live", version="0", boot="b")).state.boot == "b"
+
+
+def test_what_the_kernel_has_is_believed_until_it_goes_or_its_link_does() -> None:
+    seen = AddressSeen(link="e0", address="192.0.2.10/24", flags=0)
+    told = Story().hear(seen)
+    assert dict(told.state.believed) == {("address", "e0", "192.0.2.10/24"): seen}
+    assert not told.hear(AddressGone(link="e0", address="192.0.2.10/24")).state.believed
+    assert not told.hear(seen, LinkGone(link="e0")).state.believed
 
 
 def test_a_finding_is_told_once_by_the_first_record_and_then_counted() -> None:

@@ -14,6 +14,8 @@ from pvdcore.domains.view import items
 from tests.sim.build import (
     DUID,
     OTHER,
+    R1,
+    R2,
     SERVER6,
     Story,
     addresses,
@@ -34,7 +36,7 @@ from tests.sim.build import (
     status,
 )
 
-HOME = "if:e0/1"
+HOME, X = "if:e0/1", "fqdn:x.example."
 A, B, D = "2001:db8::a", "2001:db8::b", "2001:db8:100::/56"
 DNS = addresses(23, "2001:db8::53")
 S2 = "00030001020000000002"
@@ -303,3 +305,15 @@ def test_a_reconfigure_is_served_only_where_all_is_as_it_should_be(
         assert dict(told.state.links["e0"].clients)[DUID].reconfiguring == 5, "one is served already"
         told.hear(dhcp6("RENEW", *asked, ia_na(ia_address(A)), xid=2))
         assert dict(told.state.links["e0"].clients)[DUID].reconfiguring == 0
+
+
+def test_what_came_beside_a_lease_lapses_with_it_also_in_a_pvd_that_has_no_lease() -> None:
+    told = Story().hear(ra(R1, pvd("x.example."), o=True), ra(R2, pio("2001:db8::/64"), m=True))
+    told.asks6("REQUEST", ia_na(ia_address(A, 60)), DNS)
+    granted = told.state.seq
+    assert {one.rule: X in one.owners for one in told.state.grants.values()} == {
+        "dhcp6-address": False,
+        "dhcp6-info": True,
+    }
+    last = told.at(60).history(X)[-1]
+    assert (last.cause, last.because, last.phase) == ("lapsed", granted, "gone")

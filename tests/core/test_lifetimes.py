@@ -95,6 +95,20 @@ def test_a_router_lifetime_of_zero_leaves_the_rest_of_that_ra_standing() -> None
     assert Story().hear(ra(R1, pio(P), life=0)).keys(I1, "router") == []  # adds no router either
 
 
+def test_what_its_router_says_no_more_lapses_because_of_the_record_that_said_it_last() -> None:
+    told = Story().hear(ra(R1, dns("2001:db8::53", life=60)))
+    said = told.state.seq
+    told.at(10).hear(ra(R1)).at(60)
+    last = told.history(I1)[-1]
+    assert (last.cause, last.because, [one[1] for one in last.removed]) == ("lapsed", said, ["2001:db8::53"])
+
+
+def test_lifetimes_move_on_when_another_router_announces_one_of_the_prefixes() -> None:
+    told = Story().hear(ra(R1, dns("2001:db8::53"), pio(P))).hear(ra(R2, pio(P)))
+    told.at(10).hear(ra(R1, dns("2001:db8::53", life=900), pio(P)))
+    assert told.ends(I1, "dns", "2001:db8::53") == 910
+
+
 @pytest.mark.covers("rfc:N08")
 def test_a_repeat_sets_the_end_anew_and_adds_nothing_up() -> None:
     told = Story().hear(ra(R1, pio(P))).at(600).hear(ra(R1, pio(P)))

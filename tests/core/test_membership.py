@@ -17,12 +17,17 @@ from tests.sim.build import (
     START,
     Story,
     addresses,
+    container,
+    dhcp4,
     dhcp6,
+    dns,
     header,
     ia_address,
     ia_na,
     ia_pd,
     ia_prefix,
+    lease4,
+    mtu,
     pio,
     pvd,
     ra,
@@ -327,6 +332,26 @@ def test_a_second_l_that_comes_and_goes_moves_it_there_and_back() -> None:
 
 
 @pytest.mark.covers("rfc:P51")
+def test_a_pvd_that_claims_no_more_has_no_lease_also_where_its_router_speaks_of_another_like_it() -> None:
+    beside = container("00112233-4455-6677-8899-aabbccddeeff", dns("2001:db8::53"))
+    told = Story().hear(ra(R2), ra(R1, pvd("x.example.", legacy=True), beside)).leases4()
+    assert told.owners("dhcp4") == [X]
+    assert told.hear(ra(R1, pvd("x.example."), beside)).owners("dhcp4") == [I2]
+
+
+def test_a_lease_leaves_a_pvd_that_has_nothing_left_with_a_lifetime_of_its_own() -> None:
+    told = Story().hear(ra(R1, mtu(1400), life=60), ra(R2)).leases4()
+    assert told.owners("dhcp4") == [I1, I2]
+    assert told.at(60).owners("dhcp4") == [I2]
+
+
+def test_the_fall_back_of_a_lease_that_another_server_prolongs_is_that_servers_where_policy_splits_it() -> None:
+    told = Story(fallback="protocol").leases4()
+    assert told.owners("dhcp4") == ["dhcp4:e0/1/192.0.2.1"]
+    told.hear(dhcp4("REQUEST", addresses(50, "192.0.2.10"), xid=7), lease4(server="192.0.2.2", xid=7))
+    assert told.owners("dhcp4") == ["dhcp4:e0/1/192.0.2.2"]
+
+
 def test_l_is_as_the_last_ra_says() -> None:
     told = Story().hear(ra(R1, pvd("x.example.", legacy=True)), ra(R2)).leases4()
     told.at(5).hear(ra(R1, pvd("x.example.")))

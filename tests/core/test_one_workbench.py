@@ -146,6 +146,16 @@ def test_records_in_one_go_are_each_by_itself(seed: int) -> None:
             assert snapshot.encode(fold.state) == snapshot.encode(state), seq
 
 
+def test_words_wait_until_somebody_looks_at_what_their_router_says() -> None:
+    said = build.ra(R1, build.mtu(1400))
+    fold = Fold(EMPTY)
+    fold.run([(seq, START + seq, said, None) for seq in (1, 2, 3, 4)])
+    (words,) = fold.draft.speakers.waiting()["e0", R1]
+    assert (words.speaker, words.seq, words.standing, words.waits) == (("e0", R1), 3, said, [START + 4, 4])
+    (origin,) = fold.state.speakers["e0", R1]
+    assert (origin.heard_at, origin.because, words.waits) == (START + 4, 4, [START + 4, 0])
+
+
 X = "x.example."
 PREFIX = build.pio(PREFIXES[0], 86_400, 14_400)
 SAID = build.ra(R1, build.pvd(X, build.mtu(1400)), life=60)
