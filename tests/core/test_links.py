@@ -1,6 +1,7 @@
 """Links, attachments and sessions: what ends with them, and what does not (RFC 7556 §2.1; standards.md C.3)."""
 
 import pytest
+from msgspec.structs import replace
 
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import (
@@ -17,7 +18,8 @@ from events.session import SessionStarted
 from pvdcore.engine import Engine
 from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
-from tests.sim.build import R1, R2, Story, dhcp4, dns, lease4, pio, pvd, ra
+from pvdcore.state import Link
+from tests.sim.build import R1, R2, START, Story, dhcp4, dns, lease4, pio, pvd, ra
 
 X, P = "fqdn:x.example.", "2001:db8:1::/64"
 
@@ -58,7 +60,8 @@ def test_the_end_of_what_never_began_is_nothing() -> None:
 
 def test_a_link_that_nobody_announced_goes_by_its_id_until_somebody_does() -> None:
     told = Story().hear(ra(R1, link="e7"))
-    assert told.state.links["e7"].name == "e7"
+    made = Link("e7", "", "unknown", START, name="e7", because=told.state.seq)
+    assert replace(told.state.links["e7"], pvds=(), speakers=()) == made
     told.hear(LinkSeen(link="e7", identity="mac:02:00:00:00:00:07", name="uplink"))
     assert told.state.links["e7"].name == "uplink"
 
