@@ -18,7 +18,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from events.dhcp import DhcpOption
-from events.ids import HostId, Instant, LinkId, PvdId, Seq
+from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
@@ -359,7 +359,7 @@ class Draft:
         if found is None:
             found = self._announcing[name] = {}
             for speaker in self.link(name).speakers:
-                for origin in self.speakers[name, speaker]:
+                for origin in self.speakers.get((name, speaker)):
                     for prefix in _prefixes(origin):
                         found.setdefault(prefix, set()).add(speaker)
         return found
@@ -449,7 +449,7 @@ class Draft:
 
     def put_grant(self, grant: Grant, cause: str) -> None:
         """Add or replace a DHCP contribution; whose it is, is decided at the end of the step."""
-        ends = min(until(grant, held) for held in grant.held)
+        ends = min((until(grant, held) for held in grant.held), default=NEVER)
         key = (grant.link, grant.host, grant.rule, grant.subject)
         if ends < grant.queued:
             self.deadlines = deadlines.push(self.deadlines, ends, ("grant", *key))
@@ -501,7 +501,7 @@ class Draft:
             touched.setdefault((pvd, cell), why)
 
     def _queue_origin(self, origin: Origin) -> Origin:
-        ends = min(until(origin, held) for held in origin.held)
+        ends = min((until(origin, held) for held in origin.held), default=NEVER)
         if ends >= origin.queued:
             return origin
         key = ("origin", origin.link, origin.speaker, origin.pvd)

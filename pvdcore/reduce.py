@@ -239,7 +239,7 @@ def _lapse_grant(draft: Draft, key: tuple[str, ...], at: Instant) -> None:
 
 
 def _requeue(draft: Draft, grant: Grant) -> None:
-    ends = min(until(grant, held) for held in grant.held)
+    ends = min((until(grant, held) for held in grant.held), default=NEVER)
     key = (grant.link, grant.host, grant.rule, grant.subject)
     if ends < NEVER:
         draft.deadlines = deadlines.push(draft.deadlines, ends, ("grant", *key))
