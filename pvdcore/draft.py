@@ -22,7 +22,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Leeway, Plan, Speaker, Words, retold
+from pvdcore.routers.words import Leeway, Plan, Refresh, Speaker, Words, retold
 from pvdcore.state import (
     SILENT,
     Cell,
@@ -159,6 +159,17 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
             waiting.clear()
         return self._now
 
+    def apart(self) -> tuple[Map[Speaker, tuple[Origin, ...]], dict[Speaker, Refresh]]:
+        """Everything but refreshes of routers of one origin that said the very same again; those, which wait on."""
+        beside: dict[Speaker, Refresh] = {}
+        for key, words in list(self.waiting().items()):
+            origins, last = self._now[key], words[-1]
+            if len(words) == len(origins) == 1 and (last.plan is None or last.event is origins[0].event):
+                beside[key] = last.waits[0], last.waits[1]
+            else:
+                self._write(key)
+        return self._now, beside
+
 
 def _refreshed(origins: tuple[Origin, ...], words: Words) -> tuple[Origin, ...]:
     heard_at, seq = words.waits
@@ -273,12 +284,20 @@ class Draft:
 
     def state(self) -> State:
         """The State after the last step."""
+        return self._state(self.speakers.all())
+
+    def apart(self) -> tuple[State, dict[Speaker, Refresh]]:
+        """The same, but that it does not know of some refreshes, which stand beside it (`Speakers.apart`)."""
+        speakers, refreshed = self.speakers.apart()
+        return self._state(speakers), refreshed
+
+    def _state(self, speakers: Map[Speaker, tuple[Origin, ...]]) -> State:
         return State(
             seq=self.seq,
             now=self.at,
             policy=self.policy,
             links=self.links,
-            speakers=self.speakers.all(),
+            speakers=speakers,
             grants=self.grants,
             pvds=self.pvds,
             inquiries=self.inquiries,

@@ -261,15 +261,16 @@ class Engine:
         self._keep()
 
     def _keep(self) -> None:
-        state = self.state
         if not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
-            kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(state))
+            kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(self.state))
             self._whole_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
             self._changed = 0
         else:
-            kept = self._changed = self.journal.save_snapshot(self._seq, self._packer.changed(state))
+            kept = self._changed = self.journal.save_snapshot(
+                self._seq, self._packer.changed(*self._fold.draft.apart())
+            )
         if self._kept and self._seq >= self._digest_at:
-            self.journal.save_digest(self._seq, snapshot.digest(state))
+            self.journal.save_digest(self._seq, snapshot.digest(self.state))
             self._digest_at = self._seq + DIGEST_EVERY
         self._work_at = self._seq + self._apart
         self._size_at = self._seq + SNAPSHOT_SHARE * self._changed // RECORD_OCTETS

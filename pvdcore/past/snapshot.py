@@ -8,9 +8,10 @@ and then what is other than in that one; of a refresh, three or four numbers, an
 options and items that changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from events.router import NdOption, RouterAdvertised
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
+from pvdcore.routers.words import Refresh, Speaker
 from pvdcore.state import (
     Cell,
     Connection,
@@ -298,7 +300,8 @@ class Packer:
         self._base: State | None = None
         self._maps: dict[str, Map[Any, Any]] = {}
         self._common = _Common()  # what all have in common that are told from the base
-        self._speakers: dict[tuple[LinkId, str], int] = {}
+        self._speakers: dict[Speaker, int] = {}
+        self._compared: dict[Speaker, tuple[Origin, Told | None]] = {}  # origins as they were last, and what was told
         self._grants: dict[tuple[LinkId, HostId, str, str], int] = {}
 
     def whole(self, state: State) -> bytes:
@@ -306,13 +309,15 @@ class Packer:
         common = _Common()
         self._base, self._maps, lists = state, _maps(state), _lists(state)
         self._speakers = {key: place for place, (key, _) in enumerate(lists["speakers"])}
+        self._compared = {}
         self._grants = {key: place for place, (key, _) in enumerate(lists["grants"])}
         made = _packed(state, lists, common)
         self._common = _Common(common)
         return made
 
-    def changed(self, state: State) -> bytes:
-        """What is other than in the last one that was packed whole: for whoever has that, too."""
+    def changed(self, state: State, refreshed: Mapping[Speaker, Refresh] = MappingProxyType({})) -> bytes:
+        """What is other than in the last one that was packed whole: for whoever has that, too. refreshed: what routers
+        of one origin each said since, which the State does not know of."""
         base = self._base
         assert base is not None
         lists: dict[str, list[tuple[Any, Any]]] = {}
@@ -322,25 +327,43 @@ class Packer:
             if now is before:
                 lists[name] = []
                 continue
-            lists[name] = sorted((key, one) for key, one in now.items() if before.get(key) is not one)
+            if name != "speakers":
+                lists[name] = sorted((key, one) for key, one in now.items() if before.get(key) is not one)
             lost = [key for key in before if key not in now]
             if lost:
                 gone.append((name, sorted(lost)))
-        heard: list[tuple[int, Instant, Seq, Instant]] = []
-        told: list[Told] = []
-        others: list[tuple[Any, Any]] = []
-        for key, origins in lists["speakers"]:
-            earlier = base.speakers.get(key, ())
-            said = _told(self._speakers[key], *earlier, *origins) if len(origins) == len(earlier) == 1 else None
-            if said is None:
-                others.append((key, origins))
-            elif said.options or said.items:
-                told.append(said)
-            else:
-                heard.append((said.place, said.heard_at, said.because, said.queued))
-        lists["speakers"] = others
+        heard, told, lists["speakers"] = self._heard(base, state, refreshed)
         renewed, lists["grants"] = self._renewed(base, lists["grants"])
         return _packed(state, lists, self._common, base=base.seq, heard=heard, told=told, renewed=renewed, gone=gone)
+
+    def _heard(
+        self, base: State, state: State, refreshed: Mapping[Speaker, Refresh]
+    ) -> tuple[list[tuple[int, Instant, Seq, Instant]], list[Told], list[tuple[Any, Any]]]:
+        """What routers said: those that said the same, in numbers; those that said it otherwise; and the others."""
+        numbers, told, others = [], [], []
+        for key, origins in state.speakers.items():
+            earlier, fresh = base.speakers.get(key, ()), refreshed.get(key)
+            if fresh is None and origins is earlier:
+                continue
+            if len(origins) != 1 or len(earlier) != 1:
+                others.append((key, origins))
+                continue
+            (one,) = origins
+            known = self._compared.get(key)
+            if known is None or known[0] is not one:
+                known = self._compared[key] = one, _told(self._speakers[key], *earlier, one)
+            moved = fresh or (one.heard_at, one.because)
+            said = known[1]
+            if said is None:
+                others.append((key, (replace(one, heard_at=moved[0], because=moved[1]),)))
+            elif said.options or said.items:
+                told.append(replace(said, heard_at=moved[0], because=moved[1]))
+            else:
+                numbers.append((said.place, *moved, said.queued))
+        numbers.sort()
+        told.sort(key=_place_of)
+        others.sort()
+        return numbers, told, others
 
     def _renewed(self, base: State, grants: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
         """The leases that were only renewed, in numbers, and the others."""
@@ -352,6 +375,9 @@ class Packer:
             else:
                 others.append((key, one))
         return numbers, others
+
+
+_place_of: Final = attrgetter("place")
 
 
 def _told(place: int, old: Origin, one: Origin) -> Told | None:

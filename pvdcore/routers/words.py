@@ -15,6 +15,9 @@ from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, Rou
 from pvdcore.state import FOLLOWS, Host, Origin
 
 Speaker = tuple[LinkId, str]
+Refresh = tuple[Instant, Seq]
+"""When a router said the very same again last, and as which record."""
+
 Places = tuple[tuple[int, ...], ...]
 """Where the items of each option of a router's last RA stand in what its origin holds; () where nothing lasts."""
 
