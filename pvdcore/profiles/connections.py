@@ -384,7 +384,7 @@ def autoconnect(state: State) -> tuple[ConnectionOpened, ...]:
     found = []
     for name in sorted(state.links):
         link = state.links[name]
-        if not link.host or not link.attached or not link.up or link.gone_at is not None or name in busy:
+        if not link.host or not link.attached or not link.up or name in busy:
             continue
         for one in profiles:
             if (one.id, name) in state.intent.blocked or not matches(one, link):

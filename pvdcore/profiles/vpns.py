@@ -107,7 +107,7 @@ def sighted(draft: Draft, link: Link) -> None:
 
 def left(draft: Draft, name: LinkId) -> None:
     """An attachment ended. What the client said holds for the next, unless the link itself is gone (`gone`)."""
-    for vpn in sorted(draft.vpns) if draft.vpns else ():
+    for vpn in sorted(draft.vpns):
         one = draft.vpns[vpn]
         if one.link == name:
             draft.vpns = draft.vpns.set(vpn, replace(one, link="", inside=False))
@@ -115,7 +115,7 @@ def left(draft: Draft, name: LinkId) -> None:
 
 def gone(draft: Draft, event: LinkGone) -> bool:
     """A link is gone. True if it is only out of sight, because its tunnel stands in its PvD's namespace."""
-    for vpn in sorted(draft.vpns) if draft.vpns else ():
+    for vpn in sorted(draft.vpns):
         one = draft.vpns[vpn]
         if one.link != event.link:
             continue

@@ -22,7 +22,9 @@ from events.operator import (
     SettingsRemoved,
     Value,
 )
+from events.ops import NetnsAdd, NetnsDelete, Op, Outcome, PlanApplied
 from events.record import Provenance, Record
+from events.vpn import VpnConnected
 from pvdcore.past import snapshot
 from pvdcore.profiles import connections, static
 from pvdcore.profiles.checkpoints import rollback
@@ -35,7 +37,7 @@ from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import plan
 from pvdcore.reduce import reduce
 from pvdcore.state import Connection, Grant, Held, Link, Placement
-from tests.sim.build import CLIENT, R1, R2, START, Story, dns, mtu, pio, pvd, ra
+from tests.sim.build import CLIENT, R1, R2, START, Story, dns, ia_address, ia_na, mtu, pio, pvd, ra
 
 X, Y, I2 = "fqdn:x.example.", "fqdn:y.example.", "ra:e0/1/fe80::2"
 P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
@@ -330,6 +332,27 @@ def test_a_connection_ends_with_its_link_and_with_its_profile() -> None:
     assert told.alive() == []
 
 
+def test_what_stands_when_it_is_closed_may_have_somebody_inside_until_it_is_taken_down() -> None:
+    told = Story(projection="netns").hear(fixed(), up())
+    name = place_name("static:home", "e0", 1)
+
+    def done(op: Op) -> PlanApplied:
+        return PlanApplied(projection="netns", pvd="static:home", outcomes=(Outcome(op),), link="e0", epoch=1)
+
+    told.at(1).hear(done(NetnsAdd(name, "static:home"))).at(2).hear(down())
+    closing = connection(told)
+    assert (closing.phase, closing.since, closing.closed_at, closing.pvds) == ("closing", told.now, None, ())
+    told.at(3).hear(profile("other"), ra(R1, pvd("x.example.")))
+    assert connection(told) == closing, "it waits for nothing else"
+    told.at(4).hear(done(NetnsDelete(name)))
+    assert (connection(told).phase, connection(told).closed_at) == ("closed", told.now)
+    assert turns(told)[2:] == [("operator", "closing"), ("operator", "closed")]
+    again = Story(projection="netns").hear(fixed(), up(), done(NetnsAdd(name, "static:home")), down()).at(5).hear(up())
+    assert turns(again)[2:] == [("operator", "closing"), ("opened", "activating"), ("arrived", "active")]
+    (instance,) = again.instances("static:home")
+    assert (instance.phase, connection(again).closing) == ("placed", False), "whoever is inside is in it again"
+
+
 def test_opened_before_the_carrier_it_waits_for_the_attachment() -> None:
     told = Story().detach().hear(fixed(), up())
     assert connection(told).phase == "activating" and told.alive() == []
@@ -445,11 +468,12 @@ def test_closed_while_it_waits_it_waits_no_more() -> None:
     assert connection(told.hear(down())).waits_until == NEVER
 
 
-def test_a_wait_that_is_over_because_it_came_does_not_count_when_it_goes() -> None:
+@pytest.mark.parametrize("gone", [5, 7], ids=["before the first would have been over", "after that"])
+def test_a_wait_that_is_over_because_it_came_does_not_count_when_it_goes(gone: int) -> None:
     told = Story().hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(4).hear(ra(R1, pvd("x.example.")))
-    told.at(7).hear(ra(R1, pvd("x.example."), life=0)).at(11.9)
+    told.at(gone).hear(ra(R1, pvd("x.example."), life=0)).at(gone + 4.9)
     assert connection(told).phase == "activating", "a wait of its own begins"
-    assert connection(told.at(12)).phase == "mismatch"
+    assert connection(told.at(gone + 5)).phase == "mismatch"
 
 
 def test_a_mismatch_names_all_that_came_and_all_that_would_do() -> None:
@@ -541,6 +565,8 @@ def test_another_link_and_another_profile_are_none_of_its_business() -> None:
     told.detach("e1")
     assert not told.state.intent.blocked, "the next attachment is another"
     assert (connection(told, "a@e1").phase, connection(told).phase) == ("closed", "activating")
+    told.hear(down("home")).attach("e1").detach("e1")
+    assert set(told.state.intent.blocked) == {("home", "e0")}, "of its own link"
 
 
 # Expected PvDs
@@ -581,6 +607,10 @@ def test_what_names_no_network_may_come_first_and_is_no_mismatch_for_a_while() -
     assert late.history()[-1].at == START + 6 * SECOND, "dated at its own instant"
     patient = Story(expected_wait_s=60).hear(profile(pvd_expected=[X]), up()).at(1).leases4().at(60.9)
     assert connection(patient).phase == "activating" and connection(patient.at(61)).phase == "mismatch"
+    apart = Story(fallback="protocol").hear(profile(pvd_expected=[X]), up()).at(1).leases4()
+    apart.asks6("REQUEST", ia_na(ia_address("2001:db8::a")))
+    assert [one.split(":")[0] for one in connection(apart).pvds] == ["dhcp4", "dhcp6"]
+    assert connection(apart).phase == "activating"
 
 
 @pytest.mark.covers("problem:7", "feat:F4")
@@ -695,6 +725,8 @@ def test_autoconnect_opens_nothing_where_nothing_can_come() -> None:
         AttachEnded(link="en3", reason="carrier"),
         LinkGone(link="en4"),
         replace(seen, link="en5", identity="netns:1:en5", name="en5"),
+        replace(seen, link="en6", identity="netns:1:en6", name="en6", up=False, ifindex=7),
+        VpnConnected(vpn="v", client="vpnc", device="en6", ifindex=7),  # its client left it down
     )
     assert autoconnect(told.state) == (
         ConnectionOpened(id="a@en0", settings="a", link="en0", by="autoconnect"),
@@ -725,9 +757,11 @@ def test_autoconnect_is_for_profiles_of_our_own_unless_policy_says_otherwise() -
 def test_pvds_of_a_link_that_the_operator_closed_are_heard_and_not_placed() -> None:
     told = Story().hear(profile(), up(), ra(R1, pio(P)))
     assert len(desired(told.state).places) == 1
-    told.hear(down())
-    assert told.alive() == ["ra:e0/1/fe80::1"] and desired(told.state).places == ()
-    told.hear(up())
+    told.hear(down(), profile("other"), up("other", "e1"))
+    assert told.alive() == ["ra:e0/1/fe80::1"] and desired(told.state).places == (), "whatever is open on another link"
+    told.hear(up("other", "e0"))
+    assert len(desired(told.state).places) == 1, "another profile may be open there"
+    told.hear(down("other", "e0"), up())
     assert len(desired(told.state).places) == 1
 
 
@@ -762,6 +796,7 @@ LINK = Link("e#2", "netns:1:2:1", "ethernet", 0, mac="02:00:00:00:00:0a", name="
         ({"match.interface-name": ["|wl*", "&eth*"]}, False),
         ({"match.interface-name": ["|eth*", "&wl*"]}, False),
         ({"match.interface-name": ["|wl*", "eth*"]}, True),
+        ({"match.interface-name": ["wl*", "|eth*"]}, True),
         ({"match.interface-name": ["!wl*", "wl*"]}, False),
         ({"match.interface-name": ["&!wl*"]}, True),
         ({"match.interface-name": ["|\\!eth0"]}, False),
@@ -840,8 +875,8 @@ def test_what_was_closed_stays_closed_until_its_profile_is_another() -> None:
     assert set(told.state.intent.blocked) == {("home", "e0"), ("other", "e1")}
     told.hear(profile(ipv4_dns=["192.0.2.53"]))
     assert set(told.state.intent.blocked) == {("other", "e1")}
-    told.hear(SettingsRemoved(id="other"))
-    assert not told.state.intent.blocked
+    told.hear(down("home"), up("home"), down("home"), SettingsRemoved(id="other"))
+    assert set(told.state.intent.blocked) == {("home", "e0")}
 
 
 def test_what_was_refused_is_known_by_its_file() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from events.codec import AnyEvent
 from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from events.operator import PolicySet
+from events.operator import ConnectionOpened, PolicySet
 from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Op, Outcome, PlanApplied, ResolverWrite, RouteAdd
 from events.session import SessionStarted
 from events.vpn import VpnConnected, VpnEnded, VpnRoute
@@ -23,7 +23,7 @@ from pvdcore.projections.model import ModelKernel
 from pvdcore.projections.places import place_name
 from pvdcore.projections.plan import place_ops, plan
 from pvdcore.state import Grant, Held, State, Vpn
-from tests.sim.build import CLIENT, R1, R2, START, Story, dhcp4, dns, pio, pvd, ra, search
+from tests.sim.build import CLIENT, R1, R2, START, Story, addresses, dhcp4, dns, pio, pvd, ra, search
 
 CORP, X, I2 = "vpn:corp", "fqdn:x.example.", "ra:e1/1/fe80::2"
 UP = VpnConnected(
@@ -174,7 +174,10 @@ def test_of_two_that_wait_for_a_tunnel_the_last_has_it() -> None:
     assert [one.link for one in story.state.vpns.values()] == ["", "", ""]
     assert story.hear(tun()).alive() == ["vpn:home"]
     assert story.hear(tun("tun9", 9)).alive() == ["vpn:away", "vpn:home"]
-    assert {name: one.link for name, one in story.state.vpns.items()} == {"corp": "", "home": "tun0", "away": "tun9"}
+    bound = {"corp": "", "home": "tun0", "away": "tun9"}
+    assert {name: one.link for name, one in story.state.vpns.items()} == bound
+    story.hear(replace(tun(), mtu=1300))
+    assert {name: one.link for name, one in story.state.vpns.items()} == bound, "it is his when it is told of again"
 
 
 def test_a_restart_in_the_old_tunnel_leaves_routes_as_they_were() -> None:
@@ -299,6 +302,7 @@ def test_a_tunnel_that_moved_is_out_of_sight_and_not_gone() -> None:
     assert story.keys(CORP, "dns") == ["10.8.0.2"], "where it is, its client finds no number for it"
     story.hear(replace(UP, tunnel="move", dns=("10.8.0.3",)))
     assert story.keys(CORP, "dns") == ["10.8.0.3"], "nor if it looked for the number just before the tunnel moved"
+    assert story.state.vpns["corp"].inside, "whatever is said of it"
     assert placing.wanted(story.state, (CORP, "tun0", 1)) is not None
     assert snapshot.decode(snapshot.encode(story.state)).vpns == story.state.vpns
     assert story.refolded() == story.state
@@ -372,13 +376,15 @@ def plan_of(*ops: Op, link: str = "tun0") -> PlanApplied:
 
 def test_a_client_that_has_a_new_tunnel_leaves_the_one_that_moved() -> None:
     story = moved().hear(tun("tun0", 11, link="tun0#3"), replace(tun(), mac=CLIENT), ra(R1, link="tun0"))
-    story.hear(dhcp4("DISCOVER", link="tun0"))
-    assert story.state.links["tun0"].asks
+    story.hear(dhcp4("DECLINE", addresses(50, "192.0.2.1"), link="tun0"), dhcp4("DISCOVER", link="tun0"))
+    story.hear(ConnectionOpened(id="home", settings="home", link="tun0"))
+    assert story.state.links["tun0"].asks and story.state.links["tun0"].clients
     story.at(4).hear(replace(UP, tunnel="move", ifindex=11))
     assert story.state.vpns["corp"] == Vpn(replace(UP, tunnel="move", ifindex=11), story.now, story.state.seq, "tun0#3")
     old = story.state.links["tun0"]
     assert (old.gone_at, old.attached, old.speakers) == (story.now, False, ()), "it comes back as another link"
     assert (old.asks, old.clients) == ((), ())
+    assert (story.state.connections["home"].phase, story.state.connections["home"].reason) == ("closed", "link-gone")
     assert [(one.link, one.phase) for one in story.instances(CORP)] == [
         ("tun0", "lingering"),
         ("tun0#3", "announced"),
@@ -408,9 +414,10 @@ def test_a_tunnel_that_goes_takes_its_own_vpn_and_no_other() -> None:
 
 def test_whether_a_tunnel_that_left_our_sight_was_moved_by_us_is_told_by_the_policy_of_its_name() -> None:
     second = tun("tun0", 7, link="tun0#2")
-    for glob, inside in (("tun0", True), ("tun0#2", False)):
-        story = told(PolicySet(values=DEFAULT.values, projections=((glob, "netns"),)), second)
-        story.hear(replace(UP, tunnel="move"), LinkGone(link="tun0#2", reason="not listed"))
+    for glob, how, inside in (("tun0", "move", True), ("tun0#2", "move", False), ("tun0", "leave", False)):
+        values = {**DEFAULT.values, "vpn_tunnel": how}
+        story = told(PolicySet(values=values, projections=((glob, "netns"),)), second)
+        story.hear(UP, LinkGone(link="tun0#2", reason="not listed"))
         assert [one.inside for one in story.state.vpns.values()] == ([True] if inside else [])
 
 
