@@ -324,8 +324,6 @@ def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Ans
                 last[change.pvd, cell, item[0], item[1]] = (change, item)
     answers = []
     for (pvd, cell, kind, key), (change, item) in sorted(last.items(), key=lambda one: one[0]):
-        # A withdrawal's record is what ended it; a lapse's is the last that carried it.
-        carried = change.because if change.cause == "lapsed" else _carrier(journal, pvd, kind, key, change)
         answer = Answer(
             target,
             pvd,
@@ -334,7 +332,7 @@ def _ended(journal: Journal, target: str, wanted: str, state: State) -> list[Ans
             key,
             item[2],
             since=_first(journal, pvd, kind, key, change),
-            because=carried,
+            because=_carrier(journal, pvd, kind, key, change),
             ended_at=change.at,
             ended_by=change.cause,
             ended_because=change.because,
@@ -355,7 +353,7 @@ def _first(journal: Journal, pvd: PvdId, kind: str, key: str, ended: Change) -> 
 
 
 def _carrier(journal: Journal, pvd: PvdId, kind: str, key: str, ended: Change) -> Seq:
-    """The last record that carried an item which a record ended, or time did by ending another item."""
+    """The last record that carried an item which a record ended, or time did: with another item, of another record."""
     record = journal.record(ended.seq)
     by_time = record is not None and record.at < ended.at
     state = state_at(journal, seq=ended.seq if by_time else ended.seq - 1)

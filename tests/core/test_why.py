@@ -360,6 +360,18 @@ def test_what_lapsed_after_the_last_record_is_told_of_a_pvd_and_of_its_items() -
     assert [one.kind for one in build.why(story.journal, "2001:db8::53", at=later)] == ["dns"]
 
 
+@pytest.mark.parametrize("order", [(R1, build.R2), (build.R2, R1)])
+def test_of_what_lapsed_at_one_instant_each_leads_to_the_record_that_carried_it(order: tuple[str, str]) -> None:
+    """Their line of history is one, and says one record."""
+    story = Story().hear(build.ra(order[0], build.pvd("x.example.", build.dns("2001:db8::53", life=60)), life=20))
+    first = story.journal.last_seq()
+    story.at(10).hear(build.ra(order[1], build.pvd("x.example.", build.dns("2001:db8::54", life=50)), life=10)).at(90)
+    assert {item[1] for item in story.history()[-1].removed if item[0] == "dns"} == {"2001:db8::53", "2001:db8::54"}
+    for server, carried in (("2001:db8::53", first), ("2001:db8::54", first + 1)):
+        (found,) = story.why(server)
+        assert (found.ended_by, found.since, found.because) == ("lapsed", carried, carried)
+
+
 @pytest.mark.covers("feat:O4", "feat:O3")
 def test_what_moved_because_something_else_lapsed_leads_to_the_record_that_carried_it_last() -> None:
     story = Story().hear(build.ra(R1, build.pvd("x.example.", legacy=True), life=10))
