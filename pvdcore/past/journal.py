@@ -8,7 +8,7 @@ not: for that somebody has to keep a head elsewhere (`pvdctl verify --head`).
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -92,18 +92,8 @@ def missing(seq: Seq, frame: str) -> ValueError:
 
 
 def read_change(data: bytes) -> Change:
-    """A line of history from its JSON. Values that are arrays are tuples again: JSON does not tell the two apart."""
-    change = _changes.decode(data)
-    return msgspec.structs.replace(
-        change,
-        added=_as_tuples(change.added),
-        removed=_as_tuples(change.removed),
-        changed=_as_tuples(change.changed),
-    )
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(_as_tuples(part) for part in value) if isinstance(value, tuple | list) else value
+    """A line of history from its JSON."""
+    return _changes.decode(data)
 
 
 class MemoryJournal:
@@ -180,7 +170,7 @@ class MemoryJournal:
         self._head = (len(self._records), newest)
         return newest.hex()
 
-    def _chain(self, done: int, value: bytes) -> Iterator[bytes]:
+    def _chain(self, done: int = 0, value: bytes = GENESIS) -> Iterator[bytes]:
         for record in self._records[done:]:
             digest = event_digest(encode(record.event))
             value = link_hash(value, record.seq, record.at, record.v, record.provenance, digest)
@@ -228,7 +218,7 @@ class MemoryJournal:
             if name not in used:
                 yield f"frame {name} belongs to no record"
         if head is not None and head != GENESIS.hex():
-            if not any(value.hex() == head for value in self._chain(0, GENESIS)):
+            if not any(value.hex() == head for value in self._chain()):
                 yield UNKNOWN_HEAD.format(head=head)
 
     def close(self) -> None:

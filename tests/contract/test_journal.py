@@ -270,6 +270,28 @@ def test_a_frame_that_is_not_its_hash_is_found(journal: Journal) -> None:
     assert any(line.startswith("frame ") for line in journal.check())
 
 
+def test_the_chain_is_what_whoever_reads_its_law_computes(journal: Journal) -> None:
+    """In pvdcore/past/journal.py."""
+
+    def blake(data: bytes) -> bytes:
+        return blake2b(data, digest_size=32).digest()
+
+    record, data = heard(2, 1)
+    fill(journal, [told(1, LinkGone(link="eth0")), (record, data)])
+    name = frame_digest(data).encode()
+    first, second = b'{"source":"engine"}', b'{"source":"home.pcapng","packet":2,"frame":"%b","linktype":1}' % name
+    one = blake(bytes(32) + b"[1,%d,%d,%b]" % (START + 1, SCHEMA, first) + blake(b'{"type":"link-gone","link":"eth0"}'))
+    two = blake(one + b"[2,%d,%d,%b]" % (START + 2, SCHEMA, second) + blake(encode(record.event)))
+    assert journal.head() == two.hex()
+
+
+def test_an_event_that_cannot_be_read_is_found(journal: Journal) -> None:
+    wrong = UnknownEvent(kind="link-gone", raw=msgspec.Raw(b'{"type":"link-gone","link":7}'))
+    fill(journal, [told(1, LinkGone(link="eth0")), told(2, wrong)])
+    (found,) = journal.check()
+    assert " 2 cannot be read: " in found
+
+
 def test_both_journals_have_the_same_chain(tmp_path: Path) -> None:
     memory, file = MemoryJournal(), SqliteJournal(tmp_path / "pvd.db")
     heads = set()
