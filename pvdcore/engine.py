@@ -57,7 +57,6 @@ class Engine:
         self._whole_at = self._seq  # the record behind which the next whole one is due
         self._whole, self._changed = 0, 0  # octets of the last of each kind; 0: there was none
         self._least_at = self._seq + CHECKPOINT_LEAST
-        self._checkpoint_at = self._work_at
         self._digest_at = self._seq
         self._renewals = Renewals()
         self._unread = self._unread_rows = 0  # messages that wait to be folded, and as how many rows they count
@@ -89,11 +88,10 @@ class Engine:
         at: when it counts as heard, if the caller does not believe `frame.at`; the packet's own time is kept beside.
         """
         at = max(frame.at if at is None else at, self._fold.draft.at)
-        captured_at = frame.at if frame.at != at else None
         for event in events:
             self.journal.hear(at, event, frame, source, packet)
             self._seq += 1
-            self._fold.step(self._seq, at, event, captured_at)
+            self._fold.step(self._seq, at, event, frame.at)
             self._written(_rows(len(frame.data)))
 
     # A router that repeats itself. Whoever has its packets asks `quiet` and `standing`, gathers, and says `again` of
@@ -107,7 +105,7 @@ class Engine:
         In that time nothing ends and no checkpoint is due. It holds until the next call of any other method.
         """
         draft = self._fold.draft
-        return draft.at, deadlines.earliest(draft.deadlines), self._checkpoint_at - self._seq - 1
+        return draft.at, deadlines.earliest(draft.deadlines), self._due() - self._seq - 1
 
     @property
     def standing(self) -> dict[Speaker, list[object]]:
@@ -260,6 +258,10 @@ class Engine:
         self._digest_at = self._seq
         self._keep()
 
+    def _due(self) -> Seq:
+        """The record behind which the next checkpoint is due."""
+        return max(self._work_at, self._size_at, self._least_at)
+
     def _keep(self) -> None:
         if not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
             kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(self.state))
@@ -275,7 +277,6 @@ class Engine:
         self._work_at = self._seq + self._apart
         self._size_at = self._seq + SNAPSHOT_SHARE * self._changed // RECORD_OCTETS
         self._least_at = self._seq + CHECKPOINT_LEAST
-        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)
 
     def _write(
         self, event: AnyEvent, provenance: Provenance, at: Instant, frame: bytes | None, v: int = SCHEMA
@@ -290,7 +291,7 @@ class Engine:
         if self._fold.draft.changes:
             self._index()
         self._worked(1, rows)
-        if self._seq >= self._checkpoint_at:
+        if self._seq >= self._due():
             self._keep()
 
     def _worked(self, records: int, rows: int) -> None:
@@ -298,4 +299,3 @@ class Engine:
         self._work_at -= records * (STEP_REPEATS - 1)
         self._size_at -= rows
         self._whole_at -= rows
-        self._checkpoint_at = max(self._work_at, self._size_at, self._least_at)

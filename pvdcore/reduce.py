@@ -93,7 +93,7 @@ class Fold:
         return state
 
     def step(self, seq: Seq, at: Instant, event: AnyEvent, captured_at: Instant | None) -> None:
-        """Fold one record: see `reduce`. captured_at: the packet's own time, where it is not `at`."""
+        """Fold one record: see `reduce`. captured_at: the packet's own time, which is `at` where it is None."""
         draft = self.draft
         self._state = None
         if draft.changes:

@@ -395,13 +395,13 @@ def test_words_that_are_written_down_count_as_a_step(near: pytest.MonkeyPatch, w
     assert slack is not None
     room = engine.quiet()[2]
     words = engine.recount(slack, 1, b"later", lambda data: later)
-    if written:
+    for _ in range(2 * written):
         engine.weigh(5)
     assert engine.standing[slack.speaker] == [b"later"] and words.said() is later
-    says_again(engine, words, (START, 2))
-    assert engine.quiet()[2] == room - weighs
+    says_again(engine, words, (START, 2), (START, 2))
+    assert engine.quiet()[2] == room - 2 * weighs
     says_again(engine, words, (START, 3))
-    assert engine.quiet()[2] == room - weighs - 1
+    assert engine.quiet()[2] == room - 2 * weighs - 1
 
 
 def test_a_journal_that_nobody_keeps_has_few_checkpoints_and_no_digest(
@@ -424,6 +424,44 @@ def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> N
     assert all(type(one) is int for one in engine.quiet()), "instants and records are counted"
     whole = [seq for seq, data in zip(journal.kept, journal.made, strict=True) if is_whole(data)]
     assert whole == [10, 67, 124, 181]
+
+
+class Apart(Measured):
+    """What changed takes less than what is whole, and enough to make that worth while."""
+
+    def save_snapshot(self, seq: int, state: bytes) -> int:
+        super().save_snapshot(seq, state)
+        return 100 if is_whole(state) else 30
+
+
+def test_another_whole_one_is_kept_when_the_first_is_a_small_part_of_the_journal(near: pytest.MonkeyPatch) -> None:
+    journal = Apart()
+    spoken(journal, 159)
+    assert journal.kept == [10, 20, 40, 60, 80, 90, 110, 130, 150]
+    whole = [seq for seq, data in zip(journal.kept, journal.made, strict=True) if is_whole(data)]
+    assert whole == [10, 80, 150]
+
+
+def test_what_comes_in_no_frame_takes_no_more_than_its_record(near: pytest.MonkeyPatch) -> None:
+    engine = Engine(journal := Measured(octets=70))
+    for _ in range(169):
+        engine.submit(LinkGone(link="e1"), source="s", at=START)
+    assert journal.kept == [10, 20, 20 + 20 * 70 // 10]
+
+
+def test_words_that_are_written_down_take_what_their_frames_take(near: pytest.MonkeyPatch) -> None:
+    engine = repeating(Engine(Measured(octets=1000)))
+    words = engine.words(SAID)
+    assert words is not None
+    for _ in range(2):  # a whole one, and what changed since
+        engine.checkpoint()
+    assert engine.quiet()[2] == 20 * 1000 // 10 - 1
+    engine.weigh(25)
+    engine.weigh(50)
+    says_again(engine, words, (START, 2), (START, 3))
+    assert engine.quiet()[2] == 20 * 1000 // 10 - 1 - 2 - 4 * 25 // 10 - 4 * 50 // 10
+    says_again(engine, words, (START, 4))
+    assert engine.quiet()[2] == 20 * 1000 // 10 - 1 - 3 - 4 * 25 // 10 - 4 * 50 // 10, "they count once"
 
 
 def is_whole(data: bytes) -> bool:

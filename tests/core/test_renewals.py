@@ -14,13 +14,15 @@ from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.dhcp import Codes, Dhcp4MessageSeen, RdnssSelection
-from events.frames import Note
+from events.frames import ETHERNET, Frame, Note
 from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
 from pvdcore import deadlines
+from pvdcore.engine import Engine
 from pvdcore.leases.renewals import Renewal, Renewals, renewal
 from pvdcore.past import snapshot
+from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
 from pvdcore.reduce import Fold
 from pvdcore.state import EMPTY, Change, State
@@ -139,6 +141,28 @@ def test_from_the_second_time_on_nobody_reads_it(to: str) -> None:
     assert waited(*binds(), *first, *(one for other in others for one in other)) == said(
         [one for other in others for one in other]
     )
+
+
+def test_the_engine_gathers_what_may_wait_and_folds_it_when_somebody_looks() -> None:
+    short, long = Engine(MemoryJournal()), Engine(MemoryJournal())
+    for engine in (short, long):
+        for at, event in [(0, PolicySet(values=DEFAULT.values)), *BOUND]:
+            engine.hear(Frame(START + int(at) * SECOND, "e0", ETHERNET, b""), (event,), source="a.pcap")
+    known, first, at = short.renewal(asks(2), gives(2)), short.seq, START + 200 * SECOND
+    assert known is not None
+    room, took = short.quiet()[2], short.weight(0)
+    assert not short.grant_again(known, 3, at, first + 1, 0), "nobody asked"
+    assert short.ask_again(known, 3, at, first + 1, 0, lambda: asks(3))
+    assert not short.ask_again(known, 4, at, first + 2, 0, lambda: asks(4)), "one at a time"
+    assert not short.grant_again(known, 4, at, first + 2, 0), "nobody asked so"
+    assert short.grant_again(known, 3, at + SECOND, first + 2, 0)
+    assert short.ask_again(known, 5, at + 2 * SECOND, first + 3, 0, lambda: asks(5))
+    ats = [at, at + SECOND, at + 2 * SECOND]
+    short.again([], [first - 1, first, first - 1], ats, [7, 8, 9])
+    for instant, event in zip(ats, (asks(3), gives(3), asks(5)), strict=True):
+        long.hear(Frame(instant, "e0", ETHERNET, b""), (event,), source="a.pcap")
+    assert snapshot.encode(short.state) == snapshot.encode(long.state)
+    assert short.quiet() == (ats[-1], long.wake_at(), room - 3 * took)
 
 
 def test_what_binds_is_read_each_time() -> None:
