@@ -231,6 +231,20 @@ def test_equal_states_are_equal_bytes_in_order() -> None:
     assert snapshot.digest(state) != snapshot.digest(full(98)) and len(snapshot.digest(state)) == 32
 
 
+def test_what_holds_nothing_ends_never() -> None:
+    """A router that says nothing but that it is there, and a lease that was given up."""
+    state = full()
+    origins, grants = state.speakers[link_id(7), router(7)], state.grants[link_id(7), "h", "dhcp4", ""]
+    empty = replace(
+        state,
+        speakers=Map({(link_id(7), router(7)): (replace(origins[0], held=()),)}),
+        grants=Map({(link_id(7), "h", "dhcp4", ""): replace(grants, held=())}),
+    )
+    for data in (snapshot.encode(empty), snapshot.pack(empty)):
+        same(found := snapshot.decode(data), empty)
+        assert deadlines.earliest(found.deadlines) == NEVER
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_changed_is_told_from_the_whole_one(kind: str) -> None:
     """An entry is another, one is gone, and one is new: in one map at a time, and then as it was again."""
