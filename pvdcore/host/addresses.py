@@ -4,7 +4,7 @@ Law: pure arithmetic over a State. Secrets, draws and hardware addresses come in
 slice that folds them is pvdcore/host/autoconf.py.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -125,12 +125,7 @@ def cap(chosen: Identifier) -> Instant:
 def regen_advance(state: State, link: LinkId) -> Instant:
     """How long before a temporary address is deprecated the next one is made (RFC 8981 §3.8)."""
     retrans = max(
-        (
-            origin.header.retrans_ms
-            for speaker in state.links[link].speakers
-            for origin in state.speakers.get((link, speaker), ())
-        ),
-        default=0,
+        origin.header.retrans_ms for speaker in state.links[link].speakers for origin in state.speakers[link, speaker]
     )
     transmits = 0 if state.policy.word("dad") == "off" else DAD_TRANSMITS
     return 2 * SECOND + 3 * transmits * (retrans or RETRANS_MS) * MILLISECOND
@@ -155,40 +150,43 @@ def wanted_identifiers(state: State) -> tuple[WantedIdentifier, ...]:
     return tuple(sorted(one for due, one in _wanted(state) if due <= state.now))
 
 
-def wanted_of(state: State, pvd: PvdId) -> Iterator[WantedIdentifier]:
-    """Of those wanted now, the ones that one PvD's instances give rise to; temporary ones are not among them."""
+def wanted_of(state: State, owner: str) -> Iterator[WantedIdentifier]:
+    """Of those wanted now, the ones that one PvD's instances give rise to, or a connection's place; temporary ones are
+    not among them. owner: a PvD, or a connection as it is named as an owner."""
     kind = state.policy.word("identifier")
-    found = state.pvds.get(pvd)
-    if kind == "none" or found is None:
+    for ask in _asks_of(state, owner, kind) if kind != "none" else ():
+        yield from _missing(state, ask)
+
+
+def _asks_of(state: State, owner: str, kind: str) -> Iterator[WantedIdentifier]:
+    found = state.pvds.get(owner)
+    if found is None:
+        for one in state.connections.values():
+            if places.owner_of(one.id) == owner and places.maker(state, one.link) == one:
+                if _there(state, one.link, one.epoch):
+                    yield WantedIdentifier(one.link, one.epoch, owner, LINK_LOCAL, kind)
         return
-    for (link, epoch, host), instance in found.instances:
-        if host or link in state.host.off or state.links[link].epoch != epoch:
-            continue
-        prefixes = {
-            held.key: origin
-            for speaker in instance.origins
-            for origin in state.speakers.get((link, speaker), ())
-            for held in origin.held
-            if origin.pvd == pvd and forms(state.policy, held)
-        }
-        asks = [
-            _politely(state, prefixes[prefix], WantedIdentifier(link, epoch, "", prefix, kind))
-            for prefix in sorted(prefixes)
-            if not _formed_by_others(state, link, prefix)
-        ]
-        if places.projection(state, link) == "netns" and not _told(pvd):
-            if places.owner(state, pvd, link, epoch) == pvd:
-                asks.append(WantedIdentifier(link, epoch, pvd, LINK_LOCAL, kind))
-        for ask in asks:
-            chosen = state.host.identifiers.get((link, ask.prefix), ())
-            first, last = (find(chosen, (ask.pvd, kind), key=_of) for find in (bisect_left, bisect_right))
-            mine = list(chosen[first:last])
-            yield from (one for _, one in _stable(state, ask, mine))
+    for (link, epoch, host), instance in found.cells.items():
+        if not host and _there(state, link, epoch):
+            prefixes = {
+                held.key: origin
+                for speaker in instance.origins
+                for origin in state.speakers[link, speaker]
+                for held in origin.held
+                if origin.pvd == owner and forms(state.policy, held)
+            }
+            for prefix, origin in prefixes.items():
+                if not _formed_by_others(state, link, prefix):
+                    yield _politely(state, origin, WantedIdentifier(link, epoch, "", prefix, kind))
+            if places.projection(state, link) == "netns" and not _told(owner):
+                if places.owner(state, owner, link, epoch) == owner:  # else it is the connection's to ask
+                    yield WantedIdentifier(link, epoch, owner, LINK_LOCAL, kind)
 
 
-def _of(one: Identifier) -> tuple[str, str]:
-    """By which identifiers of a prefix are in order."""
-    return one.pvd, one.kind
+def _there(state: State, link: LinkId, epoch: int) -> bool:
+    """Whether an attachment goes on, with IPv6. A place may linger behind it, for which nothing is chosen any more."""
+    known = state.links[link]
+    return known.attached and known.epoch == epoch and link not in state.host.off
 
 
 def _formed_by_others(state: State, link: LinkId, prefix: str) -> bool:
@@ -216,29 +214,24 @@ def wanted_at(state: State) -> Instant:
 
 def _wanted(state: State) -> Iterator[tuple[Instant, WantedIdentifier]]:
     kind = state.policy.word("identifier")
-    for (link, prefix), (origin, held) in sorted(announcers(state).items(), key=lambda one: one[0]):
-        if not forms(state.policy, held) or link in state.host.off:
-            continue
-        if _formed_by_others(state, link, prefix):
-            continue
-        chosen = state.host.identifiers.get((link, prefix), ())
-        if kind != "none":
-            ask = _politely(state, origin, WantedIdentifier(link, origin.epoch, "", prefix, kind))
-            yield from _stable(state, ask, [one for one in chosen if one.kind == kind])
-        if state.policy.on("temporary"):
-            yield from _temporary(state, origin, held, [one for one in chosen if one.kind == "temporary"])
-    if kind == "none" or not state.policy.projects():
+    for (link, prefix), (origin, held) in announcers(state).items():
+        if forms(state.policy, held) and not _formed_by_others(state, link, prefix):
+            if kind != "none":
+                ask = _politely(state, origin, WantedIdentifier(link, origin.epoch, "", prefix, kind))
+                yield from ((state.now, one) for one in _missing(state, ask))
+            if state.policy.on("temporary"):
+                yield from _temporary(state, origin, held)
+    if kind == "none":
         return
     standing = {(link, epoch, places.owner(state, id, link, epoch)) for id, link, epoch in _shared(state)}
-    for name in sorted({one.link for one in state.connections.values()}):
+    for name in {one.link for one in state.connections.values()}:
         made = places.maker(state, name)
         if made is not None:  # also before anybody has its place: its client asks from this address
             standing.add((name, made.epoch, places.owner_of(made.id)))
-    for link, epoch, owner in sorted(standing, key=lambda one: one[::-1]):
-        if link not in state.host.off:
-            chosen = state.host.identifiers.get((link, LINK_LOCAL), ())
+    for link, epoch, owner in standing:
+        if _there(state, link, epoch):
             ask = WantedIdentifier(link, epoch, owner, LINK_LOCAL, kind)
-            yield from _stable(state, ask, [one for one in chosen if one.pvd == owner and one.kind == kind])
+            yield from ((state.now, one) for one in _missing(state, ask))
 
 
 def _shared(state: State) -> Iterator[tuple[PvdId, LinkId, int]]:
@@ -254,45 +247,54 @@ def _told(pvd: PvdId) -> bool:
     return pvd.startswith("vpn:")
 
 
-def _stable(
-    state: State, ask: WantedIdentifier, chosen: list[Identifier]
-) -> Iterator[tuple[Instant, WantedIdentifier]]:
-    if not chosen:
-        yield state.now, ask
-    elif chosen[0].phase == "duplicate":  # no other algorithm takes its place (RFC 7217 §6)
-        counter = chosen[0].dad_counter + 1
-        soon = msgspec.structs.replace(ask, dad_counter=counter, delay_ms_min=0, delay_ms_max=IDGEN_DELAY_MS)
-        yield state.now, soon
+def _missing(state: State, ask: WantedIdentifier) -> Iterator[WantedIdentifier]:
+    """What is asked for, if none was chosen yet; the next one, if what was chosen was somebody's."""
+    chosen = state.host.identifiers.get((ask.link, ask.prefix), ())
+    at = bisect_left(chosen, (ask.pvd, ask.kind), key=_of)
+    known = chosen[at] if at < len(chosen) else None
+    if known is None or _of(known) != (ask.pvd, ask.kind):
+        yield ask
+    elif known.phase == "duplicate":  # no other algorithm takes its place (RFC 7217 §6)
+        counter = known.dad_counter + 1
+        yield msgspec.structs.replace(ask, dad_counter=counter, delay_ms_min=0, delay_ms_max=IDGEN_DELAY_MS)
 
 
-def _temporary(
-    state: State, origin: Origin, prefix: Held, chosen: list[Identifier]
-) -> Iterator[tuple[Instant, WantedIdentifier]]:
+def _of(one: Identifier) -> tuple[str, str]:
+    """By which identifiers of a prefix are in order."""
+    return one.pvd, one.kind
+
+
+def _temporary(state: State, origin: Origin, prefix: Held) -> Iterator[tuple[Instant, WantedIdentifier]]:
     """One whose preferred lifetime outlasts the time it takes to make the next (RFC 8981 §3.4, §3.5)."""
-    last = max(chosen, key=lambda one: one.generation, default=None)
+    chosen = state.host.identifiers.get((origin.link, prefix.key), ())
+    temporary = (one for one in chosen if one.kind == "temporary")
+    last = max(temporary, key=lambda one: one.generation, default=None)
+    due, generation, counter = state.now, 0, 0
     advance = regen_advance(state, origin.link)
-    if last is not None and last.phase == "given-up":
-        return
-    due = state.now
-    generation = last.generation + 1 if last else 0
-    if last is not None and last.phase != "duplicate":
-        own = deadline(last.chosen_at, TEMP_PREFERRED_S - last.desync_s)
-        due = max(due, own - advance)  # one that the network deprecated is not followed by another
+    if last is not None:
+        if last.phase == "given-up":
+            return
+        generation = last.generation + 1
+        if last.phase == "duplicate":
+            counter = last.dad_counter + 1
+        else:
+            own = deadline(last.chosen_at, TEMP_PREFERRED_S - last.desync_s)
+            due = max(due, own - advance)  # one that the network deprecated is not followed by another
     preferred = deadline(counted_from(origin, prefix), prefix.preferred_s)
     if preferred - advance > due:
-        counter = last.dad_counter + 1 if last is not None and last.phase == "duplicate" else 0
         yield due, WantedIdentifier(origin.link, origin.epoch, "", prefix.key, "temporary", counter, generation)
 
 
 def usable(state: State, link: LinkId, address: str) -> bool:
     """Whether an address of this host may be used: it stands on the link and is not tentative (RFC 4862 §5.4).
 
-    `dad=optimistic` uses it as soon as it stands there (RFC 4429); with `dad=off` there is nothing to wait for.
+    address: without length. `dad=optimistic` uses it as soon as it stands there (RFC 4429); with `dad=off` there is
+    nothing to wait for.
     """
     how = state.policy.word("dad")
     if how == "off":
         return True
-    sighted = state.host.sighted.get((link, address.split("/")[0]))
+    sighted = state.host.sighted.get((link, address))
     if sighted is None or sighted.flags & DAD_FAILED:
         return False
     return how == "optimistic" or not sighted.flags & TENTATIVE

@@ -73,6 +73,8 @@ def test_a_prefix_that_prefers_delegation_forms_no_address_if_policy_honours_it(
     assert wanted_identifiers(Story(honor_p=True).hear(delegating).state) == ()
     assert [one.prefix for one in wanted_identifiers(Story().hear(delegating).state)] == [P]
     assert [one.prefix for one in wanted_identifiers(Story(honor_p=True).hear(ra(R1, pio(P))).state)] == [P]
+    told = Story().hear(delegating).chooses("a").at(60).hear(delegating, ra(R1, pio(P, HOUR, HOUR, "LAP")))
+    assert told.has() == {A: (I1, 60 + 2 * HOUR, 60 + HOUR)}, "else it is like any other"
 
 
 # The two-hour rule: (left, announced, then left), in seconds

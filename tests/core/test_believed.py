@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from events.codec import AnyEvent
 from events.ids import SECOND
 from events.link import (
     AddressGone,
@@ -29,11 +30,12 @@ RULE = RuleSeen(link="host", priority=500, table=500, source="2001:db8:1::a/128"
 NEIGHBOR = NeighborSeen(link="e0", address=R1, state="reachable")
 NETNS = NetnsSeen(identity="4:4026531840", name="pvd-1")
 
+RULE_KEY = ("rule", "", "ipv6", "500", "lookup", "500", "2001:db8:1::a/128", "", "e0", "", "0", "0", "0", "True")
 ALL: dict[tuple[str, ...], Sighting] = {
     ("address", "e0", "2001:db8:1::a/64"): ADDRESS,
     ("route", "e0", "::/0", R1, "254", "1024"): DEFAULT,
     ("route", "e1", "2001:db8:1::/64", "", "500", "256"): CONNECTED,
-    ("rule", "", "ipv6", "500", "lookup", "500", "2001:db8:1::a/128", "", "e0", "", "0", "0", "0", "True"): RULE,
+    RULE_KEY: RULE,
     ("neighbor", "e0", R1): NEIGHBOR,
     ("netns", "", "4:4026531840"): NETNS,
 }
@@ -48,7 +50,7 @@ def test_each_sighting_is_believed_by_what_the_kernel_tells_it_apart_by() -> Non
     assert dict(told.state.believed) == ALL
     told.hear(LinkSeen(link="e0", identity="capture:e0", name="e0"))
     assert dict(told.state.believed) == ALL, "a link is known elsewhere"
-    again = [replace(ADDRESS, flags=0x80), replace(DEFAULT, protocol=9), replace(RULE, link="other")]
+    again: list[AnyEvent] = [replace(ADDRESS, flags=0x80), replace(DEFAULT, protocol=9), replace(RULE, link="other")]
     told.hear(*again, replace(NEIGHBOR, state="failed"), replace(NETNS, name="pvd-2"))
     assert {key: one for key, one in told.state.believed.items() if one != ALL[key]} == {
         ("address", "e0", "2001:db8:1::a/64"): again[0],
