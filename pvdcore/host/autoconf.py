@@ -304,7 +304,7 @@ def _duplicate(draft: Draft, link: LinkId, address: str) -> None:
     last = one.kind == "eui64" or failures >= tries  # a hardware address has no next identifier
     _phase(draft, link, one, "given-up" if last else "duplicate", failures)
     for speaker in draft.announcing(link).get(one.prefix, ()):  # whoever has the prefix wants another identifier
-        draft.stirred |= {origin.pvd for origin in draft.speakers.get((link, speaker), ())}
+        draft.stirred |= {origin.pvd for origin in draft.speakers[link, speaker]}
     draft.find("duplicate-address", link=link, address=address)
     if last:
         draft.find("address-conflict", link=link, prefix=one.prefix)

@@ -11,7 +11,6 @@ from pvdcore.draft import Draft
 from pvdcore.host.attachments import forget
 from pvdcore.leases import membership
 from pvdcore.profiles import connections, vpns
-from pvdcore.state import Link
 
 
 def seen(draft: Draft, event: LinkSeen) -> None:
@@ -19,15 +18,7 @@ def seen(draft: Draft, event: LinkSeen) -> None:
     attachment is yet to come."""
     here = event.up and event.carrier
     known = draft.links.get(event.link)
-    link = known or Link(
-        id=event.link,
-        identity=event.identity,
-        kind=event.kind,
-        first_seen=draft.at,
-        because=draft.seq,
-        attached=here,
-        epoch=1 if here else 0,
-    )
+    link = known or replace(draft.link(event.link), attached=here, epoch=int(here))
     if known is not None and known.gone_at is not None:
         link = replace(link, gone_at=None, epoch=known.epoch + here, attached=here, moved_to="")
     draft.put_link(
@@ -69,7 +60,7 @@ def attached(draft: Draft, event: AttachStarted) -> None:
         return  # nothing was learned yet: still the first
     _forget(draft, event.link, "attached-anew")
     link = draft.link(event.link)
-    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=(), gone_at=None))
+    draft.put_link(replace(link, attached=True, epoch=link.epoch + 1, asks=(), clients=(), gone_at=None, moved_to=""))
     vpns.sighted(draft, draft.link(event.link))
 
 

@@ -6,6 +6,7 @@ Law: each numbered problem of representation that concerns settings has its stor
 import pytest
 from msgspec.structs import replace
 
+from events.codec import AnyEvent
 from events.ids import NEVER, SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import (
@@ -24,6 +25,7 @@ from events.operator import (
 )
 from events.ops import NetnsAdd, NetnsDelete, Op, Outcome, PlanApplied
 from events.record import Provenance, Record
+from events.session import SessionStarted
 from events.vpn import VpnConnected
 from pvdcore.past import snapshot
 from pvdcore.profiles import connections, static
@@ -536,6 +538,26 @@ def test_what_a_profile_configures_is_a_contribution_of_its_own() -> None:
         placed="static:home",
     )
     assert list(told.state.grants.values()) == [grant]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (AttachStarted(link="e0"), "attached-anew"),
+        (AttachEnded(link="e0"), "carrier"),
+        (LinkGone(link="e0"), "link-gone"),
+        (SessionStarted(mode="live", version="1", boot="b"), "boot"),
+    ],
+)
+def test_a_connection_says_with_what_its_attachment_ended(end: AnyEvent, reason: str) -> None:
+    told = Story().hear(SessionStarted(mode="live", version="1", boot="a"), fixed(), up(), ra(R1), end)
+    assert (connection(told).phase, connection(told).reason) == ("closed", reason)
+
+
+def test_a_first_attachment_takes_back_what_the_operator_closed_on_that_link_alone() -> None:
+    told = Story().hear(profile(), up(), up(link="e1"), down(), down(link="e1")).attach("e0")
+    assert told.state.links["e0"].epoch == 1, "nothing was learned on it yet"
+    assert set(told.state.intent.blocked) == {("home", "e1")}
 
 
 def test_a_profile_remembers_so_many_pvds_the_latest_of_them() -> None:

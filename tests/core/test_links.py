@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import (
     ConnectionClosed,
@@ -26,6 +27,36 @@ X, P = "fqdn:x.example.", "2001:db8:1::/64"
 
 def everything() -> Story:
     return Story().hear(ra(R1, pvd("x.example.", pio(P))), ra(R2), ra(R2, link="e1")).leases4()
+
+
+def test_a_link_is_known_as_it_was_said_last_since_it_was_said_first() -> None:
+    told = Story().at(3)
+    told.hear(LinkSeen("e7", "netns:1:7:1", "ethernet", 7, "up7", "02:00:00:00:00:07", 1500, carrier_changes=3))
+    first = told.state.seq
+    assert told.state.links["e7"] == Link(
+        "e7", "netns:1:7:1", "ethernet", told.now, mac="02:00:00:00:00:07", mtu=1500, ifindex=7, name="up7",
+        because=first, carrier_changes=3,
+    )  # fmt: skip
+    told.at(9).hear(
+        LinkSeen(
+            "e7", "netns:1:8:1", "wifi", 8, "w7", "02:00:00:00:00:08", 1400, up=False, carrier_changes=4, host=True
+        )
+    )
+    assert told.state.links["e7"] == Link(
+        "e7", "netns:1:8:1", "wifi", told.now - 6 * SECOND, mac="02:00:00:00:00:08", mtu=1400, ifindex=8, name="w7",
+        up=False, because=first, host=True, carrier_changes=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("back", [LinkSeen(link="e0", identity="capture:e0", name="e0"), AttachStarted(link="e0")])
+def test_a_link_that_was_moved_away_is_told_where_it_is_until_it_is_here_again(back: LinkSeen | AttachStarted) -> None:
+    told = everything().hear(dhcp4("REQUEST", xid=7)).at(5).hear(LinkGone(link="e0", reason="moved", to="blue:eth0"))
+    link = told.state.links["e0"]
+    assert (link.gone_at, link.attached, link.asks, link.moved_to) == (told.now, False, (), "blue:eth0")
+    assert told.findings()["link-moved"].text.endswith("network namespace, where it is blue:eth0")
+    link = told.at(6).hear(back).state.links["e0"]
+    assert (link.gone_at, link.attached, link.moved_to, link.epoch) == (None, True, "", 2)
+    assert told.hear(LinkGone(link="e0")).state.links["e0"].moved_to == ""
 
 
 @pytest.mark.covers("rfc:A11")

@@ -4,7 +4,14 @@ import pytest
 
 from events.identifiers import IdentifierChosen
 from events.link import NeighborSeen
-from events.router import NeighborAdvertised, Redirected, RedirectedHeader, RouterAdvertised, RouterSolicited
+from events.router import (
+    NeighborAdvertised,
+    Redirected,
+    RedirectedHeader,
+    RouterAdvertised,
+    RouterSolicited,
+    TargetLinkLayerAddress,
+)
 from pvdcore.prefixes import interface
 from pvdcore.projections.desired import Place, desired
 from pvdcore.projections.selection import (
@@ -19,6 +26,7 @@ from pvdcore.projections.selection import (
     order,
     scope,
 )
+from pvdcore.state import Detour
 from tests.sim.build import (
     CLIENT,
     R1,
@@ -43,6 +51,7 @@ P, Q = "2001:db8:1::/64", "2001:db8:2::/64"
 S1, S2 = "2001:db8:1::a", "2001:db8:2::a"
 S3 = "2001:db8:77::a"  # of no announced prefix
 FAR = "2001:db8:ffff::1"
+MAC = "02:00:00:00:00:77"
 
 
 def x(router: str, *options: object, **said: object) -> RouterAdvertised:
@@ -260,6 +269,46 @@ def test_a_redirect_counts_for_its_source_and_destination_alone() -> None:
 def test_a_redirect_that_names_no_source_counts_for_each() -> None:
     told = Story().hear(x(R1, pio(P)), redirect())
     assert [via(told, source=source) for source in (None, S1, "2001:db8:1::b")] == [R3] * 3
+
+
+def test_a_redirect_is_weighed_by_the_way_that_its_packet_went() -> None:
+    told = two_prefixes().hear(redirect(by=R1), redirect(by=R1, source=S2), redirect(by=R2, source=S1))
+    assert not told.state.host.detours, "without a source, and from S2, R2 is the first hop; from S1 it is R1"
+    told.hear(redirect(by=R1, source=S1))
+    assert [(one.router, one.source) for one in told.state.host.detours.values()] == [(R1, S1)]
+    nowhere = Story().hear(x(R1, pio(P), life=0), redirect(), Redirected("e9", R1, R3, FAR))
+    assert not nowhere.state.host.detours, "there is no way, or no such link"
+
+
+@pytest.mark.parametrize(
+    ("packet", "source"),
+    [
+        (b"", ""),
+        (b"\x60" + bytes(7) + interface(S1).ip.packed, S1),  # cut off behind the source
+        (b"\x60" + bytes(7) + interface(S1).ip.packed[:15], ""),
+        (b"\x45" + bytes(7) + interface(S1).ip.packed + bytes(16), ""),  # of IPv4
+    ],
+)
+def test_whose_packet_was_redirected_stands_in_what_is_quoted_of_it(packet: bytes, source: str) -> None:
+    quoted = RedirectedHeader(packet, 8 + len(packet))
+    told = Story().hear(x(R1, pio(P)), Redirected("e0", R1, R3, FAR, (TargetLinkLayerAddress(MAC), quoted)))
+    assert dict(told.state.host.detours) == {
+        ("e0", X, f"{source} {FAR}"): Detour(X, R1, source, FAR, R3, told.state.seq)
+    }
+
+
+def test_of_neighbours_those_are_known_that_may_be_a_first_hop() -> None:
+    def seen(address: str, state: str = "reachable", *, router: bool = False, link: str = "e0") -> NeighborSeen:
+        return NeighborSeen(link=link, address=address, state=state, mac=MAC, router=router)
+
+    def known(told: Story) -> dict[str, tuple[str, bool]]:
+        return {address: (one.state, one.router) for (_, address), one in told.state.host.neighbors.items()}
+
+    told = Story().hear(x(R1)).hear(seen(R1), seen(R2, router=True), seen(R3), seen(R1, link="e9"))
+    assert known(told) == {R1: ("reachable", False), R2: ("reachable", True)}, "R3 is nobody yet"
+    told.hear(redirect(to=R3), seen(R3, "delay"), seen(R2, "stale"))
+    assert known(told) == {R1: ("reachable", False), R2: ("stale", False), R3: ("delay", False)}
+    assert known(told.detach().hear(seen(R2, router=True))) == {}, "no attachment, no neighbours"
 
 
 def test_forged_redirects_do_not_fill_the_memory() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from events.codec import AnyEvent
 from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
-from events.operator import ConnectionOpened, PolicySet
+from events.operator import ConnectionOpened, PolicySet, Settings, SettingsLoaded
 from events.ops import AddressAdd, LinkMove, NetnsAdd, NetnsDelete, Op, Outcome, PlanApplied, ResolverWrite, RouteAdd
 from events.session import SessionStarted
 from events.vpn import VpnConnected, VpnEnded, VpnRoute
@@ -306,6 +306,14 @@ def test_a_tunnel_that_moved_is_out_of_sight_and_not_gone() -> None:
     assert placing.wanted(story.state, (CORP, "tun0", 1)) is not None
     assert snapshot.decode(snapshot.encode(story.state)).vpns == story.state.vpns
     assert story.refolded() == story.state
+
+
+def test_what_else_there_was_on_a_tunnel_that_moves_ends_as_with_a_link_that_is_gone() -> None:
+    story = told(tun(), replace(UP, tunnel="move"), projection="netns")
+    story.hear(SettingsLoaded(settings=Settings("home", "toml", "", {"ipv4.method": "auto"})))
+    story.hear(ConnectionOpened(id="home@tun0", settings="home", link="tun0"), LinkGone(link="tun0", reason="moved"))
+    ended = story.state.connections["home@tun0"]
+    assert (ended.phase, ended.reason) == ("closed", "link-gone") and story.alive() == [CORP]
 
 
 def test_a_tunnel_that_is_not_where_it_was_moved_to_is_gone_with_its_pvd() -> None:
