@@ -75,7 +75,8 @@ class Engine:
 
     def stirred(self) -> list[PvdId]:
         """The PvDs, sorted, of which something but lifetimes is other than when this was asked last, or whose
-        identifiers are: of a thousand, one has changed, and nobody should have to compare them all."""
+        identifiers are: of a thousand, one has changed, and nobody should have to compare them all. A connection whose
+        place has other identifiers is among them, as it is named as an owner."""
         found = sorted(self._fold.draft.stirred)
         self._fold.draft.stirred.clear()
         return found
