@@ -185,8 +185,8 @@ def _asks_of(state: State, owner: str, kind: str) -> Iterator[WantedIdentifier]:
 
 def _there(state: State, link: LinkId, epoch: int) -> bool:
     """Whether an attachment goes on, with IPv6. A place may linger behind it, for which nothing is chosen any more."""
-    known = state.links[link]
-    return known.attached and known.epoch == epoch and link not in state.host.off
+    known = state.links.get(link)
+    return known is not None and known.attached and known.epoch == epoch and link not in state.host.off
 
 
 def _formed_by_others(state: State, link: LinkId, prefix: str) -> bool:
