@@ -337,14 +337,21 @@ class UnderCoverage:
 
     def __init__(self) -> None:
         self.costs: dict[str, float] = {}
+        self.memories: list[Any] = []
         rooms = [f"{ROOT}/{one.rstrip('*')}*" for one in CONFIG["only_mutate"]]
         self.coverage = coverage.Coverage(data_file=None, config_file=False, include=rooms)
 
     def pytest_sessionstart(self) -> None:
         self.coverage.start()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        self.memories = memories()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        for one in self.memories:  # else only who asks first would pass
+            one.cache_clear()
         self.coverage.switch_context(item.nodeid)
         start = time.process_time()
         result = yield
@@ -372,6 +379,12 @@ class UnderCoverage:
                         name, offset = where[line]
                         found[test].lines.setdefault(module, {}).setdefault(name, []).append(offset)
         return found
+
+
+def memories() -> list[Any]:
+    """The functions of the project that remember what they were asked, those within others too."""
+    every = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
+    return [one for one in every if str(one.__module__).partition(".")[0] in CONFIG["source_paths"]]
 
 
 def test_files() -> dict[str, str]:
@@ -421,6 +434,8 @@ class Trial:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
+        for one in memories():  # what test files asked as they were imported, a mutant must be asked anew
+            one.cache_clear()
         gc.collect()
         gc.freeze()  # so that a child's collector leaves the pages alone that it shares
         begun, last = time.time(), 0.0
