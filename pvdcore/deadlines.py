@@ -18,12 +18,11 @@ def merge(a: Heap, b: Heap) -> Heap:
         return a
     if (b[1], b[2]) < (a[1], a[2]):
         a, b = b, a
-    right = merge(a[4], b)
-    left = a[3]
+    left, right = a[3], merge(a[4], b)
+    assert right is not None  # it holds b
     left_rank = left[0] if left is not None else 0
-    right_rank = right[0] if right is not None else 0
-    if left_rank >= right_rank:
-        return (right_rank + 1, a[1], a[2], left, right)
+    if left_rank >= right[0]:
+        return (right[0] + 1, a[1], a[2], left, right)
     return (left_rank + 1, a[1], a[2], right, left)
 
 

@@ -96,7 +96,7 @@ def check(name: str, value: object) -> Value:
         raise PolicyError(f"no policy is named {name!r}; there are: {', '.join(sorted(BY_NAME))}")
     if isinstance(knob.default, bool):
         words = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
-        word = value if isinstance(value, bool) else words.get(str(value).lower())
+        word = words.get(str(value).lower())
         if word is None:
             raise PolicyError(f"policy {name} is on or off, not {value!r}")
         return word

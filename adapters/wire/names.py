@@ -112,7 +112,7 @@ def read_compressed(data: bytes, at: int) -> tuple[str, int]:
     """
     end = len(data)
     barrier = at
-    after = -1
+    after: int | None = None
     wire = bytearray()
     while True:
         if at >= end:
@@ -120,7 +120,7 @@ def read_compressed(data: bytes, at: int) -> tuple[str, int]:
         size = data[at]
         if size == 0:
             wire.append(0)
-            return _texts(bytes(wire))[0], after if after >= 0 else at + 1
+            return _texts(bytes(wire))[0], at + 1 if after is None else after
         if size <= LABEL_OCTETS_MAX:
             if at + 1 + size > end:
                 raise BadName("name-unterminated", at)
@@ -138,6 +138,6 @@ def read_compressed(data: bytes, at: int) -> tuple[str, int]:
             raise BadName("name-pointer-forward", at)
         if target >= barrier:
             raise BadName("name-pointer-loop", at)
-        if after < 0:
+        if after is None:
             after = at + 2
         barrier = at = target

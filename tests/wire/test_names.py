@@ -110,6 +110,7 @@ def test_pointers_lead_strictly_back() -> None:
     assert read_compressed(chain, 3) == ("b.a.", 7)
     assert read_compressed(bytes(300) + b"\x01a\0\x01b\xc1\x2c\0", 303) == ("b.a.", 307)
     assert read_compressed(b"\0", 0) == (".", 1)
+    assert read_compressed(b"\x01A\0\x01B\xc0\0", 3) == ("b.a.", 7)  # in lower case
     for octets, at, reason, offset in (
         (b"\x01a\xc0\x02", 0, "name-pointer-loop", 2),  # itself
         (b"\x01a\xc0\x00", 0, "name-pointer-loop", 2),  # the start of its own labels

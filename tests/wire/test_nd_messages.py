@@ -142,10 +142,10 @@ def test_a_target_link_layer_address_is_that_of_a_neighbour() -> None:
 def test_who_has_no_address_names_no_link_layer_address_wherever_it_stands() -> None:
     nonce = option(14, bytes(14))
     for packet in (rs, ns):
-        event = one(*translate(packet(nonce, nonce, SLLA, source="::")))
+        event = one(*translate(packet(nonce, nonce, nonce, SLLA, source="::")))
         assert isinstance(event, FrameRejected)
         start = 14 + 40 + (8 if packet is rs else 24)
-        assert (event.rule, event.offset) == ("source-lla-from-unspecified", start + 32)
+        assert (event.rule, event.offset) == ("source-lla-from-unspecified", start + 48)
         assert not isinstance(one(*translate(packet(nonce, TLLA, source="::"))), FrameRejected)
 
 

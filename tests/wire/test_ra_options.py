@@ -294,7 +294,7 @@ def test_the_same_octets_are_the_same_object_wherever_they_stand() -> None:
 def test_a_flags_extension_of_any_length_is_taken_and_what_is_not_known_is_skipped() -> None:
     assert getattr(only(option(26, b"\x00\x00\x00\x00\x00\x01")), "bits", "") == "000000000001"
     longer = only(option(26, b"\x80" + bytes(5) + b"\xff" * 8))
-    assert isinstance(longer, FlagsExtension) and longer.bits.startswith("80")
+    assert longer == FlagsExtension("800000000000", 16)
     assert said(option(26, b"\xff" * 6)).header == said().header
 
 

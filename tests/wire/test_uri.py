@@ -21,6 +21,7 @@ from adapters.wire.uri import BadUri, read_uri
         "https://[v1.a:b]/",
         "https://xn--caf-dma.example/~a/b;c=d,e@f:g!$'()*+",
         "https://portal.example?x=/y?z",
+        "https://portal.example/XXX",  # no padding: only NULs are
         "https://portal.example/a//b#/?",
         "urn:ietf:params:capport:unrestricted",
         "URN:example:a/b%2Fc",

@@ -116,8 +116,9 @@ def _divided(size: int, fields: tuple[int, ...]) -> Divided:
         end = field + width
         mask[field:end] = bytes(width)
     form.append(f"{size - end}s")
-    fixed, numbers = range(0, 2 * len(fields) + 1, 2), range(1, 2 * len(fields), 2)
-    return Struct("".join(form)).unpack, itemgetter(*fixed), itemgetter(*numbers), bytes(mask)
+    numbers = range(1, 2 * len(fields), 2)
+    fixed = itemgetter(0, *[at + 1 for at in numbers])
+    return Struct("".join(form)).unpack, fixed, itemgetter(*numbers), bytes(mask)
 
 
 def soonest(known: Outline, data: bytes) -> int:
