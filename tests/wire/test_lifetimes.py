@@ -124,8 +124,10 @@ def test_octets_changed_anywhere_are_never_taken_for_other_lifetimes(options: by
         (p.ra(p.pio("2001:db8::", valid=700, preferred=701), p.rdnss("2001:db8::53")), 0),
         (p.ra(p.pio("2001:db8::", valid=700, preferred=600), p.rdnss("2001:db8::53", lifetime=0)), 0),
         (p.ra(p.pio("2001:db9::"), p.rdnss("2001:db8::53")), 0),
+        (p.ra(p.pio("db8:2001::"), p.rdnss("2001:db8::53")), 0),  # whose checksum is the same
         (p.ra(p.pio("2001:db8::", flags=0x80), p.rdnss("2001:db8::53")), 0),
         (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), start=p.header(0)), 0),
+        (p.ra(p.pio("2001:db8::"), p.rdnss("db8:2001::53")), 0),
         (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), p.mtu(1500)), 0),
         (p.ra(p.pio("2001:db8::"), p.rdnss("2001:db8::53"), source="fe80::9"), 0),
     ],
