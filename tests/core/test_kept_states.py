@@ -408,6 +408,18 @@ def test_an_instance_of_many_pvds_is_written_once_and_so_are_the_owners_of_many_
     assert len({id(one.cells[cell(3, "client7")]) for one in found.pvds.values()}) == 1
 
 
+def test_who_has_no_leases_has_none_of_those_that_others_have_in_common() -> None:
+    state = shared(3, 4)
+    for number, cells in ((0, {cell(3): instance(3)}), (2, {})):
+        state = replace(state, pvds=state.pvds.set(pvd_id(number), replace(pvd(number), cells=Map(cells))))
+    packer = snapshot.Packer()
+    whole = packer.whole(state)
+    same(snapshot.decode(whole), state)
+    pvds = state.pvds.set(pvd_id(1), replace(pvd(1), cells=Map())).set(pvd_id(3), replace(pvd(3), uid="another"))
+    now = replace(state, pvds=pvds)
+    same(snapshot.decode(packer.changed(now), {50: whole}.get), now)
+
+
 def test_what_is_had_in_common_is_told_from_the_whole_one_too() -> None:
     before = shared(20, 30)
     packer = snapshot.Packer()
