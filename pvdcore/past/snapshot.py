@@ -390,15 +390,14 @@ def _told(place: int, old: Origin, one: Origin) -> Told | None:
     return Told(place, one.heard_at, one.because, one.queued, _others(before, after), _others(old.held, one.held))
 
 
-def _beyond(shape: type[msgspec.Struct], *names: str) -> Callable[[Any], object]:
-    """What a struct says but for some fields."""
-    assert set(names) <= set(shape.__struct_fields__)
-    return attrgetter(*(name for name in shape.__struct_fields__ if name not in names))
-
-
-_beyond_words: Final = _beyond(Origin, "event", "heard_at", "because", "queued", "held")
-_beyond_options: Final = _beyond(RouterAdvertised, "options")
-_beyond_renewals: Final = _beyond(Grant, "heard_at", "started_at", "because", "queued", "by")
+_beyond_words, _beyond_options, _beyond_renewals = (  # what each says but for these
+    attrgetter(*(name for name in shape.__struct_fields__ if name not in told))
+    for shape, told in (
+        (Origin, ("event", "heard_at", "because", "queued", "held")),
+        (RouterAdvertised, ("options",)),
+        (Grant, ("heard_at", "started_at", "because", "queued", "by")),
+    )
+)
 
 
 def _others(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[int, Any]]:
