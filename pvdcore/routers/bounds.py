@@ -17,8 +17,8 @@ from events.frames import FrameRejected
 from events.ids import SECOND, Instant, LinkId
 from events.link import ArpSeen
 from events.router import NeighborAdvertised, NeighborSolicited, Redirected, RouterAdvertised, RouterSolicited
-from pvdcore.routers.bucket import PASS, Gate, admit, opened
 from pvdcore.routers.bucket import RULE as STRANGERS
+from pvdcore.routers.bucket import Gate, admit, opened
 from pvdcore.state import State
 
 
@@ -30,9 +30,6 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 BOUNDS: Final = {
-    "flood-ra": Bound(
-        100, SECOND // 20
-    ),  # routers that are new; a link has two or three, a reboot of all shows at once
     "flood-ra-full": Bound(10, 10 * SECOND),  # the table of routers is full: samples, six a minute
     "flood-ra-repeats": Bound(20, SECOND // 2),  # a held router that says the same again: RFC 4861 allows one in 3 s
     "flood-ra-changes": Bound(200, SECOND // 50),  # a held router that says something else each time, or somebody as it
@@ -43,41 +40,59 @@ BOUNDS: Final = {
 }
 BUCKETS_MAX: Final = 4096  # links times rules, and a bucket for each router held: the oldest is forgotten
 
-_KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
-    ((Dhcp4MessageSeen, Dhcp6MessageSeen), "flood-dhcp"),
-    ((RouterSolicited, NeighborSolicited, NeighborAdvertised, Redirected), "flood-nd"),
-    (ArpSeen, "flood-arp"),
-    (FrameRejected, "flood-rejected"),
+Bounded = (
+    Dhcp4MessageSeen
+    | Dhcp6MessageSeen
+    | RouterSolicited
+    | NeighborSolicited
+    | NeighborAdvertised
+    | Redirected
+    | ArpSeen
+    | FrameRejected
 )
+_RULES: Final[dict[type[Bounded], str]] = {
+    Dhcp4MessageSeen: "flood-dhcp",
+    Dhcp6MessageSeen: "flood-dhcp",
+    RouterSolicited: "flood-nd",
+    NeighborSolicited: "flood-nd",
+    NeighborAdvertised: "flood-nd",
+    Redirected: "flood-nd",
+    ArpSeen: "flood-arp",
+    FrameRejected: "flood-rejected",
+}
+
+Name = tuple[str, ...]
+"""Of a bucket: its rule, the link, and the router if it is one router's."""
 
 
 class Bounds:
     """The buckets of one session. Same events at the same instants, same answers."""
 
     def __init__(self) -> None:
-        self._full_at: dict[tuple[str, LinkId, str], Instant] = {}
+        self._full_at: dict[Name, Instant] = {}
         self._gates: dict[LinkId, Gate] = {}
 
     def refuses(self, event: AnyEvent, at: Instant, state: State) -> str:
         """The rule that keeps an event out of the journal; "" if none does."""
-        link: LinkId = getattr(event, "link", "")
         if isinstance(event, RouterAdvertised):
-            rule, whose = _router(event, state)
-            if rule == STRANGERS:
-                gate = self._gates.get(link) or opened(link, at, state.policy)
-                self._gates[link], word = admit(gate, state, event.router, at)
-                return "" if word == PASS else rule
+            name = _router(event, state)
+            if name is None:
+                return "" if self._admits(event.link, at, state) else STRANGERS
+        elif isinstance(event, Bounded) and not _own(event, state):
+            name = _RULES[type(event)], event.link
         else:
-            rule = next((rule for kinds, rule in _KINDS if isinstance(event, kinds)), "")
-            whose = ""
-            known = state.links.get(link)
-            if not rule or (known is not None and known.mac and getattr(event, "mac", "") == known.mac):
-                return ""
-            if isinstance(event, Dhcp4MessageSeen) and known is not None and event.chaddr == known.mac:
-                return ""
-        return "" if self._takes((rule, link, whose), at) else rule
+            return ""
+        return "" if self._takes(name, at) else name[0]
 
-    def _takes(self, name: tuple[str, LinkId, str], at: Instant) -> bool:
+    def _admits(self, link: LinkId, at: Instant, state: State) -> bool:
+        """Whether a stranger's RA is let in."""
+        left = admit(self._gates.get(link) or opened(at, state.policy), state.policy, at)
+        if left is None:
+            return False
+        self._gates[link] = left
+        return True
+
+    def _takes(self, name: Name, at: Instant) -> bool:
         """Whether the bucket has a token. It is kept as the instant at which it is full again."""
         bound = BOUNDS[name[0]]
         full_at = max(self._full_at.get(name, at), at) + bound.every
@@ -89,12 +104,21 @@ class Bounds:
         return True
 
 
-def _router(event: RouterAdvertised, state: State) -> tuple[str, str]:
-    origins = state.speakers.get((event.link, event.router), ())
+def _own(event: Bounded, state: State) -> bool:
+    """Whether this host sent it, or asked for it."""
+    link = state.links.get(event.link)
+    if link is None or not link.mac or isinstance(event, FrameRejected):
+        return False
+    return event.mac == link.mac or (isinstance(event, Dhcp4MessageSeen) and event.chaddr == link.mac)
+
+
+def _router(event: RouterAdvertised, state: State) -> Name | None:
+    """The bucket of an RA; `None`: that of strangers."""
+    origins = state.speakers.get((event.link, event.router))
     if origins:
         repeats = all(origin.event is event or origin.event == event for origin in origins)
-        return ("flood-ra-repeats" if repeats else "flood-ra-changes"), event.router
+        return "flood-ra-repeats" if repeats else "flood-ra-changes", event.link, event.router
     link = state.links.get(event.link)
     if link is not None and len(link.speakers) >= state.policy.number("routers_per_link_max"):
-        return "flood-ra-full", ""
-    return STRANGERS, ""
+        return "flood-ra-full", event.link
+    return None

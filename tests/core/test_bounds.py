@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from events.frames import FramesRefused
-from events.ids import SECOND
+from events.ids import SECOND, Instant
 from events.router import EncryptedDns, NdOption, RouterAdvertised
-from pvdcore.policy import BY_NAME, DEFAULT, Policy
-from pvdcore.routers.bucket import PASS, REFUSE, SAMPLE, admit, due, opened, tallied
+from pvdcore.policy import BY_NAME
+from pvdcore.routers.bounds import Bounds
 from pvdcore.state import State
 from tests.sim.build import R1, R2, R3, START, Story, dhcp6, dns, pio, pref64, pvd, ra, rio, search
 
@@ -165,49 +165,49 @@ def test_the_same_flood_always_leaves_the_same() -> None:
 # The bucket for strangers, live only
 
 
-def policy(**values: int) -> State:
-    return State(policy=Policy(values={**DEFAULT.values, **values}))
+def strangers(count: int, link: str = "e0") -> list[RouterAdvertised]:
+    return [ra(f"fe80::bad:{number:x}", link=link) for number in range(count)]
+
+
+def admitted(bounds: Bounds, told: Story, at: Instant, *said: RouterAdvertised) -> list[bool]:
+    refusals = [bounds.refuses(one, at, told.state) for one in said]
+    assert set(refusals) <= {"", "rate"}
+    return [not one for one in refusals]
 
 
 @pytest.mark.covers("feat:R3")
 def test_strangers_get_in_while_there_are_tokens() -> None:
-    state = policy(bucket_frames=3, bucket_rate=2)
-    gate = opened("e0", START, state.policy)
-    verdicts = []
-    for number in range(8):
-        gate, verdict = admit(gate, state, f"fe80::{number:x}", START)
-        verdicts.append(verdict)
-    assert verdicts == [PASS] * 3 + [SAMPLE] * 3 + [REFUSE] * 2
-    assert [admit(gate, state, R1, START + late)[1] for late in (SECOND // 2 - 1, SECOND // 2)] == [REFUSE, PASS]
-    gate, _ = admit(gate, state, R1, START + 3600 * SECOND)
-    again = [admit(gate, state, R2, START)[1] for _ in range(2)]
-    assert again == [PASS, PASS], "a long rest fills the bucket, and no further than it is deep"
-    assert gate.filled == 2 * SECOND
+    told, bounds = Story(bucket_frames=3, bucket_rate=2), Bounds()
+    assert admitted(bounds, told, START, *strangers(5)) == [True, True, True, False, False]
+    late = [(SECOND // 2 - 1, False), (SECOND // 2, True), (SECOND // 2 + 1, False), (SECOND, True)]
+    assert [admitted(bounds, told, START + after, ra(R1)) for after, _ in late] == [[good] for _, good in late]
+    rested = START + 3600 * SECOND
+    assert admitted(bounds, told, rested, ra(R1)) == [True]
+    assert admitted(bounds, told, START, *strangers(3)) == [True, True, False], "filled no further than it is deep"
+    assert admitted(bounds, told, START + 1800 * SECOND, ra(R1)) == [False], "a clock that goes back fills nothing"
+    assert admitted(bounds, told, rested, *strangers(4, "e1")) == [True] * 3 + [False], "each link has its own"
+
+
+@pytest.mark.covers("feat:R3")
+def test_a_flood_that_never_pauses_leaves_as_much_as_the_rate() -> None:
+    told, bounds = Story(bucket_frames=3, bucket_rate=2), Bounds()
+    let_in = [ms for ms in range(2000) if admitted(bounds, told, START + ms * SECOND // 1000, ra(R1))[0]]
+    assert let_in == [0, 1, 2, 500, 1000, 1500], "no fraction of a token is lost, and none counts twice"
 
 
 @pytest.mark.covers("feat:R3")
 def test_a_router_that_is_held_never_shares_the_strangers_bucket() -> None:
-    told = Story(bucket_frames=1, bucket_rate=1).hear(ra(R1, pio(P)))
-    gate = opened("e0", told.now, told.state.policy)
-    for number in range(100):
-        gate, _ = admit(gate, told.state, f"fe80::bad:{number:x}", told.now)
-    assert admit(gate, told.state, R1, told.now) == (gate, PASS), "not even a withdrawal is lost, and it costs nothing"
-    elsewhere = opened("e1", told.now, told.state.policy)
-    elsewhere, _ = admit(elsewhere, told.state, R1, told.now)
-    assert admit(elsewhere, told.state, R1, told.now)[1] == SAMPLE, "on another link it is a stranger"
+    told, bounds = Story(bucket_frames=1, bucket_rate=1).hear(ra(R1, pio(P))), Bounds()
+    gone = ra(R1, pio(P, 0, 0))
+    assert admitted(bounds, told, told.now, gone, *strangers(2)) == [True, True, False], "it costs nothing"
+    assert admitted(bounds, told, told.now, gone) == [True], "not even a withdrawal is lost"
+    elsewhere = ra(R1, pio(P), link="e1")
+    assert admitted(bounds, told, told.now, elsewhere, elsewhere) == [True, False], "on another link it is a stranger"
 
 
 @pytest.mark.covers("feat:R3")
 def test_what_was_refused_is_one_record_which_the_fold_counts() -> None:
-    state = policy(bucket_frames=1, bucket_rate=1)
-    gate = opened("e0", START, state.policy)
-    assert (due(gate), tallied(gate)) == (None, (gate, None))
-    for number in range(6):
-        gate, _ = admit(gate, state, R2, START + number)
-    assert due(gate) == START + 1 + 60 * SECOND
-    gate, said = tallied(gate)
-    assert said == FramesRefused(link="e0", rule="rate", count=5, first=START + 1, last=START + 5)
-    assert tallied(gate) == (gate, None), "said once"
+    said = FramesRefused(link="e0", rule="rate", count=5, first=START + 1, last=START + 5)
     told = Story().hear(said, said)
     assert (told.state.rejected["rate"].count, told.state.rejected["rate"].first) == (10, 4)
     assert told.alive() == [] and told.refolded() == told.state

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from events.codec import AnyEvent
 from events.frames import FrameRejected
 from events.ids import MILLISECOND, SECOND
-from events.link import LinkSeen
-from pvdcore.routers.bounds import Bounds
-from tests.sim.build import R1, START, Story, dhcp4, pio, ra
+from events.link import ArpSeen, LinkSeen
+from events.router import NeighborSolicited, Redirected, RouterSolicited
+from events.session import SessionEnded
+from pvdcore.routers.bounds import BOUNDS, BUCKETS_MAX, Bounds
+from tests.sim.build import R1, START, Story, dhcp4, dhcp6, na, pio, ra
 
 FLOOD_MS = 10_000
 
@@ -27,6 +30,10 @@ def flooded(story: Story, bounds: Bounds, *events: AnyEvent) -> dict[str, int]:
 
 def strangers() -> list[AnyEvent]:
     return [ra(f"fe80::{number:x}", pio(f"2001:db8:{number:x}::/64")) for number in range(0x1000, 0x1000 + 1000)]
+
+
+def rejected(link: str) -> FrameRejected:
+    return FrameRejected(link=link, rule="hop-limit", offset=7, protocol="ra")
 
 
 @pytest.mark.covers("feat:R3")
@@ -68,6 +75,68 @@ def test_our_own_lease_is_no_strangers_and_others_are() -> None:
 
 
 def test_malformed_packets_are_sampled_rule_by_link() -> None:
-    bad = FrameRejected(link="e0", rule="hop-limit", offset=7, protocol="ra")
-    said = flooded(Story(), Bounds(), bad)
+    said = flooded(Story(), Bounds(), rejected("e0"))
     assert said == {"": 20, "flood-rejected": FLOOD_MS - 20}
+
+
+THEIRS, OURS = "02:00:00:00:00:77", "02:00:00:00:00:99"
+ARP = ArpSeen(
+    link="e0", operation="request", sender_mac=THEIRS, sender="0.0.0.0", target_mac="", target="192.0.2.1", mac=THEIRS
+)
+SAID: dict[str, tuple[str, int, AnyEvent]] = {
+    "malformed": ("flood-rejected", 20, rejected("e0")),
+    "arp": ("flood-arp", 50, ARP),
+    "solicitation of routers": ("flood-nd", 50, RouterSolicited(link="e0", source="fe80::7", options=(), mac=THEIRS)),
+    "solicitation": ("flood-nd", 50, NeighborSolicited(link="e0", source="::", target="::7", options=(), mac=THEIRS)),
+    "advertisement": ("flood-nd", 50, replace(na("fe80::7"), mac=THEIRS)),
+    "redirect": (
+        "flood-nd",
+        50,
+        Redirected(link="e0", source="fe80::7", target="::7", destination="::8", options=(), mac=THEIRS),
+    ),
+    "dhcp4": ("flood-dhcp", 200, replace(dhcp4("DISCOVER", mac=THEIRS), mac=THEIRS)),
+    "dhcp6": ("flood-dhcp", 200, replace(dhcp6("SOLICIT"), mac=THEIRS)),
+}
+
+
+@pytest.mark.parametrize(("rule", "at_once", "event"), SAID.values(), ids=SAID)
+@pytest.mark.parametrize("mac", ["", OURS], ids=["of no address", "of an address"])
+def test_so_much_of_others_is_kept_at_once_and_one_more_each_while(
+    rule: str, at_once: int, event: AnyEvent, mac: str
+) -> None:
+    story, bounds = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mac=mac)), Bounds()
+    if not mac and hasattr(event, "mac"):
+        event = replace(event, mac="")  # no link-layer addresses there, which are not ours for that
+    every = BOUNDS[rule].every
+    for rest, kept in ((0, at_once), (every - 1, 0), (every, 1), (3 * every, 2)):
+        said = [bounds.refuses(event, START + rest, story.state) for _ in range(kept + 2)]
+        assert said == [""] * kept + [rule] * 2
+    assert bounds.refuses(replace(event, link="e1"), START, story.state) == "", "each link has its own bucket"
+
+
+@pytest.mark.parametrize("event", [one for *_, one in SAID.values() if hasattr(one, "mac")])
+def test_what_this_host_sends_itself_is_kept(event: AnyEvent) -> None:
+    story, bounds = Story().hear(LinkSeen(link="e0", identity="capture:e0", name="e0", mac=OURS)), Bounds()
+    own = replace(event, mac=OURS)
+    assert {bounds.refuses(own, START, story.state) for _ in range(500)} == {""}
+
+
+def test_what_is_no_bounded_kind_is_kept_whatever_link_it_is_of() -> None:
+    story, bounds = Story(), Bounds()
+    for event in (SessionEnded(reason="stopped"), LinkSeen(link="e0", identity="capture:e0", name="e0")):
+        assert {bounds.refuses(event, START, story.state) for _ in range(500)} == {""}
+
+
+def test_there_are_so_many_buckets_and_the_oldest_is_forgotten() -> None:
+    """Otherwise who makes up links, or a host of many, would make us hold more and more."""
+    story, bounds = Story(), Bounds()
+
+    def kept(link: int) -> int:
+        said = [bounds.refuses(rejected(f"e{link}"), START, story.state) for _ in range(25)]
+        return said.count("")
+
+    assert [kept(0), kept(1)] == [20, 20]
+    assert all(kept(link) == 20 for link in range(2, BUCKETS_MAX))
+    assert [kept(0), kept(1)] == [0, 0], "as many as there may be: none is forgotten"
+    assert kept(BUCKETS_MAX) == 20
+    assert [kept(1), kept(0)] == [0, 20], "one more: the first of them starts anew"
