@@ -22,7 +22,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Leeway, Plan, Refresh, Speaker, Words, retold
+from pvdcore.routers.words import Plan, Refresh, Speaker, Words, retold
 from pvdcore.state import (
     SILENT,
     Cell,
@@ -403,13 +403,8 @@ class Draft:
         for prefix in after - before:
             others = found.setdefault(prefix, set())
             for other in others:
-                self._renew_plan((link, other))  # how the lifetimes of one prefix compare is looked at (remarks.py)
+                self.plans.pop((link, other), None)  # how the lifetimes of one prefix compare is looked at (remarks.py)
             others.add(speaker)
-
-    def _renew_plan(self, key: Speaker) -> None:
-        """The plan holds on; the slack that was taken with it doesn't."""
-        if (plan := self.plans.get(key)) is not None:
-            self.plans[key] = Plan(plan.places, Leeway(plan.leeway.queued), plan.carried)
 
     def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
         """Add or replace what one router says of one PvD. news: whether that may be a new version."""

@@ -165,7 +165,9 @@ class Engine:
         present = draft.plans.get(slack.speaker)
         if present is plan:
             return True
-        return present is not None and present.leeway is plan.leeway and revised.in_turn(draft, slack, at, said_at)
+        if present is None or present.leeway is not plan.leeway:
+            return False
+        return revised.in_turn(draft, slack, present, at, said_at)
 
     def turns(self, slack: Slack) -> bool:
         """Whether a router of an explicit PvD said other words last."""

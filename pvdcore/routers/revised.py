@@ -14,19 +14,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from events.ids import Instant, LinkId, deadline
-from events.router import (
-    Dnssl,
-    MifContainer,
-    PrefixInformation,
-    PvdOption,
-    Rdnss,
-    RouteInformation,
-    RouterAdvertised,
-)
+from events.ids import Instant, deadline
+from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore import deadlines
 from pvdcore.checks.remarks import SPLIT_NS
-from pvdcore.domains.contents import LIFE
 from pvdcore.draft import Draft
 from pvdcore.prefixes import covers
 from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words, retold
@@ -44,11 +35,21 @@ def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
         return
     places = {(held.kind, held.key): place for place, held in enumerate(origins[0].held)}
     slots = [(held.kind, held.key) for held in said if held.lifetime_s != 0 or held.fixed]
-    carried = {(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS}
-    if len(set(slots)) != len(slots) or set(slots) != carried or (LIFE, LIFE) in places:
+    carried = [(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS]
+    if sorted(slots) != sorted(carried):
         return
-    found = tuple([_places(event, option, places) for option in event.options])
-    draft.plans[key] = _keep_shape(draft, key, event, origins[0], Plan(found, Leeway(origins[0].queued)))
+    draft.plans[key] = _keep_shape(
+        draft,
+        key,
+        event,
+        origins[0],
+        Plan(
+            tuple([_places(event, option, places) for option in event.options]),
+            Leeway(origins[0].queued),
+            frozenset([places[slot] for slot in slots]),
+            tuple([prefix for kind, prefix in slots if kind == "prefix"]),
+        ),
+    )
 
 
 def _alone(draft: Draft, origin: Origin) -> bool:
@@ -78,7 +79,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
     """Whether an RA changed lifetimes only; then they are changed, or wait for that. False: nothing was done."""
     key = (event.link, event.router)
     known = draft.plans.get(key)
-    if known is None or draft.host.identifiers or event.link in draft.host.off:
+    if known is None or draft.host.identifiers or _beside(draft, key, known):
         return False
     (origin,) = draft.speakers.unrefreshed(key)
     last = origin.event  # what waits says the same, lifetimes aside
@@ -97,7 +98,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
         if old is one:
             continue
         if type(one) is PrefixInformation and type(old) is PrefixInformation:
-            if not _same_prefix(old, one) or _elsewhere(draft, event.link, one.prefix, event.router):
+            if not _same_prefix(old, one):
                 return False
             lifetime = one.valid_s
         elif type(one) is RouteInformation and type(old) is RouteInformation:
@@ -118,9 +119,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
             return False
         if lifetime == 0 or not known.places[number]:
             return False
-        ends = deadline(at, lifetime)
-        if ends < queued:
-            queued = ends
+        queued = min(queued, deadline(at, lifetime))
     if queued == known.leeway.queued:
         draft.speakers.wait(Words(key, draft.seq, event, known, event, None, [at, draft.seq]))
     else:
@@ -138,8 +137,8 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
 Shape = tuple[object, ...]
 
 
-def _shape(event: RouterAdvertised) -> Shape | None:
-    """What an RA says but for lifetimes, option by option; `None` if some stand in containers."""
+def _shape(event: RouterAdvertised) -> Shape:
+    """What an RA says but for lifetimes, option by option."""
     found: list[object] = []
     for one in event.options:
         if type(one) is PrefixInformation:
@@ -150,8 +149,6 @@ def _shape(event: RouterAdvertised) -> Shape | None:
             found.append(one.addresses)
         elif type(one) is Dnssl:
             found.append(one.names)
-        elif type(one) is MifContainer or (type(one) is PvdOption and one.options):
-            return None
         else:
             found.append(one)
     return tuple(found)
@@ -159,20 +156,13 @@ def _shape(event: RouterAdvertised) -> Shape | None:
 
 def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> Plan:
     """Remember a plain RA by its shape, as long as its origin holds the same items in the same places, perhaps with
-    others behind them. The plan, which says whether it may be said in turn with others."""
-    shape = _shape(event)
+    others behind them. The plan."""
     slots = tuple([(held.kind, held.key, held.value) for held in origin.held])
-    kept = draft.shapes.get(key)
-    if kept is None or kept[0] != slots:
-        same = kept is not None and slots[: len(kept[0])] == kept[0]
-        kept = draft.shapes[key] = (slots, kept[1] if kept is not None and same else {})
-    lasting = {place for places in known.places for place in places}
-    carried = frozenset(place for place, held in enumerate(origin.held) if held.heard_at == FOLLOWS)
-    others = (origin.held[place] for place in carried - lasting)
-    if shape is not None and all(held.fixed or held.kind == "router" for held in others):
-        if len(kept[1]) >= SHAPES_MAX:
-            kept[1].clear()
-        known = kept[1][shape] = Plan(known.places, known.leeway, carried)
+    before, shapes = draft.shapes.get(key, ((), {}))
+    if slots[: len(before)] != before or len(shapes) >= SHAPES_MAX:
+        shapes = {}
+    shapes[_shape(event)] = known
+    draft.shapes[key] = (slots, shapes)
     return known
 
 
@@ -180,17 +170,16 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
     """Whether an RA says what its router said in an earlier one and still holds, lifetimes aside; then it counts as
     said now, and what its last one said as said then. False: nothing was done."""
     key = (event.link, event.router)
-    kept, present = draft.shapes.get(key), draft.plans.get(key)
-    if kept is None or present is None or draft.host.identifiers or event.link in draft.host.off:
+    present = draft.plans.get(key)
+    if present is None or draft.host.identifiers:
         return False
-    shape = _shape(event)
-    found = kept[1].get(shape) if shape is not None else None
-    if found is None:
+    shapes, shape = draft.shapes[key][1], _shape(event)
+    found = shapes.get(shape)
+    if found is None or _beside(draft, key, found):
         return False
     (origin,) = draft.speakers.get(key)
     if found.leeway is not present.leeway:
-        assert shape is not None
-        found = kept[1][shape] = Plan(found.places, present.leeway, found.carried)
+        found = shapes[shape] = replace(found, leeway=present.leeway)
     last, link = origin.event, draft.links[event.link]
     if event.header != last.header or event.mac != last.mac or event.notes != last.notes:
         return False
@@ -201,16 +190,12 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
         != [one for one in last.options if type(one) not in LASTING]
     ):
         return False
-    if tuple([(held.kind, held.key, held.value) for held in origin.held]) != kept[0]:
-        return False
     carried = frozenset([place for place, held in enumerate(origin.held) if held.heard_at == FOLLOWS])
     if not _in_turn(origin, carried, found, draft.at - origin.heard_at):
         return False
     at, queued = draft.at, origin.queued
     for number, said in enumerate(event.options):
         if type(said) is PrefixInformation:
-            if said.valid_s == 0 or _elsewhere(draft, event.link, said.prefix, event.router):
-                return False
             lifetime = said.valid_s
         elif type(said) is RouteInformation or type(said) is Rdnss or type(said) is Dnssl:
             lifetime = said.lifetime_s
@@ -219,8 +204,6 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
         if lifetime == 0 or not found.places[number]:
             return False
         queued = min(queued, deadline(at, lifetime))
-    if origin.header.lifetime_s:
-        queued = min(queued, deadline(at, origin.header.lifetime_s))
     if queued != origin.queued:
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
         origin = replace(origin, queued=queued)
@@ -233,8 +216,6 @@ def swap(draft: Draft, event: RouterAdvertised) -> bool:
 
 def _in_turn(origin: Origin, carried: frozenset[int], found: Plan, silence: int) -> bool:
     """Whether words of another plan may follow, so many nanoseconds later, those that carry these items."""
-    if found.carried is None:
-        return False
     if origin.pvd.startswith("fqdn:") and silence <= SPLIT_NS:
         return False  # one set of words over several RAs (remarks.py)
     default = f"::/0 via {origin.speaker}"  # each RA writes it anew (RFC 4191 §3.1)
@@ -246,12 +227,9 @@ def explicit(draft: Draft, key: Speaker) -> bool:
     return any(one.pvd.startswith("fqdn:") for one in draft.speakers.unrefreshed(key))
 
 
-def in_turn(draft: Draft, slack: Slack, at: Instant, said_at: Instant) -> bool:
-    """Whether the router of a slack may say its words now, after others of the same leeway: see `swap`. said_at: when
-    it said those, if that is later than what the fold knows of."""
-    present = draft.plans.get(slack.speaker)
-    if present is None or present.carried is None or not slack.turns:
-        return False
+def in_turn(draft: Draft, slack: Slack, present: Plan, at: Instant, said_at: Instant) -> bool:
+    """Whether the router of a slack may say its words now, after others of the same leeway, `present`: see `swap`.
+    said_at: when it said those, if that is later than what the fold knows of."""
     (origin,) = draft.speakers.unrefreshed(slack.speaker)
     heard_at = max(origin.heard_at, said_at)
     if explicit(draft, slack.speaker) and (last := draft.speakers.waiting().get(slack.speaker)) is not None:
@@ -265,22 +243,12 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
     link = draft.links.get(event.link)
     if known is None or link is None or link.contested or not link.attached:
         return None
-    if draft.host.identifiers or event.link in draft.host.off:
+    if draft.host.identifiers or _beside(draft, key, known):
         return None
     (origin,) = draft.speakers.get(key)
     if origin.event is not event:
         return None
-    free = tuple(
-        [
-            bool(places)
-            and not (type(one) is PrefixInformation and _elsewhere(draft, event.link, one.prefix, event.router))
-            for places, one in zip(known.places, event.options, strict=True)
-        ]
-    )
-    turns = known.carried is not None and all(
-        may or type(one) not in LASTING for may, one in zip(free, event.options, strict=True)
-    )
-    return Slack(key, known, draft.host, free, turns)
+    return Slack(key, known, draft.host, tuple([bool(places) for places in known.places]))
 
 
 def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:
@@ -292,9 +260,13 @@ def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:
     )
 
 
-def _elsewhere(draft: Draft, link: LinkId, prefix: str, router: str) -> bool:
-    """Whether another router of the link announces a prefix, or it is of one that was delegated: how their lifetimes
-    compare is for remarks.py."""
-    return any(speaker != router for speaker in draft.announcing(link).get(prefix, ())) or any(
-        covers(subject, prefix) for *_, subject in draft.delegations()
+def _beside(draft: Draft, key: Speaker, plan: Plan) -> bool:
+    """Whether another router of the link announces one of the prefixes too, or one is of what was delegated: how their
+    lifetimes compare is for remarks.py, moved or not."""
+    link, router = key
+    announcing = draft.announcing(link)
+    return any(
+        any(speaker != router for speaker in announcing[prefix])
+        or any(covers(subject, prefix) for *_, subject in draft.delegations())
+        for prefix in plan.prefixes
     )

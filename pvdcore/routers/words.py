@@ -31,12 +31,13 @@ class Leeway(msgspec.Struct, eq=False, gc=False):
 class Plan(msgspec.Struct, frozen=True, eq=False, gc=False):
     """How to take a router's next words (pvdcore/routers/revised.py), as long as this very object stands for it.
 
-    carried: which items of the origin follow these words; `None` where other words may not take turns with them.
+    carried: which items of the origin follow these words. prefixes: those that they announce, in whatever option.
     """
 
     places: Places
     leeway: Leeway
-    carried: frozenset[int] | None = None
+    carried: frozenset[int] = frozenset()
+    prefixes: tuple[str, ...] = ()
 
 
 class Words(msgspec.Struct, eq=False, gc=False):
@@ -69,14 +70,13 @@ class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Which lifetimes a router may change without being looked at: of the options that are `free`, from 1 s on.
 
     It holds while `plan` stands for the router and `host` for the host, and until something would end before the
-    origin is looked at. turns: whether the router may also say this after other words of its own, of the same leeway.
+    origin is looked at.
     """
 
     speaker: Speaker
     plan: Plan
     host: Host
     free: tuple[bool, ...]
-    turns: bool
 
 
 def retold(origin: Origin, event: RouterAdvertised, plan: Plan, at: Instant, seq: Seq) -> Origin:
@@ -84,13 +84,12 @@ def retold(origin: Origin, event: RouterAdvertised, plan: Plan, at: Instant, seq
     if event is origin.event:
         return replace(origin, heard_at=at, because=seq)
     held = list(origin.held)
-    if plan.carried is not None:
-        for place, one in enumerate(held):
-            if place in plan.carried:
-                if one.heard_at != FOLLOWS:
-                    held[place] = replace(one, heard_at=FOLLOWS, because=0)
-            elif one.heard_at == FOLLOWS:
-                held[place] = replace(one, heard_at=origin.heard_at, because=origin.because)
+    for place, one in enumerate(held):
+        if place in plan.carried:
+            if one.heard_at != FOLLOWS:
+                held[place] = replace(one, heard_at=FOLLOWS, because=0)
+        elif one.heard_at == FOLLOWS:
+            held[place] = replace(one, heard_at=origin.heard_at, because=origin.because)
     for places, option in zip(plan.places, event.options, strict=True):
         if type(option) is PrefixInformation:
             for place in places:

@@ -1,7 +1,7 @@
 """A router that only moves lifetimes, or announces several sets in turn: the quick way leaves what the long way would.
 
-Law: each story is folded twice, once with `revised.swap` and `revised.revise` and once without them, and everything is
-compared: the State, its findings, and every line of history.
+Law: each story is folded with `revised.swap` and `revised.revise` and without them, and everything is compared: the
+State, its findings, and every line of history; and so is the State that `Fold.run` makes of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from events.codec import AnyEvent
 from events.frames import ETHERNET, Frame
 from events.identifiers import IdentifierChosen
 from events.ids import SECOND
-from events.router import PrefixInformation, PvdOption, RouteInformation, RouterAdvertised
+from events.router import EncryptedDns, NdOption, PrefixInformation, PvdOption, RouteInformation, RouterAdvertised
 from pvdcore.past.snapshot import encode
 from pvdcore.reduce import Fold
 from pvdcore.routers import revised
@@ -47,16 +47,22 @@ def folded(story: Story) -> tuple[State, list[Change]]:
 def both(story: Story, way: str = "swap") -> int:
     """Fold a story in both ways; how often a quick one was taken."""
     taken = []
+    once: dict[AnyEvent, AnyEvent] = {}
+    story = [(at, once.setdefault(event, event)) for at, event in story]  # equal ones are one object, as in a replay
     with pytest.MonkeyPatch.context() as patch:
         quick = getattr(revised, way)
         patch.setattr(revised, way, lambda draft, event: quick(draft, event) and (taken.append(event) or True))
         fast = folded(story)
+        run = Fold(EMPTY)
+        taken, counted = [], len(taken)
+        run.run((seq, at, event, None) for seq, (at, event) in enumerate(story, 1))
         for one in ("swap", "revise"):
             patch.setattr(revised, one, lambda draft, event: False)
         slow = folded(story)
     assert encode(fast[0]) == encode(slow[0])
+    assert encode(run.state) == encode(slow[0])
     assert fast[1] == slow[1]
-    return len(taken)
+    return counted
 
 
 def test_four_sets_of_prefixes_in_turn_are_known_again_in_the_second_round() -> None:
@@ -161,6 +167,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "no resolver": {"dns": build.dns("2001:db8::53", life=0)},
     "name": {"search": build.search("two.example.")},
     "no name": {"search": build.search(NAME, life=0)},
+    "kinds the other way round": {"prefix": build.rio("2001:db8:1::/64"), "route": build.pio("2001:db8:1::/64")},
     "another router": {"router": build.R2, "longer": 9000},
 }
 
@@ -177,3 +184,116 @@ def test_an_address_goes_along_with_lifetimes_that_count_down() -> None:
     chosen = IdentifierChosen(link="e0", epoch=1, prefix="2001:db8:1::/64", kind="stable", iid="a")
     story = [says(0, 9000), (START + SECOND, chosen), says(10, 8990), says(20, 8980), says(30, 60)]
     assert both([*story, says(40, 50), says(7100, 60)], "revise") == 0
+
+
+def test_words_that_were_said_before_are_said_again_with_their_own_lifetimes() -> None:
+    first, second = says(0, 900), says(10, 890)
+    order = ((1, first), (10, second), (20, first), (30, second), (40, second), (50, first))
+    assert both([first, *((START + at * SECOND, event) for at, (_, event) in order)], "revise") == 4
+
+
+P = build.pio("2001:db8:1::/64", 86400, 14400)
+SHORTER: tuple[int, AnyEvent] = START + 5 * SECOND, build.ra(build.R2, build.pio("2001:db8:1::/64", 7200, 3600))
+DELEGATED: Story = [
+    (START, build.dhcp6("REQUEST", xid=1)),
+    (START, build.dhcp6("REPLY", build.ia_pd(build.ia_prefix("2001:db8::/32")), xid=1)),
+]
+
+
+@pytest.mark.parametrize("beside", [[SHORTER], DELEGATED], ids=["another router's", "delegated"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_prefix_that_is_compared_is_compared_each_time(beside: Story, nested: bool) -> None:
+    """Whether it is the same object or not: that is no part of what was heard."""
+    said = {"mtu": build.pvd("x.example.", P), "prefix": None} if nested else {"prefix": P}
+    story = [says(at, 900 - at, **said) for at in (0, 10, 20, 30)]
+    assert both([story[0], *beside, *story[1:]], "revise") == 0
+    assert both([*beside, *story], "revise") == 0
+    elsewhere = [says(at, 900 - at, **said, link="e1") for at in (0, 10, 20, 30)]
+    assert both([elsewhere[0], SHORTER, *elsewhere[1:]], "revise") == 3, "on another link, nobody compares"
+
+
+def test_what_is_said_twice_in_one_ra_is_looked_at_each_time() -> None:
+    twice = [says(at, one, mtu=build.dns("2001:db8::53", life=other)) for at, one, other in ((0, 9, 9), (1, 8, 7))]
+    assert both([*twice, *((at + 2 * SECOND, one) for at, one in twice)], "revise") == 0
+
+
+# Two or more sets in turn
+
+
+def turns(at: int, number: int, valid: int = 900, **other: Any) -> tuple[int, AnyEvent]:
+    """A router's words with the set of this number."""
+    own = {
+        "prefix": build.pio(f"2001:db8:{number}::/64", valid, valid // 2),
+        "route": build.rio(f"2001:db8:{number}f::/48", valid),
+        "dns": build.dns(f"2001:db8:{number}::53", life=valid),
+        "search": build.search(f"n{number}.example.", life=valid),
+    }
+    return says(at, valid, **(own | other))
+
+
+DNR = EncryptedDns(1, "n.example.", ("2001:db8::8",), (), 1800, 64)
+BESIDE: dict[str, NdOption] = {
+    "an MTU": build.mtu(1400),
+    "a portal": build.portal("https://p.example/"),
+    "a prefix of NAT64": build.pref64(),
+    "an encrypted resolver": DNR,
+    "a PvD": build.pvd("x.example."),
+    "a PvD with options": build.pvd("x.example.", build.pio("2001:db8:a::/64"), build.pref64(), DNR),
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+def test_sets_whose_lifetimes_count_down_take_turns(beside: NdOption) -> None:
+    assert both([turns(at, at // 10 % 3, 900 - at, mtu=beside) for at in range(0, 120, 10)]) == 9
+
+
+NEARER: dict[str, Any] = {
+    "prefix": build.pio("2001:db8:2::/64", 60, 30),
+    "route": build.rio("2001:db8:2f::/48", 60),
+    "dns": build.dns("2001:db8:2::53", life=60),
+    "search": build.search("n2.example.", life=60),
+}
+
+
+@pytest.mark.parametrize("kind", NEARER)
+@pytest.mark.parametrize("life", [100, 1800])
+def test_an_end_that_comes_nearer_in_another_set_comes(kind: str, life: int) -> None:
+    nearer = turns(30, 2, **{kind: NEARER[kind]}, life=life)
+    story = [turns(0, 1, life=life), turns(10, 2, life=life), turns(20, 1, life=life), nearer]
+    assert both(story) == 2
+    story += [turns(40, 2, 890, **{kind: NEARER[kind]}, life=life), turns(50, 1, 880, life=life)]
+    assert both(story) == 3 and both([*story, turns(95, 1, life=life)], "revise") == 2
+    other = START + SECOND, build.ra(build.R2, build.pio("2001:db8:b::/64", 70, 60), life=80)
+    both([story[0], other, *story[1:], turns(105, 1, life=life), turns(205, 2, life=life)])
+
+
+def test_sets_in_turn_know_alike_when_the_next_end_is() -> None:
+    first = turns(0, 1, dns=build.dns("2001:db8:1::53", life=60))
+    story = [first, turns(10, 2), turns(20, 1), turns(30, 2)]  # at 60 nothing ends, and the next end is far
+    soon = turns(80, 1, dns=build.dns("2001:db8:1::53", life=30))
+    assert both([*story, turns(70, 1), soon], "revise") == 1
+    both([*story, turns(70, 1), soon, turns(120, 2)])
+
+
+def test_a_set_is_known_by_what_stands_beside_its_prefixes_too() -> None:
+    one, other = {"mtu": build.mtu(1400)}, {"mtu": build.portal("https://a.example/")}
+    both([turns(0, 1, **one), turns(10, 2, **one), turns(20, 1, **other), turns(30, 2, **other), turns(40, 1, **one)])
+
+
+@pytest.mark.parametrize(("sets", "taken"), [(revised.SHAPES_MAX, 2 * revised.SHAPES_MAX), (revised.SHAPES_MAX + 1, 0)])
+def test_so_many_sets_are_remembered(sets: int, taken: int) -> None:
+    assert both([turns(at * 4, at % sets) for at in range(3 * sets)]) == taken
+
+
+def test_a_set_whose_prefix_is_compared_is_not_taken_for_known() -> None:
+    for beside in (SHORTER, *DELEGATED[1:]):
+        story = [*DELEGATED[:1], *(turns(at, 1 + at // 10 % 2) for at in range(0, 40, 10))]
+        assert both([*story[:3], beside, *story[3:], *(turns(at, 1 + at // 10 % 2) for at in range(40, 80, 10))]) < 4
+
+
+def test_while_a_leases_owner_is_who_spoke_last_nothing_is_taken_for_known() -> None:
+    shared = [build.ra(router, build.pio("2001:db8:a::/64"), m=True) for router in (build.R2, build.R3)]
+    lease = build.dhcp6("REPLY", build.ia_na(build.ia_address("2001:db8:a::a")), xid=1)
+    told = [(START, one) for one in (*shared, build.dhcp6("REQUEST", xid=1), lease)]
+    assert both([*told, *(turns(at, at // 10 % 2) for at in range(0, 60, 10))]) == 0
+    assert both([*told[:2], *(turns(at, at // 10 % 2) for at in range(0, 60, 10))]) == 4, "without one they are"

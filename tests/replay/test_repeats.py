@@ -118,7 +118,7 @@ def known(reader: Callable[..., object] = lambda link, _: "how it is read") -> K
         free = [isinstance(one, PrefixInformation | RouteInformation | Rdnss | Dnssl) for one in event.options]
         outline = lifetimes.outline(ETHERNET, frame, event.options_at, free)
         assert outline is not None
-        made.watch(link, ETHERNET, frame, Slack(ROUTER, plan, Host(), (), True), outline)
+        made.watch(link, ETHERNET, frame, Slack(ROUTER, plan, Host(), ()), outline)
     for place, *entry in (
         (0, FRAMES[0], "words 0", stands[ROUTER], STANDING[ROUTER], 3, [0, 0], []),
         (0, FRAMES[1], "words 1", stands[OTHER], STANDING[OTHER], 4, [0, 0], []),
