@@ -35,6 +35,10 @@ def seen(draft: Draft, event: LinkSeen) -> None:
             carrier_changes=event.carrier_changes,
         )
     )
+    if known is not None and known.mtu != event.mtu:
+        for speaker in known.speakers:
+            for origin in draft.speakers[event.link, speaker]:
+                draft.hush_origin(origin)  # whether the link takes the MTU it tells is looked at again
     vpns.sighted(draft, draft.link(event.link))
 
 

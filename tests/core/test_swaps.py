@@ -19,6 +19,7 @@ from events.codec import AnyEvent
 from events.frames import ETHERNET, Frame
 from events.identifiers import IdentifierChosen
 from events.ids import SECOND
+from events.link import LinkSeen
 from events.router import EncryptedDns, NdOption, PrefixInformation, PvdOption, RouteInformation, RouterAdvertised
 from pvdcore.past.snapshot import encode
 from pvdcore.reduce import Fold
@@ -215,6 +216,18 @@ def test_a_prefix_that_is_compared_is_compared_each_time(beside: Story, nested: 
 def test_what_is_said_twice_in_one_ra_is_looked_at_each_time() -> None:
     twice = [says(at, one, mtu=build.dns("2001:db8::53", life=other)) for at, one, other in ((0, 9, 9), (1, 8, 7))]
     assert both([*twice, *((at + 2 * SECOND, one) for at, one in twice)], "revise") == 0
+
+
+def test_an_mtu_that_was_more_than_the_link_took_counts_when_it_takes_more() -> None:
+    def link(at: int, octets: int) -> tuple[int, AnyEvent]:
+        return START + at * SECOND, LinkSeen(link="e0", identity="e0", name="e0", mtu=octets)
+
+    same = says(20, 900)[1]
+    for told in ([says(10, 890), says(30, 870)], [(START + at * SECOND, same) for at in (10, 20, 30)]):
+        story = [link(0, 1300), says(0), *told[:2], link(40, 1500), (START + 50 * SECOND, told[-1][1])]
+        both(story)
+        (origin,) = folded(story)[0].speakers["e0", build.R1]
+        assert [held.value for held in origin.held if held.kind == "mtu"] == [(1400,)]
 
 
 # Two or more sets in turn
