@@ -334,7 +334,9 @@ def _ordered(said: tuple[Held, ...]) -> tuple[Held, ...]:
     """
     last = {(held.kind, held.key): held for held in said}
     gone = {slot: held for slot, held in last.items() if held.lifetime_s == 0 and not held.fixed}
-    first = [held for held in said if held.kind == "prefix" and ("prefix", held.key) in gone] if gone else ()
+    if not gone:
+        return said
+    first = [held for held in said if held.kind == "prefix" and ("prefix", held.key) in gone]
     first = [*first, *(held for held in gone.values() if held.kind != "prefix")]
     return (*first, *(held for held in said if (held.kind, held.key) not in gone))
 
