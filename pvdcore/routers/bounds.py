@@ -23,20 +23,28 @@ from pvdcore.state import State
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """So many at once, and one more each `every`."""
+    """So many at once, and one more each `every`. of: what there may be so many of."""
 
     at_once: int
     every: Instant
+    of: str
+
+    @property
+    def says(self) -> str:
+        """What of it is refused, in a sentence."""
+        pace = f"{SECOND // self.every} a second" if self.every < SECOND else f"one in {self.every // SECOND} s"
+        return f"More than {self.at_once} {self.of}, and then more than {pace}; live only."
 
 
 BOUNDS: Final = {
-    "flood-ra-full": Bound(10, 10 * SECOND),  # the table of routers is full: samples, six a minute
-    "flood-ra-repeats": Bound(20, SECOND // 2),  # a held router that says the same again: RFC 4861 allows one in 3 s
-    "flood-ra-changes": Bound(200, SECOND // 50),  # a held router that says something else each time, or somebody as it
-    "flood-dhcp": Bound(200, SECOND // 50),  # other hosts' exchanges: a classroom that boots
-    "flood-nd": Bound(50, SECOND // 5),
-    "flood-arp": Bound(50, SECOND // 5),
-    "flood-rejected": Bound(20, 10 * SECOND),  # malformed: samples
+    "flood-ra-full": Bound(10, 10 * SECOND, "RAs of unknown routers while the table of routers is full"),
+    # RFC 4861 §6.2.6 allows a router one in 3 s.
+    "flood-ra-repeats": Bound(20, SECOND // 2, "RAs of one router that say the same again"),
+    "flood-ra-changes": Bound(200, SECOND // 50, "RAs of one router, or of somebody as it, that all differ"),
+    "flood-dhcp": Bound(200, SECOND // 50, "DHCP messages of other hosts on a link"),  # a classroom that boots
+    "flood-nd": Bound(50, SECOND // 5, "RSs, NSs, NAs and Redirects on a link"),
+    "flood-arp": Bound(50, SECOND // 5, "ARP packets on a link"),
+    "flood-rejected": Bound(20, 10 * SECOND, "messages on a link that are refused for another reason"),
 }
 BUCKETS_MAX: Final = 4096  # links times rules, and a bucket for each router held: the oldest is forgotten
 

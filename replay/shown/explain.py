@@ -12,6 +12,7 @@ from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from pvdcore.checks.findings import CATALOGUE
 from pvdcore.judgements import JUDGEMENTS
 from pvdcore.policy import KNOBS, Knob
+from pvdcore.routers.bounds import BOUNDS
 from replay.shown.report import ExplainRow
 from replay.shown.tables import Printer
 
@@ -34,6 +35,7 @@ KINDS: Final = {
 REFUSED: Final = {
     "udp-checksum": "The UDP checksum is wrong, and policy udp_checksum is `reject`.",
     "rate": "More RAs of unknown routers than policies bucket_frames and bucket_rate let in; live only.",
+    **{rule: bound.says for rule, bound in BOUNDS.items()},
 }
 """Rules that no wire reader has: those of the fold and of the live input."""
 

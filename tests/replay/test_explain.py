@@ -11,6 +11,7 @@ import pytest
 
 from adapters.wire.rules import DHCP_REASONS, NOTES, REASONS, RULES
 from pvdcore.checks.findings import BY_CODE
+from pvdcore.routers.bounds import BOUNDS
 from replay.cli import main
 from replay.shown.explain import markdown, policies, rows
 from replay.shown.report import ExplainDocument
@@ -77,6 +78,13 @@ def test_the_docs_are_made_of_the_same_rows(name: str, made: Callable[[], str]) 
     if os.environ.get("PVD_REWRITE") == "1":
         path.write_text(made())
     assert path.read_text() == made(), "write it anew with PVD_REWRITE=1"
+
+
+def test_what_a_flood_had_refused_is_explained_by_its_bound(ctl: Ctl) -> None:
+    assert BOUNDS.keys() <= {one.code for one in rows() if one.of == "rejected"}
+    out = ctl("explain", "flood-dhcp")[1]
+    assert "More than 200 DHCP messages of other hosts on a link, and then more than 50 a second; live only." in out
+    assert "and then more than one in 10 s; live only." in ctl("explain", "flood-rejected")[1]
 
 
 def test_a_policy_and_a_judgement_are_explained_by_their_names(ctl: Ctl) -> None:
