@@ -104,6 +104,10 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     items: list[tuple[int, Held]]
 
 
+Differs = tuple[list[tuple[int, NdOption]], list[tuple[int, Held]]]
+"""The options and items of a Told."""
+
+
 class Packed(Image, frozen=True, omit_defaults=True):
     """A State with what is in many places once; or what of it is other than in the State packed whole as of `base`.
 
@@ -301,7 +305,7 @@ class Packer:
         self._maps: dict[str, Map[Any, Any]] = {}
         self._common = _Common()  # what all have in common that are told from the base
         self._speakers: dict[Speaker, int] = {}
-        self._compared: dict[Speaker, tuple[Origin, Told | None]] = {}  # origins as they were last, and what was told
+        self._compared: dict[Speaker, tuple[Origin, Differs | None]] = {}  # origins as they were last, and what differs
         self._grants: dict[tuple[LinkId, HostId, str, str], int] = {}
 
     def whole(self, state: State) -> bytes:
@@ -345,25 +349,27 @@ class Packer:
             earlier, fresh = base.speakers.get(key, ()), refreshed.get(key)
             if fresh is None and origins is earlier:
                 continue
-            if len(origins) != 1 or len(earlier) != 1:
-                others.append((key, origins))
+            differs = self._differs(key, *earlier, *origins) if len(earlier) == len(origins) == 1 else None
+            if differs is None:
+                others.append((key, origins if fresh is None else _refreshed(origins, fresh)))
                 continue
-            (one,) = origins
-            known = self._compared.get(key)
-            if known is None or known[0] is not one:
-                known = self._compared[key] = one, _told(self._speakers[key], *earlier, one)
-            moved = fresh or (one.heard_at, one.because)
-            said = known[1]
-            if said is None:
-                others.append((key, (replace(one, heard_at=moved[0], because=moved[1]),)))
-            elif said.options or said.items:
-                told.append(replace(said, heard_at=moved[0], because=moved[1]))
+            (one,), place = origins, self._speakers[key]
+            heard_at, because = fresh or (one.heard_at, one.because)
+            if any(differs):
+                told.append(Told(place, heard_at, because, one.queued, *differs))
             else:
-                numbers.append((said.place, *moved, said.queued))
+                numbers.append((place, heard_at, because, one.queued))
         numbers.sort()
         told.sort(key=_place_of)
         others.sort()
         return numbers, told, others
+
+    def _differs(self, key: Speaker, old: Origin, one: Origin) -> Differs | None:
+        """What of a router's one origin is other than in the base, found once."""
+        known = self._compared.get(key)
+        if known is None or known[0] is not one:
+            known = self._compared[key] = one, _differs(old, one)
+        return known[1]
 
     def _renewed(self, base: State, grants: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
         """The leases that were only renewed, in numbers, and the others."""
@@ -380,14 +386,19 @@ class Packer:
 _place_of: Final = attrgetter("place")
 
 
-def _told(place: int, old: Origin, one: Origin) -> Told | None:
+def _refreshed(origins: tuple[Origin, ...], fresh: Refresh) -> tuple[Origin, ...]:
+    heard_at, because = fresh
+    return tuple([replace(one, heard_at=heard_at, because=because) for one in origins])
+
+
+def _differs(old: Origin, one: Origin) -> Differs | None:
     """What of an origin is other than it was; `None` if that is more than a Told can say."""
     if _beyond_words(old) != _beyond_words(one) or _beyond_options(old.event) != _beyond_options(one.event):
         return None
     before, after = old.event.options, one.event.options
     if len(before) != len(after) or len(old.held) != len(one.held):
         return None
-    return Told(place, one.heard_at, one.because, one.queued, _others(before, after), _others(old.held, one.held))
+    return _others(before, after), _others(old.held, one.held)
 
 
 _beyond_words, _beyond_options, _beyond_renewals = (  # what each says but for these

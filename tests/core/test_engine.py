@@ -14,17 +14,18 @@ from events.ids import NEVER, SECOND, Instant
 from events.link import LinkGone, LinkSeen
 from events.operator import PolicySet, PvdPinned
 from events.record import Provenance, Record
+from events.router import RouterAdvertised
 from pvdcore import engine as spacing
 from pvdcore.engine import Engine
 from pvdcore.past import snapshot
 from pvdcore.past.audit import state_at
 from pvdcore.past.journal import MemoryJournal, frame_digest
 from pvdcore.policy import DEFAULT
-from pvdcore.routers.words import Words
+from pvdcore.routers.words import Slack, Words
 from pvdcore.state import Change
-from tests.sim.build import R1, R2, START, dns, pio, pvd, ra
+from tests.sim.build import R1, R2, R3, START, container, dns, mtu, pio, pvd, ra
 
-X = "fqdn:x.example."
+X, DNS = "fqdn:x.example.", "2001:db8::53"
 SAID = ra(R1, pvd("x.example."), life=60)
 
 
@@ -307,6 +308,68 @@ def test_a_router_of_an_explicit_pvd_is_asked_what_it_said_last() -> None:
 
 
 # --- Checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def repeats(engine: Engine, at: Instant, *events: RouterAdvertised) -> None:
+    """Routers say their last words again; they wait."""
+    for event in events:
+        words = engine.words(event)
+        assert words is not None
+        says_again(engine, words, (at, 7))
+
+
+def moved(engine: Engine, at: Instant, event: RouterAdvertised, slack: Slack | None) -> None:
+    """A router says words of this slack with other lifetimes; they wait, unread."""
+    assert slack is not None and engine.allows(slack, 86_000, at)
+    words = engine.recount(slack, 1, str(event).encode(), lambda data: event)
+    says_again(engine, words, (at, 8))
+
+
+def kept_as_it_is(engine: Engine) -> snapshot.Packed | None:
+    """Keep a snapshot, that has to be the State that is made behind it. What it says, if it tells what changed."""
+    engine.checkpoint()
+    journal = engine.journal
+    assert isinstance(journal, MemoryJournal)
+    seq, data = journal.snapshot(engine.seq) or (0, b"")
+    found = snapshot.decode(data, lambda base: (journal.snapshot(base) or (0, b""))[1])
+    assert seq == engine.seq and found.speakers == engine.state.speakers
+    assert snapshot.encode(found) == snapshot.encode(engine.state)
+    said = snapshot._read(data)
+    return said if said is not None and said.base else None
+
+
+def test_a_snapshot_among_repeats_that_wait_is_the_state_with_them() -> None:
+    """Routers that have said the same since the last whole one, or something else of the same shape or of another; one
+    that is new, one of two PvDs, one whose lifetimes moved, and one that says two sets in turn."""
+    at, engine = START, begun()
+    same, plain, twofold = (
+        ra(R1, pvd("x.example.")),
+        ra(R2, pio("2001:db8:2::/64")),
+        ra(R3, container("a" * 32, dns("2001:db8::3")), dns(DNS)),
+    )
+    grows, other, moves = ra("fe80::4", dns(DNS)), ra("fe80::5", dns(DNS)), ra("fe80::6", pio("2001:db8:6::/64"))
+    sets = [ra("fe80::7", pio(f"2001:db8:7{number}::/64")) for number in (1, 2)]
+    for event in (*2 * (same, plain, twofold, grows, other, moves), *sets, *sets):
+        at += 10 * SECOND
+        engine.hear(frame(at), (event,), source="a.pcap")
+    slacks = [engine.slack(sets[1])]
+    engine.hear(frame(at), (sets[0],), source="a.pcap")
+    slacks.append(engine.slack(sets[0]))
+    moving = engine.slack(moves)
+    assert kept_as_it_is(engine) is None
+
+    at += 10 * SECOND
+    grown, told, new = ra("fe80::4", dns(DNS), mtu(1400)), ra("fe80::5", dns(DNS, life=1700)), ra("fe80::8", dns(DNS))
+    for event in (grown, told, new, grown, told, new):
+        engine.hear(frame(at), (event,), source="a.pcap")
+    for turn in (1, 2):
+        repeats(engine, at + turn * SECOND, same, plain, twofold, grown, told, new)
+        moved(engine, at + turn * SECOND, ra("fe80::6", pio("2001:db8:6::/64", 86_000 + turn)), moving)
+        for slack, prefix in zip(slacks, ("72", "71"), strict=True):
+            moved(engine, at + turn * SECOND, ra("fe80::7", pio(f"2001:db8:{prefix}::/64", 86_000 + turn)), slack)
+        said = kept_as_it_is(engine)
+        assert said is not None and {one[0][1] for one in said.speakers} == {R3, "fe80::4", "fe80::8"}
+        assert len(said.heard) == 2 and len(said.told) == 3
 
 
 class Measured(MemoryJournal):
