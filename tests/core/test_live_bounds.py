@@ -11,7 +11,7 @@ from events.ids import MILLISECOND, SECOND
 from events.link import ArpSeen, LinkSeen
 from events.router import NeighborSolicited, Redirected, RouterSolicited
 from events.session import SessionEnded
-from pvdcore.routers.bounds import BOUNDS, BUCKETS_MAX, Bounds
+from pvdcore.routers.bounds import BOUNDS, BUCKETS_MAX, Bound, Bounds
 from tests.sim.build import R1, START, Story, dhcp4, dhcp6, na, pio, ra
 
 FLOOD_MS = 10_000
@@ -112,6 +112,14 @@ def test_so_much_of_others_is_kept_at_once_and_one_more_each_while(
         said = [bounds.refuses(event, START + rest, story.state) for _ in range(kept + 2)]
         assert said == [""] * kept + [rule] * 2
     assert bounds.refuses(replace(event, link="e1"), START, story.state) == "", "each link has its own bucket"
+
+
+def test_a_bound_says_what_is_refused() -> None:
+    assert BOUNDS["flood-nd"].says == (
+        "More than 50 RSs, NSs, NAs and Redirects on a link, and then more than 5 a second; live only."
+    )
+    assert Bound(3, SECOND, "of them").says == "More than 3 of them, and then more than one in 1 s; live only."
+    assert Bound(3, 9 * SECOND, "of them").says == "More than 3 of them, and then more than one in 9 s; live only."
 
 
 @pytest.mark.parametrize("event", [one for *_, one in SAID.values() if hasattr(one, "mac")])

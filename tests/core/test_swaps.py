@@ -218,6 +218,21 @@ def test_what_is_said_twice_in_one_ra_is_looked_at_each_time() -> None:
     assert both([*twice, *((at + 2 * SECOND, one) for at, one in twice)], "revise") == 0
 
 
+def test_where_two_pvds_have_an_equal_right_to_a_lease_each_ra_of_the_link_is_looked_at() -> None:
+    """Whoever spoke last has it."""
+    both_of = [build.ra(router, P, m=True) for router in (build.R2, build.R3)]
+    lease = build.ia_na(build.ia_address("2001:db8:1::a"))
+    begin = [(START, one) for one in (*both_of, *(build.dhcp6(word, lease, xid=1) for word in ("REQUEST", "REPLY")))]
+    said = [says(at, 900 - at, prefix=build.pio("2001:db8:9::/64")) for at in (10, 20, 30)]
+    for story, quick in (([*begin, *said], 0), ([*begin[1:], *said], 2)):
+        assert both(story, "revise") == quick
+        fold = Fold(EMPTY)
+        fold.run((seq, at, event, None) for seq, (at, event) in enumerate(story, 1))
+        last = story[-1][1]
+        assert isinstance(last, RouterAdvertised) and fold.draft.links["e0"].contested is not bool(quick)
+        assert (revised.slack(fold.draft, ("e0", build.R1), last) is not None) is bool(quick)
+
+
 def test_an_mtu_that_was_more_than_the_link_took_counts_when_it_takes_more() -> None:
     def link(at: int, octets: int) -> tuple[int, AnyEvent]:
         return START + at * SECOND, LinkSeen(link="e0", identity="e0", name="e0", mtu=octets)
