@@ -85,7 +85,7 @@ _TABLES: Final = (
 TRANSACTIONS: Final = frozenset((Dhcp4MessageSeen, Dhcp6MessageSeen))  # no two of these are the same octets
 
 _RECORD: Final = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-# Of most records only this much has to be said: it is a third of what SQLite has to do for one.
+# Of most records only so much has to be said, which takes SQLite half the time.
 _WHOLE: Final = f"(?, ?, {SCHEMA}, ?, ?, ?, ?, NULL, -1, ?)"
 WHOLE_VALUES: Final = _WHOLE.count("?")
 _WHOLE_RECORD: Final = f"INSERT INTO records VALUES {_WHOLE}"
