@@ -320,8 +320,7 @@ class SqliteJournal:
         if lines and (self.readonly or self._failed):
             raise self._refusal(self._last + 1, self._at)
         self._new_lines += lines
-        if len(self._new_lines) >= ROWS_MAX:
-            self._flush()
+        self._flush_many()
 
     def save_snapshot(self, seq: Seq, state: bytes) -> int:
         kept = zlib.compress(state, DEFLATE_LEVEL)
@@ -513,7 +512,7 @@ class SqliteJournal:
 
     def _flush_many(self) -> None:
         """Write down what is held back, if it is enough."""
-        if len(self._rows) >= ROWS_MAX * WHOLE_VALUES or len(self._other_rows) >= ROWS_MAX:
+        if max(len(self._rows) // WHOLE_VALUES, len(self._other_rows), len(self._new_lines)) >= ROWS_MAX:
             self._flush()
 
     def _flush(self) -> None:

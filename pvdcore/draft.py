@@ -22,7 +22,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Plan, Refresh, Speaker, Words, retold
+from pvdcore.routers.words import Plan, Refresh, Speaker, Words, refreshed, retold
 from pvdcore.state import (
     SILENT,
     Cell,
@@ -177,7 +177,7 @@ def _refreshed(origins: tuple[Origin, ...], words: Words) -> tuple[Origin, ...]:
     if words.plan is not None:
         (origin,) = origins
         return (retold(origin, words.said(), words.plan, heard_at, seq),)
-    return tuple([replace(one, heard_at=heard_at, because=seq) for one in origins])
+    return refreshed(origins, heard_at, seq)
 
 
 class Before(NamedTuple):

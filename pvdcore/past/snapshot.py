@@ -24,7 +24,7 @@ from events.router import NdOption, RouterAdvertised
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
-from pvdcore.routers.words import Refresh, Speaker
+from pvdcore.routers.words import Refresh, Speaker, refreshed
 from pvdcore.state import (
     Cell,
     Connection,
@@ -319,8 +319,8 @@ class Packer:
         self._common = _Common(common)
         return made
 
-    def changed(self, state: State, refreshed: Mapping[Speaker, Refresh] = MappingProxyType({})) -> bytes:
-        """What is other than in the last one that was packed whole: for whoever has that, too. refreshed: what routers
+    def changed(self, state: State, refreshes: Mapping[Speaker, Refresh] = MappingProxyType({})) -> bytes:
+        """What is other than in the last one that was packed whole: for whoever has that, too. refreshes: what routers
         of one origin each said since, which the State does not know of."""
         base = self._base
         assert base is not None
@@ -336,22 +336,22 @@ class Packer:
             lost = [key for key in before if key not in now]
             if lost:
                 gone.append((name, sorted(lost)))
-        heard, told, lists["speakers"] = self._heard(base, state, refreshed)
+        heard, told, lists["speakers"] = self._heard(base, state, refreshes)
         renewed, lists["grants"] = self._renewed(base, lists["grants"])
         return _packed(state, lists, self._common, base=base.seq, heard=heard, told=told, renewed=renewed, gone=gone)
 
     def _heard(
-        self, base: State, state: State, refreshed: Mapping[Speaker, Refresh]
+        self, base: State, state: State, refreshes: Mapping[Speaker, Refresh]
     ) -> tuple[list[tuple[int, Instant, Seq, Instant]], list[Told], list[tuple[Any, Any]]]:
         """What routers said: those that said the same, in numbers; those that said it otherwise; and the others."""
         numbers, told, others = [], [], []
         for key, origins in state.speakers.items():
-            earlier, fresh = base.speakers.get(key, ()), refreshed.get(key)
+            earlier, fresh = base.speakers.get(key, ()), refreshes.get(key)
             if fresh is None and origins is earlier:
                 continue
             differs = self._differs(key, *earlier, *origins) if len(earlier) == len(origins) == 1 else None
             if differs is None:
-                others.append((key, origins if fresh is None else _refreshed(origins, fresh)))
+                others.append((key, origins if fresh is None else refreshed(origins, *fresh)))
                 continue
             (one,), place = origins, self._speakers[key]
             heard_at, because = fresh or (one.heard_at, one.because)
@@ -360,7 +360,7 @@ class Packer:
             else:
                 numbers.append((place, heard_at, because, one.queued))
         numbers.sort()
-        told.sort(key=_place_of)
+        told.sort(key=attrgetter("place"))
         others.sort()
         return numbers, told, others
 
@@ -381,14 +381,6 @@ class Packer:
             else:
                 others.append((key, one))
         return numbers, others
-
-
-_place_of: Final = attrgetter("place")
-
-
-def _refreshed(origins: tuple[Origin, ...], fresh: Refresh) -> tuple[Origin, ...]:
-    heard_at, because = fresh
-    return tuple([replace(one, heard_at=heard_at, because=because) for one in origins])
 
 
 def _differs(old: Origin, one: Origin) -> Differs | None:

@@ -36,8 +36,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     places: Places
     leeway: Leeway
-    carried: frozenset[int] = frozenset()
-    prefixes: tuple[str, ...] = ()
+    carried: frozenset[int]
+    prefixes: tuple[str, ...]
 
 
 class Words(msgspec.Struct, eq=False, gc=False):
@@ -77,6 +77,11 @@ class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
     plan: Plan
     host: Host
     free: tuple[bool, ...]
+
+
+def refreshed(origins: tuple[Origin, ...], heard_at: Instant, because: Seq) -> tuple[Origin, ...]:
+    """The origins of a router that said the very same again."""
+    return tuple([replace(one, heard_at=heard_at, because=because) for one in origins])
 
 
 def retold(origin: Origin, event: RouterAdvertised, plan: Plan, at: Instant, seq: Seq) -> Origin:

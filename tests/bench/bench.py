@@ -200,7 +200,8 @@ def bare_rows(path: Path, count: int) -> float:
     spent, size = 0.0, ROWS_A_STATEMENT
     for first in range(1, count, size):
         said = [(seq, START + seq * STEP, seq % 1000, seq % 1000, 1, seq) for seq in range(first, first + size)]
-        values = [value for row in said for value in (*row, hashlib.blake2b(b"%d" % row[0], digest_size=32).digest())]
+        hashes = [bytearray(hashlib.blake2b(b"%d" % row[0], digest_size=32).digest()) for row in said]
+        values = [value for row, made in zip(said, hashes, strict=True) for value in (*row, made)]
         begin = time.perf_counter()
         conn.execute(SEVERAL_RECORDS, values)
         spent += time.perf_counter() - begin

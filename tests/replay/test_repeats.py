@@ -69,9 +69,9 @@ OTHER = ("e0", "fe80::2")
 FRAMES = [bytes([number]) * (60 + number) for number in range(5)]
 STANDING = {ROUTER: "an RA", OTHER: "another"}
 LEEWAY = Leeway(20 * SECOND)
-PLANS = {ROUTER: Plan((), LEEWAY), OTHER: Plan((), Leeway(0))}
-NEXT_PLAN = Plan((), LEEWAY)  # of what a router says in turn with that
-FALLEN = Plan((), Leeway(0))
+PLANS = {ROUTER: Plan((), LEEWAY, frozenset(), ()), OTHER: Plan((), Leeway(0), frozenset(), ())}
+NEXT_PLAN = Plan((), LEEWAY, frozenset(), ())  # of what a router says in turn with that
+FALLEN = Plan((), Leeway(0), frozenset(), ())
 
 
 def lived(valid: int, preferred: int) -> bytes:
