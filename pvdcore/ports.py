@@ -3,7 +3,8 @@
 Law: no implementation here, and no port that has only one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from events.codec import AnyEvent
@@ -58,9 +59,12 @@ class Journal(Protocol):
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
         """Records `first` to `last` (to the end) in order."""
 
-    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+    def steps(
+        self, first: Seq = 1, last: Seq | None = None, known: Mapping[Seq, AnyEvent] = MappingProxyType({})
+    ) -> Iterator[Step]:
         """What the fold needs of the same records. Where one says what an earlier one said, the event may be the same
-        object, which the fold notices (pvdcore/reduce.py)."""
+        object, which the fold notices (pvdcore/reduce.py). known: what some earlier records say, so that it need not
+        be read once more."""
 
     def frame(self, digest: str) -> bytes | None:
         """The bytes of a frame by its hash."""

@@ -52,6 +52,7 @@ from pvdcore.domains import info, pvds, visits
 from pvdcore.draft import Draft, Touch
 from pvdcore.host import autoconf, believed, links, neighbors
 from pvdcore.leases import conflicts, leases4, leases6, membership, v6only
+from pvdcore.leases.renewals import Exchanges
 from pvdcore.policy import DEFAULT, Policy
 from pvdcore.profiles import connections, settings, vpns
 from pvdcore.projections import placing
@@ -131,27 +132,35 @@ class Fold:
 
     def run(self, steps: Iterable[Step]) -> None:
         """Fold many records. Of routers that only repeat their last words the newest refresh waits, as in the engine
-        (`Engine.again`), until somebody looks."""
+        (`Engine.again`), until somebody looks; so do renewals of leases."""
         draft = self.draft
-        waiting = draft.speakers.waiting()
+        waiting, renewals = draft.speakers.waiting(), Exchanges(draft)
         for seq, at, event, captured_at in steps:
-            if type(event) is RouterAdvertised:
-                speaker = (event.link, event.router)
-                if (
-                    draft.stands(speaker, event)
-                    and draft.at <= at < deadlines.earliest(draft.deadlines)
-                    and (captured_at is None or captured_at - at <= AHEAD_MAX)
-                ):
-                    draft.seq, draft.at = seq, at
-                    if draft.changes:
-                        draft.changes = []
-                    found = waiting.get(speaker)
-                    if found is None:
-                        waiting[speaker] = [Words(speaker, seq, event, event=event, waits=[at, seq])]
-                    else:
-                        found[-1].waits[:] = at, seq
-                    continue
+            waits = False
+            if draft.at <= at < deadlines.earliest(draft.deadlines) and (
+                captured_at is None or captured_at - at <= AHEAD_MAX
+            ):
+                if type(event) is RouterAdvertised:
+                    speaker = (event.link, event.router)
+                    waits = draft.stands(speaker, event)
+                    if waits:
+                        found = waiting.get(speaker)
+                        if found is None:
+                            waiting[speaker] = [Words(speaker, seq, event, event=event, waits=[at, seq])]
+                        else:
+                            found[-1].waits[:] = at, seq
+                elif type(event) is Dhcp4MessageSeen:
+                    waits = renewals.again(event, at, seq)
+            if waits:
+                draft.seq, draft.at = seq, at
+                if draft.changes:
+                    draft.changes = []
+                continue
+            renewals.fold()
             self.step(seq, at, event, captured_at)
+            if type(event) is Dhcp4MessageSeen:
+                renewals.heard(event)
+        renewals.fold()
 
     def advance(self, to: Instant) -> None:
         """Let time pass: see the function."""

@@ -11,10 +11,11 @@ Hashes are made when somebody asks.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, count, islice
 from tempfile import TemporaryFile
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -291,7 +292,9 @@ class ScratchJournal:
         end = self.last_seq() if last is None else min(last, self.last_seq())
         return (self._record(seq, *self._at(seq)) for seq in range(max(first, 1), end + 1))
 
-    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+    def steps(
+        self, first: Seq = 1, last: Seq | None = None, known: Mapping[Seq, AnyEvent] = MappingProxyType({})
+    ) -> Iterator[Step]:
         end = self.last_seq() if last is None else min(last, self.last_seq())
         for seq in range(max(first, 1), end + 1):
             at, body, _, captured_at = self._at(seq)

@@ -15,7 +15,7 @@ from events.ids import SECOND
 from events.operator import Settings, SettingsLoaded
 from pvdcore import engine
 from pvdcore.past import snapshot
-from pvdcore.past.audit import chronicle, state_at, verify, why
+from pvdcore.past.audit import chronicle, last_words, state_at, verify, why
 from pvdcore.reduce import Fold, advance, reduce
 from pvdcore.state import EMPTY, State
 from replay.rerun import rerun
@@ -116,6 +116,8 @@ def test_what_changed_since_a_whole_snapshot_is_told_to_whoever_has_that(capture
             found = packer.changed(state)
             read.append(snapshot.decode(found, {began: base}.get))
         assert snapshot.encode(read[-1]) == snapshot.encode(state)
+        for seq, words in last_words(read[-1]).items():
+            assert records[seq - 1].event == words
     later = state.now + 40_000 * SECOND
     expected = snapshot.encode(advance(state, later))
     for number in range(0, len(records), max(1, len(records) // 12)):

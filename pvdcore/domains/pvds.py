@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from events.ids import Instant, LinkId, PvdId
+from events.ids import HostId, Instant, LinkId, PvdId
 from pvdcore import phases
 from pvdcore.domains import portals
 from pvdcore.domains.contents import Source, content, members, sources
@@ -18,7 +18,7 @@ from pvdcore.domains.inquiry import informed
 from pvdcore.domains.trust import any_trusted, domains
 from pvdcore.draft import Draft, Touch
 from pvdcore.projections import places
-from pvdcore.state import Cell, Change, Content, Instance, Origin, Placement, Pvd
+from pvdcore.state import Cell, Change, Content, Grant, Instance, Origin, Placement, Pvd
 
 RECENT = 8  # State keeps the records of so many versions a PvD; older ones are in the journal's index
 
@@ -36,7 +36,7 @@ KINDS = {
 
 def settle(draft: Draft) -> None:
     """Bring every touched instance up to date, in the order of their keys."""
-    leases: Leases = {}
+    leases = Leases({}, {})
     for pvd, cell in sorted(draft.touched):
         _settle(draft, pvd, cell, draft.touched[pvd, cell], leases)
     draft.touched.clear()
@@ -57,9 +57,15 @@ class Outcome(NamedTuple):
     differs: Difference | None
 
 
-Leases = dict[tuple[object, ...], Outcome]
-"""What becomes of the instances of a client's leases, which a link's many implicit PvDs share: by the same instance
-before (its id; all of them were there when this began) and the same contributions (theirs)."""
+class Leases(NamedTuple):
+    """What a link's many implicit PvDs share, found once a step.
+
+    given: of each cell, its host's grants by their keys. outcomes: what becomes of the instances of a client's leases,
+    by the same instance before (its id; all of them were there when this began) and the same contributions (theirs).
+    """
+
+    given: dict[Cell, list[tuple[tuple[HostId, str, str], Grant]]]
+    outcomes: dict[tuple[object, ...], Outcome]
 
 
 def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases) -> None:
@@ -69,9 +75,11 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
     everyone = pvd.cells.get((link, epoch, "")) if pvd is not None and host else None
     found: list[Source] = []
     grants: list[tuple[str, str, str]] = []
-    for key in draft.grants_of(link, host):  # of this host's own instance: what a profile itself configures
-        grant = draft.grants.get((link, *key))
-        if grant is not None and name in grant.owners and grant.epoch == epoch:
+    given = leases.given.get(cell)
+    if given is None:  # of this host's own instance: what a profile itself configures
+        given = leases.given[cell] = _given(draft, link, epoch, host)
+    for key, grant in given:
+        if name in grant.owners:
             grants.append(key)
             found.append(grant)
     origins: list[Origin] = []
@@ -87,9 +95,9 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
     stands = before is not None and before.phase in (phases.PLACED, phases.LINGERING) and _alone(draft, pvd, before)
     if host:
         alike = (stands, cell, id(before), *map(id, found))
-        outcome = leases.get(alike)
+        outcome = leases.outcomes.get(alike)
         if outcome is None:
-            outcome = leases[alike] = _outcome(draft, cell, before, stands, content(found), (), tuple(grants))
+            outcome = leases.outcomes[alike] = _outcome(draft, cell, before, stands, content(found), (), tuple(grants))
     else:
         said = (*content(found), *informed(draft, name, link, epoch))
         speakers = tuple([one.speaker for one in origins])
@@ -120,7 +128,7 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
     else:
         furthest = phases.furthest([one.phase for one in cells.values()])
     pvd = replace(
-        flagged(origins, pvd),
+        flagged(origins, pvd) if origins else pvd,
         cells=cells,
         phase=furthest,
         ended=None if cells else draft.at,
@@ -132,6 +140,12 @@ def _settle(draft: Draft, name: PvdId, cell: Cell, touch: Touch, leases: Leases)
     # Beside the shared instance on the same attachment, one more or less says nothing new of the link.
     if (before is None or phase == phases.GONE) and everyone is None:
         draft.list_pvd(pvd, link)
+
+
+def _given(draft: Draft, link: LinkId, epoch: int, host: HostId) -> list[tuple[tuple[HostId, str, str], Grant]]:
+    """The grants of one host on an attachment, with their keys there."""
+    found = [(key, draft.grants.get((link, *key))) for key in draft.grants_of(link, host)]
+    return [(key, grant) for key, grant in found if grant is not None and grant.epoch == epoch]
 
 
 def _outcome(

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from events.dhcp import Dhcp4MessageSeen, Number, RdnssSelection
-from events.ids import Instant, Seq
+from events.ids import Instant, LinkId, Seq
 from pvdcore.domains.visits import familiar, marks
 from pvdcore.draft import Draft, GrantKey
 from pvdcore.leases import leases4, v6only
@@ -24,6 +24,8 @@ from pvdcore.policy import Policy
 from pvdcore.state import Ask, Held, Link
 
 PROLONGS: Final = ("renewing", "rebinding")
+ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
+KNOWN_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
 
 
 class Renewal(msgspec.Struct, eq=False, gc=False):
@@ -142,3 +144,48 @@ class Renewals:
             ask(draft, key[0], f"{known.slot}{xid:08x}", Ask(read(), at, seq, key[1]))
         self._granted.clear()
         self._asked.clear()
+
+
+class Exchanges:
+    """Renewals among events that are read back: which may come again, and those that did and wait to be folded."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._waiting = Renewals()
+        self._asked: dict[tuple[LinkId, str, int], Dhcp4MessageSeen] = {}
+        self._known: dict[Dhcp4MessageSeen, Renewal] = {}  # by what they say without their transaction
+        self.waits = False
+
+    def again(self, event: Dhcp4MessageSeen, at: Instant, seq: Seq) -> bool:
+        """Whether a message of quiet time says what one before it said, but for its transaction; then it waits."""
+        known = self._known.get(replace(event, xid=0))
+        if known is None:
+            return False
+        if event.op == 2:
+            waits = self._waiting.grant(known, event.xid, at, seq)
+        else:
+            waits = self._waiting.ask(self._draft, known, event.xid, at, seq, lambda: event)
+        self.waits = self.waits or waits
+        return waits
+
+    def fold(self) -> None:
+        """Do what the long way would have done by now."""
+        if self.waits:
+            self._waiting.fold(self._draft)
+            self.waits = False
+
+    def heard(self, event: Dhcp4MessageSeen) -> None:
+        """A message was folded the long way: whether it ends an exchange that may come again."""
+        slot = (event.link, event.chaddr, event.xid)
+        if event.message == "REQUEST":
+            if len(self._asked) >= ASKED_MAX:
+                self._asked.clear()
+            self._asked[slot] = event
+        elif event.message == "ACK" and (question := self._asked.pop(slot, None)) is not None:
+            known = renewal(self._draft, question, event)
+            if known is None:
+                return
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            for one in (question, event):
+                self._known[replace(one, xid=0)] = known

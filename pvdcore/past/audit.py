@@ -131,8 +131,14 @@ def state_at(journal: Journal, at: Instant | None = None, seq: Seq | None = None
             except msgspec.DecodeError:
                 state = EMPTY  # a cache of another program version
         fold = Fold(state)
-        fold.run(journal.steps(state.seq + 1, last))
+        fold.run(journal.steps(state.seq + 1, last, last_words(state)))
         return advance(fold.state, at) if at is not None and at > fold.state.now else fold.state
+
+
+def last_words(state: State) -> dict[Seq, AnyEvent]:
+    """What each router said last, by its record: most of them say it again."""
+    origins = (origin for said in state.speakers.values() for origin in said)
+    return {origin.because: origin.event for origin in origins if origin.event.router}
 
 
 def _kept(journal: Journal, seq: Seq) -> bytes | None:

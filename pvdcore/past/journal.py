@@ -6,8 +6,9 @@ not: for that somebody has to keep a head elsewhere (`pvdctl verify --head`).
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -153,7 +154,9 @@ class MemoryJournal:
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
         return iter(self._records[max(first, 1) - 1 : last])
 
-    def steps(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Step]:
+    def steps(
+        self, first: Seq = 1, last: Seq | None = None, known: Mapping[Seq, AnyEvent] = MappingProxyType({})
+    ) -> Iterator[Step]:
         return ((one.seq, one.at, one.event, one.provenance.captured_at) for one in self.records(first, last))
 
     def frame(self, digest: str) -> bytes | None:

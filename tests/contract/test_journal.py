@@ -125,6 +125,19 @@ def test_records_come_back_in_order_and_whole(journal: Journal) -> None:
     assert list(journal.check()) == []
 
 
+def test_what_is_known_already_need_not_be_read(journal: Journal) -> None:
+    """The steps are the same; a file gives the very object that it was told, for all records that say so."""
+    fill(journal, [heard(1, 1), heard(2, 1), heard(3, 2)])
+    journal.commit()
+    steps = list(journal.steps())
+    (word,) = (event for seq, _, event, _ in steps if seq == 1)
+    mine = msgspec.structs.replace(word)
+    assert list(journal.steps(2, None, {1: mine})) == steps[1:]
+    if isinstance(journal, SqliteJournal):
+        (same, other) = (event for _, _, event, _ in journal.steps(2, None, {1: mine}))
+        assert same is mine and other is not mine
+
+
 def test_reading_sees_what_was_there_when_it_began(journal: Journal) -> None:
     fill(journal, story()[:3])
     reading = journal.records()

@@ -19,12 +19,13 @@ from events.ids import SECOND
 from events.link import AttachEnded, AttachStarted, LinkGone, LinkSeen
 from events.operator import PolicySet
 from pvdcore import deadlines
+from pvdcore.draft import Draft
 from pvdcore.engine import Engine
-from pvdcore.leases.renewals import Renewal, Renewals, renewal
+from pvdcore.leases.renewals import Exchanges
 from pvdcore.past import snapshot
 from pvdcore.past.journal import MemoryJournal
 from pvdcore.policy import DEFAULT
-from pvdcore.reduce import Fold
+from pvdcore.reduce import AHEAD_MAX, SLICES, Fold
 from pvdcore.state import EMPTY, Change, State
 from tests.sim.build import CLIENT, OTHER, START, addresses, dhcp4, flag, identifier, lease4, number, probe
 
@@ -35,68 +36,54 @@ Told = tuple[float, AnyEvent]
 
 
 class Unread:
-    """The fold of a replay: what may wait does (replay/rerun.py has the same of frames)."""
+    """The fold of records that are read back: what may wait does (replay/rerun.py has the same of frames)."""
 
     def __init__(self) -> None:
         self.fold = Fold(EMPTY)
         self.lines: list[Change] = []
-        self.waits = Renewals()
+        self.renewals = Exchanges(self.fold.draft)
         self.waited: list[int] = []
-        self._seq, self._at, self._some = 0, START, False
-        self._asked: dict[tuple[str, str, int], Dhcp4MessageSeen] = {}
-        self._known: dict[AnyEvent, tuple[Renewal, bool]] = {}
+        self._seq, self._at = 0, START
 
     def hear(self, at: int, event: AnyEvent) -> None:
         self._seq += 1
         self._at = at
-        if at < deadlines.earliest(self.fold.draft.deadlines) and self._wait(at, event):
+        message = event if isinstance(event, Dhcp4MessageSeen) else None
+        quiet = at < deadlines.earliest(self.fold.draft.deadlines)
+        if message is not None and quiet and self.renewals.again(message, at, self._seq):
             self.waited.append(self._seq)
-            self._some = True
             return
         self.look()
         self.fold.step(self._seq, at, event, None)
         self.lines += self.fold.draft.changes
-        if isinstance(event, Dhcp4MessageSeen):
-            self._remember(event)
+        if message is not None:
+            self.renewals.heard(message)
 
     def look(self) -> State:
         """Fold what waits."""
-        if self._some:
+        if self.renewals.waits:
             draft = self.fold.draft
-            draft.at, draft.seq, draft.changes, self._some = self._at, self._seq, [], False
-            self.waits.fold(draft)
+            draft.at, draft.seq, draft.changes = self._at, self._seq, []
+            self.renewals.fold()
         return self.fold.state
-
-    def _wait(self, at: int, event: AnyEvent) -> bool:
-        if not isinstance(event, Dhcp4MessageSeen) or replace(event, xid=0) not in self._known:
-            return False
-        known, answers = self._known[replace(event, xid=0)]
-        if answers:
-            return self.waits.grant(known, event.xid, at, self._seq)
-        return self.waits.ask(self.fold.draft, known, event.xid, at, self._seq, lambda: event)
-
-    def _remember(self, event: Dhcp4MessageSeen) -> None:
-        slot = (event.link, event.chaddr, event.xid)
-        if event.message == "REQUEST":
-            self._asked[slot] = event
-        elif event.message == "ACK" and (question := self._asked.pop(slot, None)) is not None:
-            known = renewal(self.fold.draft, question, event)
-            if known is not None:
-                self._known |= {replace(question, xid=0): (known, False), replace(event, xid=0): (known, True)}
 
 
 def waited(*story: Told, **policy: Any) -> list[AnyEvent]:
     """The records of a story that waited unread; that nobody can tell is looked at here, behind each record."""
     told = [(0, PolicySet(values={**DEFAULT.values, **policy})), *story]
+    steps = [(seq, START + int(second * SECOND), event, None) for seq, (second, event) in enumerate(told, 1)]
     long, lines = Fold(EMPTY), []
-    for last, (second, event) in enumerate(told, 1):
-        long.step(last, START + int(second * SECOND), event, None)
+    for last, (seq, at, event, _) in enumerate(steps, 1):
+        long.step(seq, at, event, None)
         lines += long.draft.changes
-        short = Unread()
-        for at, one in told[:last]:
-            short.hear(START + int(at * SECOND), one)
+        short, whole = Unread(), Fold(EMPTY)
+        for _, instant, one, _ in steps[:last]:
+            short.hear(instant, one)
+        whole.run(steps[:last])
         assert snapshot.encode(short.look()) == snapshot.encode(long.state), (last, event)
+        assert snapshot.encode(whole.state) == snapshot.encode(long.state), (last, event)
         assert short.lines == lines
+        assert whole.state.changes == long.state.changes
     return [told[seq - 1][1] for seq in short.waited]
 
 
@@ -163,6 +150,29 @@ def test_the_engine_gathers_what_may_wait_and_folds_it_when_somebody_looks() -> 
         long.hear(Frame(instant, "e0", ETHERNET, b""), (event,), source="a.pcap")
     assert snapshot.encode(short.state) == snapshot.encode(long.state)
     assert short.quiet() == (ats[-1], long.wake_at(), room - 3 * took)
+
+
+def test_a_fold_of_many_records_reads_only_the_first_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    message = SLICES[Dhcp4MessageSeen]
+
+    def counted(draft: Draft, event: Dhcp4MessageSeen) -> None:
+        read.append(event.xid)
+        message(draft, event)
+
+    monkeypatch.setitem(SLICES, Dhcp4MessageSeen, counted)
+    story = [*BOUND, *renews(200, 3), LATER, *renews(300, 4)]
+    Fold(EMPTY).run((seq, START + int(at * SECOND), event, None) for seq, (at, event) in enumerate(story, 1))
+    assert read == [1, 1, 2, 2]
+
+
+def test_what_was_captured_long_after_it_counts_is_read() -> None:
+    """It is remarked on each time."""
+    instants = [(START + int(at * SECOND), at >= 200, event) for at, event in [*BOUND, *renews(200, 3)]]
+    steps = [(seq, at, event, at + late * (AHEAD_MAX + 1)) for seq, (at, late, event) in enumerate(instants, 1)]
+    fold = Fold(EMPTY)
+    fold.run(steps)
+    assert fold.state.findings["time-jump", "e0", ""].count == 2
 
 
 def test_what_binds_is_read_each_time() -> None:

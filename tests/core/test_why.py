@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -449,9 +450,9 @@ def no_steps(journal: MemoryJournal, done: int) -> Any:
     """Steps that may not be asked for again up to a record."""
     steps = journal.steps
 
-    def later(first: int = 1, last: int | None = None) -> Any:
+    def later(first: int = 1, last: int | None = None, known: Any = MappingProxyType({})) -> Any:
         assert first > done, "what a snapshot says is not folded again"
-        return steps(first, last)
+        return steps(first, last, known)
 
     return later
 
@@ -463,15 +464,19 @@ def test_from_a_snapshot_on_only_what_came_later_is_folded(monkeypatch: pytest.M
     story.journal.save_snapshot(kept, snapshot.pack(story.state))
     story.at(5).hear(build.ra(R1, build.mtu(1500)))
     asked: list[tuple[int, int | None]] = []
+    told: list[dict[int, Any]] = []
 
-    def steps(first: int = 1, last: int | None = None) -> Any:
+    def steps(first: int = 1, last: int | None = None, known: Any = MappingProxyType({})) -> Any:
         asked.append((first, last))
+        told.append(dict(known))
         return MemoryJournal.steps(story.journal, first, last)
 
     monkeypatch.setattr(story.journal, "steps", steps)
     assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
     assert state_at(story.journal, seq=kept - 1).seq == kept - 1
     assert asked == [(kept + 1, kept + 1), (1, kept - 1)]
+    record = story.journal.record(kept)
+    assert record is not None and told == [{kept: record.event}, {}], "what routers said last need not be read"
     # one of another program, or none at all, is as good as none
     story.journal.save_snapshot(kept + 1, b'{"of": "another"}')
     assert snapshot.encode(state_at(story.journal)) == snapshot.encode(story.state)
