@@ -9,7 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HASH = 32, TEXT_MAX = 1024, NUMBER_MAX = 20, ROW = 10, SHARED_AT = 5, SHARED = 3, BLOCK = 128 };
+enum { HASH = 32, TEXT_MAX = 1024, NUMBER_MAX = 20, ROW = 10, SHARED_AT = 5, BLOCK = 128, AHEAD = 32 };
+enum { TEXT_ROOM = HASH + TEXT_MAX + 4 * (NUMBER_MAX + 1) + BLOCK };
+
+/* The places of adapters.sqlite.Model. */
+enum { EVENT, FRAME, SOURCE, LEAD, PLAIN, MODEL };
 
 /* --- BLAKE2b (RFC 7693 §3) --- */
 
@@ -111,6 +115,19 @@ piece(uint8_t *to, PyObject *octets)
     return to + PyBytes_GET_SIZE(octets);
 }
 
+/* The beginning of a text, up to the packet's number. */
+static uint8_t *
+begun(uint8_t *text, const uint8_t before[HASH], int64_t seq, int64_t at, PyObject *lead, int64_t packet)
+{
+    uint8_t *to = text + HASH;
+    memcpy(text, before, HASH);
+    *to++ = '[';
+    to = number(to, seq);
+    *to++ = ',';
+    to = number(to, at);
+    return number(piece(to, lead), packet);
+}
+
 static int
 fits(PyObject *pieces)
 {
@@ -120,22 +137,23 @@ fits(PyObject *pieces)
     return size <= TEXT_MAX;
 }
 
-/* The next hash. captured_at counts if `stamped`. */
+/* The next hash: of what stands before a packet's number and behind it. */
 static void
-link_hash(const uint8_t before[HASH], int64_t seq, int64_t at, PyObject *pieces, int64_t packet, int stamped,
-          int64_t captured_at, uint8_t hash[HASH])
+link_hash(const uint8_t before[HASH], int64_t seq, int64_t at, PyObject *lead, int64_t packet, PyObject *plain,
+          uint8_t hash[HASH])
 {
-    uint8_t text[HASH + TEXT_MAX + 4 * (NUMBER_MAX + 1) + BLOCK], *to = text + HASH;
-    memcpy(text, before, HASH);
-    *to++ = '[';
-    to = number(to, seq);
-    *to++ = ',';
-    to = number(to, at);
-    to = number(piece(to, PyTuple_GET_ITEM(pieces, 0)), packet);
-    if (stamped)
-        to = piece(number(piece(to, PyTuple_GET_ITEM(pieces, 2)), captured_at), PyTuple_GET_ITEM(pieces, 3));
-    else
-        to = piece(to, PyTuple_GET_ITEM(pieces, 1));
+    uint8_t text[TEXT_ROOM], *to = begun(text, before, seq, at, lead, packet);
+    to = piece(to, plain);
+    blake2b(text, (size_t)(to - text), hash);
+}
+
+/* The same where the packet was captured at another time than it counts at. */
+static void
+stamped_hash(const uint8_t before[HASH], int64_t seq, int64_t at, PyObject *pieces, int64_t packet, int64_t captured_at,
+             uint8_t hash[HASH])
+{
+    uint8_t text[TEXT_ROOM], *to = begun(text, before, seq, at, PyTuple_GET_ITEM(pieces, 0), packet);
+    to = piece(number(piece(to, PyTuple_GET_ITEM(pieces, 2)), captured_at), PyTuple_GET_ITEM(pieces, 3));
     blake2b(text, (size_t)(to - text), hash);
 }
 
@@ -161,14 +179,14 @@ give(PyObject *rows, PyObject *value)
     return !failed;
 }
 
-/* Append the values of a record's row, those that SQLite is to be told. shared: its event, frame and source. */
+/* Append the values of a record's row, those that SQLite is to be told. */
 static int
-append(PyObject *rows, int64_t seq, PyObject *at, PyObject *shared, PyObject *packet, const uint8_t hash[HASH])
+append(PyObject *rows, int64_t seq, PyObject *at, PyObject *model, PyObject *packet, const uint8_t hash[HASH])
 {
     if (!give(rows, PyLong_FromLongLong(seq)) || PyList_Append(rows, at))
         return 0;
-    for (int i = 0; i < SHARED; i++)
-        if (PyList_Append(rows, PyTuple_GET_ITEM(shared, i)))
+    for (int part = EVENT; part <= SOURCE; part++)
+        if (PyList_Append(rows, PyTuple_GET_ITEM(model, part)))
             return 0;
     return !PyList_Append(rows, packet) && give(rows, PyByteArray_FromStringAndSize((const char *)hash, HASH));
 }
@@ -185,6 +203,41 @@ begin(PyObject *end, long long *seq, long long *now, uint8_t head[HASH])
         return 0;
     }
     memcpy(head, octets, HASH);
+    return 1;
+}
+
+/* What the next records are like, borrowed from `models`; NULL from the first on that is like none of them. What each
+ * consists of lies far apart: one look-up does not wait for the other, and the chain waits for none. */
+static void
+look_up(PyObject *models, PyObject *const *likes, Py_ssize_t count, PyObject *found[AHEAD])
+{
+    Py_ssize_t known = 0;
+    while (known < count && (found[known] = PyDict_GetItemWithError(models, likes[known])) != NULL)
+        __builtin_prefetch(found[known++]);
+    for (Py_ssize_t i = 0; i < known; i++)
+        for (int part = 0; part < MODEL; part++)
+            __builtin_prefetch(PyTuple_GET_ITEM(found[i], part));
+    for (Py_ssize_t i = 0; i < known; i++)
+        for (int line = 1; line <= 2; line++)
+            __builtin_prefetch(PyBytes_AS_STRING(PyTuple_GET_ITEM(found[i], PLAIN)) + 64 * line);
+    if (known < count)
+        found[known] = NULL;
+}
+
+/* Append one record like a model behind seq, now and head, which are its own then; 0 if it is odd, or an exception. */
+static int
+extended(PyObject *model, PyObject *at, PyObject *packet, int64_t *seq, int64_t *now, uint8_t head[HASH], PyObject *rows)
+{
+    PyObject *lead = PyTuple_GET_ITEM(model, LEAD), *plain = PyTuple_GET_ITEM(model, PLAIN);
+    int64_t instant, numbered;
+    if (!counts(at, *now, &instant) || instant == INT64_MAX || !counts(packet, 1, &numbered)
+        || PyBytes_GET_SIZE(lead) + PyBytes_GET_SIZE(plain) > TEXT_MAX)
+        return 0;
+    link_hash(head, *seq + 1, instant, lead, numbered, plain, head);
+    if (!append(rows, *seq + 1, at, model, packet, head))
+        return 0;
+    ++*seq;
+    *now = instant;
     return 1;
 }
 
@@ -209,23 +262,18 @@ extend(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "records, instants and packets are not as many");
         goto done;
     }
+    PyObject **likes = PySequence_Fast_ITEMS(lists[0]), **ats = PySequence_Fast_ITEMS(lists[1]);
+    PyObject **packets = PySequence_Fast_ITEMS(lists[2]), *found[AHEAD];
+    int64_t number = seq, latest = now;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *model = PyDict_GetItemWithError(models, PySequence_Fast_GET_ITEM(lists[0], i));
-        if (model == NULL)
+        if (i % AHEAD == 0)
+            look_up(models, likes + i, count - i < AHEAD ? count - i : AHEAD, found);
+        PyObject *model = found[i % AHEAD];
+        if (model == NULL || !extended(model, ats[i], packets[i], &number, &latest, head, rows))
             break;
-        PyObject *at = PySequence_Fast_GET_ITEM(lists[1], i), *packet = PySequence_Fast_GET_ITEM(lists[2], i);
-        PyObject *pieces = PyTuple_GET_ITEM(model, 1);
-        int64_t instant, numbered;
-        if (!counts(at, now, &instant) || instant == INT64_MAX || !counts(packet, 1, &numbered) || !fits(pieces))
-            break;
-        link_hash(head, seq + 1, instant, pieces, numbered, 0, 0, head);
-        if (!append(rows, seq + 1, at, PyTuple_GET_ITEM(model, 0), packet, head))
-            goto done;
-        seq++;
-        now = instant;
     }
     if (!PyErr_Occurred())
-        result = Py_BuildValue("LLy#", seq, now, (const char *)head, (Py_ssize_t)HASH);
+        result = Py_BuildValue("LLy#", (long long)number, (long long)latest, (const char *)head, (Py_ssize_t)HASH);
 done:
     for (int i = 0; i < 3; i++)
         Py_XDECREF(lists[i]);
@@ -267,7 +315,10 @@ walk(PyObject *module, PyObject *args)
             || !counts(PyTuple_GET_ITEM(row, 2), 1, &packet)
             || (stamp != Py_None && !counts(stamp, INT64_MIN, &captured_at)))
             break;
-        link_hash(head, numbered, at, pieces, packet, stamp != Py_None, captured_at, hash);
+        if (stamp == Py_None)
+            link_hash(head, numbered, at, PyTuple_GET_ITEM(pieces, 0), packet, PyTuple_GET_ITEM(pieces, 1), hash);
+        else
+            stamped_hash(head, numbered, at, pieces, packet, captured_at, hash);
         if (!PyBytes_CheckExact(stored) || PyBytes_GET_SIZE(stored) != HASH
             || memcmp(hash, PyBytes_AS_STRING(stored), HASH))
             break;

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 COMPILED: Final = False
 
-TEXT_MAX: Final = 1024  # octets of pieces: names of captures are short, and longer ones cost no more than time
+TEXT_MAX: Final = (
+    1024  # octets of what is hashed beside numbers: names of captures are short, and longer ones cost no more than time
+)
 _LEAST: Final = -NEVER - 1
 
 
@@ -42,10 +44,15 @@ def extend(
     seq, now, head = end
     for like, at, packet in zip(likes, ats, packets, strict=True):
         model = models.get(like)
-        if model is None or not now <= at < NEVER or not 0 < packet <= NEVER or _size(model[1]) > TEXT_MAX:
+        if (
+            model is None
+            or not now <= at < NEVER
+            or not 0 < packet <= NEVER
+            or len(model[3]) + len(model[4]) > TEXT_MAX
+        ):
             break
-        (event, frame, source), pieces = model
-        head = blake2b(b"%b[%d,%d%b%d%b" % (head, seq + 1, at, pieces[0], packet, pieces[1]), digest_size=32).digest()
+        event, frame, source, lead, plain = model
+        head = blake2b(b"%b[%d,%d%b%d%b" % (head, seq + 1, at, lead, packet, plain), digest_size=32).digest()
         seq, now = seq + 1, at
         rows += (seq, at, event, frame, source, packet, bytearray(head))
     return seq, now, head
@@ -61,7 +68,7 @@ def walk(end: End, rows: Sequence[Row], place: int, models: dict[Shared, Pieces]
     for row in rows if not place else rows[place:]:
         number, at, packet, captured_at, stored, *_ = row
         pieces = models.get(row[5:])
-        if number != seq + 1 or pieces is None or _size(pieces) > TEXT_MAX:
+        if number != seq + 1 or pieces is None or sum(map(len, pieces)) > TEXT_MAX:
             break
         if not _counts(at, now) or not _counts(packet, 1) or not (captured_at is None or _counts(captured_at, _LEAST)):
             break
@@ -78,7 +85,3 @@ def walk(end: End, rows: Sequence[Row], place: int, models: dict[Shared, Pieces]
 
 def _counts(value: object, least: int) -> bool:
     return type(value) is int and least <= value <= NEVER
-
-
-def _size(pieces: Pieces) -> int:
-    return sum(map(len, pieces))

@@ -106,8 +106,9 @@ Shared = tuple[int, int, int | None, int, int]
 """What a row of `records` may have in common with others: v, event, frame, source, original_length."""
 
 
-Model = tuple[tuple[int, int | None, int], Pieces]
-"""What is known of a record that others are like: event, frame, source; its v is ours, and its frame is whole."""
+Model = tuple[int, int | None, int, bytes, bytes]
+"""What is known of a record that others are like: event, frame, source; what is hashed before its packet's number, and
+behind it. Its v is ours, and its frame is whole."""
 
 
 Row = tuple[Any, ...]
@@ -267,7 +268,7 @@ class SqliteJournal:
             key = (source, linktype, "")
             source_id = self._source_ids.get(key) or self._place_source(key)
             known = self._kin[source, linktype] = source_id, Kin(SCHEMA, said)
-        self._models[seq] = ((event_id, frame_id, known[0]), known[1].pieces(name, digest))
+        self._models[seq] = (event_id, frame_id, known[0], *known[1].pieces(name, digest)[:2])
         self._remember(seq, ((SCHEMA, event_id, frame_id, known[0], -1), said, digest))
 
     def _remember(self, seq: Seq, what: _Heard) -> None:
@@ -301,7 +302,7 @@ class SqliteJournal:
             (v, event, frame, source, original_length), provenance, digest = self._heard_of(like)
             if v != SCHEMA or original_length != -1:
                 return False
-            model = ((event, frame, source), Like(v, provenance, digest).pieces)
+            model = (event, frame, source, *Like(v, provenance, digest).pieces[:2])
         self._models[like] = model
         return True
 
