@@ -254,10 +254,11 @@ class _Common:
         return known[1]
 
     def _sorted_out(self, pvd: Pvd) -> tuple[int, list[int]]:
-        places: set[Any] = set(map(self._places.get, map(id, pvd.cells.values())))
+        found: list[Any] = list(map(self._places.get, map(id, pvd.cells.values())))
+        places = set(found)
         if None in places:
             places.discard(None)
-            new = [(cell, one) for cell, one in pvd.cells.items() if id(one) not in self._places]
+            new = [cell for cell, place in zip(pvd.cells.items(), found, strict=True) if place is None]
             new.sort()  # not in the order of the map, which is another each time
             places.update([self._place(cell, one) for cell, one in new])
         own = self._own & places
@@ -297,6 +298,24 @@ class _Common:
         return place
 
 
+_IN_NUMBERS: Final = ("speakers", "grants")  # maps of which mostly numbers change, which are told apart
+
+
+class _Known(msgspec.Struct, eq=False, gc=False):
+    """What stands in a base, at `place`; what it has become by the last time, and how that is told, found once."""
+
+    place: int
+    one: Any
+    last: Any
+    how: Any
+
+    def told(self, now: Any, how: Callable[[Any, Any], Any]) -> Any:
+        """How it is told what it has become now; `None`: as a whole."""
+        if now is not self.last:
+            self.last, self.how = now, how(self.one, now)
+        return self.how
+
+
 class Packer:
     """Packs one State after the other: whole, or as what is other than in the last that was packed whole."""
 
@@ -304,17 +323,18 @@ class Packer:
         self._base: State | None = None
         self._maps: dict[str, Map[Any, Any]] = {}
         self._common = _Common()  # what all have in common that are told from the base
-        self._speakers: dict[Speaker, int] = {}
-        self._compared: dict[Speaker, tuple[Origin, Differs | None]] = {}  # origins as they were last, and what differs
-        self._grants: dict[tuple[LinkId, HostId, str, str], int] = {}
+        self._speakers: dict[Speaker, _Known] = {}
+        self._grants: dict[tuple[LinkId, HostId, str, str], _Known] = {}
 
     def whole(self, state: State) -> bytes:
         """All of it. The next ones are `changed` from here."""
         common = _Common()
         self._base, self._maps, lists = state, _maps(state), _lists(state)
-        self._speakers = {key: place for place, (key, _) in enumerate(lists["speakers"])}
-        self._compared = {}
-        self._grants = {key: place for place, (key, _) in enumerate(lists["grants"])}
+        self._speakers = {
+            key: _Known(place, said, said, ([], []) if len(said) == 1 else None)
+            for place, (key, said) in enumerate(lists["speakers"])
+        }
+        self._grants = {key: _Known(place, one, one, True) for place, (key, one) in enumerate(lists["grants"])}
         made = _packed(state, lists, common)
         self._common = _Common(common)
         return made
@@ -331,60 +351,60 @@ class Packer:
             if now is before:
                 lists[name] = []
                 continue
-            if name != "speakers":
+            if name not in _IN_NUMBERS:
                 lists[name] = sorted((key, one) for key, one in now.items() if before.get(key) is not one)
             lost = [key for key in before if key not in now]
             if lost:
                 gone.append((name, sorted(lost)))
-        heard, told, lists["speakers"] = self._heard(base, state, refreshes)
-        renewed, lists["grants"] = self._renewed(base, lists["grants"])
+        heard, told, lists["speakers"] = self._heard(state, refreshes)
+        renewed, lists["grants"] = self._renewed(state)
         return _packed(state, lists, self._common, base=base.seq, heard=heard, told=told, renewed=renewed, gone=gone)
 
     def _heard(
-        self, base: State, state: State, refreshes: Mapping[Speaker, Refresh]
+        self, state: State, refreshes: Mapping[Speaker, Refresh]
     ) -> tuple[list[tuple[int, Instant, Seq, Instant]], list[Told], list[tuple[Any, Any]]]:
         """What routers said: those that said the same, in numbers; those that said it otherwise; and the others."""
         numbers, told, others = [], [], []
         for key, origins in state.speakers.items():
-            earlier, fresh = base.speakers.get(key, ()), refreshes.get(key)
-            if fresh is None and origins is earlier:
+            known, fresh = self._speakers.get(key), refreshes.get(key)
+            if known is not None and fresh is None and origins is known.one:
                 continue
-            differs = self._differs(key, *earlier, *origins) if len(earlier) == len(origins) == 1 else None
-            if differs is None:
+            differs = known.told(origins, _differs) if known is not None else None
+            if known is None or differs is None:
                 others.append((key, origins if fresh is None else refreshed(origins, *fresh)))
                 continue
-            (one,), place = origins, self._speakers[key]
+            (one,) = origins
             heard_at, because = fresh or (one.heard_at, one.because)
             if any(differs):
-                told.append(Told(place, heard_at, because, one.queued, *differs))
+                told.append(Told(known.place, heard_at, because, one.queued, *differs))
             else:
-                numbers.append((place, heard_at, because, one.queued))
+                numbers.append((known.place, heard_at, because, one.queued))
         numbers.sort()
         told.sort(key=attrgetter("place"))
         others.sort()
         return numbers, told, others
 
-    def _differs(self, key: Speaker, old: Origin, one: Origin) -> Differs | None:
-        """What of a router's one origin is other than in the base, found once."""
-        known = self._compared.get(key)
-        if known is None or known[0] is not one:
-            known = self._compared[key] = one, _differs(old, one)
-        return known[1]
-
-    def _renewed(self, base: State, grants: list[tuple[Any, Any]]) -> tuple[list[Any], list[tuple[Any, Any]]]:
+    def _renewed(self, state: State) -> tuple[list[Any], list[tuple[Any, Any]]]:
         """The leases that were only renewed, in numbers, and the others."""
         numbers, others = [], []
-        for key, one in grants:
-            old = base.grants.get(key)
-            if old is not None and _beyond_renewals(old) == _beyond_renewals(one):
-                numbers.append((self._grants[key], one.heard_at, one.started_at, one.because, one.queued, one.by))
+        for key, one in state.grants.items():
+            known = self._grants.get(key)
+            if known is not None and one is known.one:
+                continue
+            if known is not None and known.told(one, _only_renewed):
+                numbers.append((known.place, one.heard_at, one.started_at, one.because, one.queued, one.by))
             else:
                 others.append((key, one))
+        numbers.sort()
+        others.sort()
         return numbers, others
 
 
-def _differs(old: Origin, one: Origin) -> Differs | None:
-    """What of an origin is other than it was; `None` if that is more than a Told can say."""
+def _differs(base: tuple[Origin, ...], said: tuple[Origin, ...]) -> Differs | None:
+    """What of a router's one origin is other than it was; `None` if that is more than a Told can say."""
+    if len(base) != 1 or len(said) != 1:
+        return None
+    (old,), (one,) = base, said
     if _beyond_words(old) != _beyond_words(one) or _beyond_options(old.event) != _beyond_options(one.event):
         return None
     before, after = old.event.options, one.event.options
@@ -401,6 +421,11 @@ _beyond_words, _beyond_options, _beyond_renewals = (  # what each says but for t
         (Grant, ("heard_at", "started_at", "because", "queued", "by")),
     )
 )
+
+
+def _only_renewed(old: Grant, one: Grant) -> bool:
+    """Whether numbers say all that is other in a lease."""
+    return bool(_beyond_renewals(old) == _beyond_renewals(one))
 
 
 def _others(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[int, Any]]:
@@ -513,10 +538,12 @@ def _unshared(image: Image) -> Image:
 def _unpacked(packed: Packed) -> Packed:
     """With each thing where it belongs."""
     shared, owners = packed.shared, packed.owners
-    groups = [Map([shared[place] for place in group]) for group in packed.groups]
+    groups = {-1: _NONE}  # those that are left: what was a group once is told, too
     pvds = []
     for (name, pvd), (group, own) in zip(packed.pvds, packed.instances, strict=True):
-        cells = groups[group] if group >= 0 else _NONE
+        if group not in groups:
+            groups[group] = Map([shared[place] for place in packed.groups[group]])
+        cells = groups[group]
         for place in own:
             cells = cells.set(*shared[place])
         pvds.append((name, replace(pvd, cells=cells)))
