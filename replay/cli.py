@@ -10,7 +10,9 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final, NoReturn, cast
 
 from replay.endings import DONE, FAILED, INTERRUPTED, USAGE, Stop
 
@@ -26,7 +28,22 @@ JOBS_MAX: Final = 64  # processes at a time: each holds a whole journal in memor
 _TIMES: Final = "2026-03-01T14:05Z, 14:05, -2h, yesterday, @epoch or seq:812"
 
 
+@cache
+def _columns() -> int:
+    """How wide help is. argparse asks for each option, and loads half of shutil's archives to know."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    with suppress(OSError):  # no terminal
+        return os.get_terminal_size(1).columns or 80
+    return 80
+
+
 class _Parser(argparse.ArgumentParser):
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        formatter: Any = self.formatter_class
+        return cast(argparse.HelpFormatter, formatter(prog=self.prog, width=_columns() - 2))
+
     def error(self, message: str) -> NoReturn:
         line = " ".join(message.split())
         raise Stop(USAGE, f"{line}; see `{self.prog} --help`")

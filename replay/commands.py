@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, suppress
-from difflib import get_close_matches
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -723,6 +722,8 @@ def explain(args: argparse.Namespace) -> int:
         known = found
         found = [one for one in found if one.code == args.code]
         if not found:
+            from difflib import get_close_matches
+
             near = get_close_matches(args.code, sorted({one.code for one in known}), 3)
             instead = f"is it {' or '.join(near)}?" if near else "`pvdctl explain` lists the codes"
             raise Stop(NOT_FOUND, f"no code is called {args.code!r}; {instead}")

@@ -521,6 +521,13 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert code == "0" and done.stdout
     heavy = {"msgspec", "immutables", "scapy", "structlog", "pyroute2", "sqlite3", "asyncio", "tomllib", "pvdcore"}
     assert not heavy & set(modules)
+    assert not {"shutil", "lzma"} & set(modules), "argparse loads archives to know how wide a terminal is"
+
+
+@pytest.mark.parametrize(("said", "width"), [("70", 68), ("120", 118), ("", 78), ("0", 78), ("wide", 78)])
+def test_help_is_as_wide_as_the_terminal(said: str, width: int) -> None:
+    lines = python("from replay.cli import main; main(['history', '--help'])", COLUMNS=said).stdout.splitlines()
+    assert width - 12 < max(map(len, lines)) <= width
 
 
 def test_a_pipe_that_closes_is_no_error() -> None:
