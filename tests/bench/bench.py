@@ -61,6 +61,8 @@ codes = sorted({finding.code for finding in run.state.findings.values()})
 print(json.dumps({"packets": run.captures[0].packets, "rejected": run.captures[0].rejected,
     "refused": [code for code in codes if code.startswith("too-many")], "records": run.journal.last_seq(),
     "peak_mib": peak // 1024}))
+if journal:
+    journal.close()
 """
 
 PROFILE = """
