@@ -45,6 +45,8 @@ from pvdcore.past.journal import (
     missing,
     read_change,
 )
+from pvdcore.past.snapshot import pack
+from pvdcore.ports import Kept
 from pvdcore.state import Change
 
 APPLICATION: Final = 0x50764421  # "PvD!", how file(1) and we know a journal from another SQLite file
@@ -324,8 +326,8 @@ class SqliteJournal:
         self._new_lines += lines
         self._flush_many()
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> int:
-        kept = zlib.compress(state, DEFLATE_LEVEL)
+    def save_snapshot(self, seq: Seq, state: Kept) -> int:
+        kept = zlib.compress(state if isinstance(state, bytes) else pack(state), DEFLATE_LEVEL)
         self._write_many("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(seq, kept)])
         return len(kept)
 

@@ -29,7 +29,7 @@ STEP_REPEATS: Final = 20  # what takes as long to fold as a record that is no re
 DIGEST_EVERY: Final = 500_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take at least so many times the first's octets
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
-PASSING: Final = 10  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all
+PASSING: Final = 20  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
 
@@ -42,7 +42,7 @@ def _rows(octets: int) -> int:
 class Engine:
     """One journal and the State it folds to. `state` is always that of the last record, or of the last `wake`.
 
-    kept: whether somebody keeps the journal. Else no digests are made for him, and few snapshots.
+    kept: whether somebody keeps the journal. Else no digests are made for him, and few snapshots: States as they are.
     """
 
     def __init__(self, journal: Journal, state: State = EMPTY, *, kept: bool = True) -> None:
@@ -266,7 +266,9 @@ class Engine:
         return max(self._work_at, self._size_at, self._least_at)
 
     def _keep(self) -> None:
-        if not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
+        if not self._kept:
+            self.journal.save_snapshot(self._seq, self.state)
+        elif not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
             kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(self.state))
             self._whole_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS
             self._changed = 0

@@ -11,7 +11,10 @@ from events.codec import AnyEvent
 from events.frames import Frame
 from events.ids import Instant, PvdId, Seq
 from events.record import Record, Step
-from pvdcore.state import Change
+from pvdcore.state import Change, State
+
+Kept = bytes | State
+"""A State as bytes (pvdcore/past/snapshot.py); or itself, for who lives no longer than this process."""
 
 
 class Journal(Protocol):
@@ -75,11 +78,11 @@ class Journal(Protocol):
     def head(self) -> str:
         """The hash of the chain at the last record, in hexadecimal (pvdcore/past/journal.py)."""
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> int:
-        """Keep a State as of `seq`: the octets it takes. A cache: dropping all changes no answer."""
+    def save_snapshot(self, seq: Seq, state: Kept) -> int:
+        """Keep a State as of `seq`: the octets it takes. A cache: dropping some or all changes no answer."""
 
-    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
-        """The newest snapshot not after `seq`."""
+    def snapshot(self, seq: Seq) -> tuple[Seq, Kept] | None:
+        """The newest snapshot not after `seq`, in the one form or the other."""
 
     def drop_derived(self) -> None:
         """Drop history and snapshots. No answer may change by it, once history is indexed again."""

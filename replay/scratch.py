@@ -4,9 +4,10 @@ Law: memory does not grow with the number of records. What is said for the first
 numbers in a block of columns, and full blocks are in the file, too. The file has no name and is gone with the process.
 Hashes are made when somebody asks.
 
-    file    bodies (what a record says besides its number, its time and its packet), lines of history, snapshots,
-            blocks of columns: at, body, packet, captured_at
-    memory  the octet where each body and line begins, the block that is being filled, a few that were read back
+    file    bodies (what a record says besides its number, its time and its packet), lines of history, snapshots that
+            are octets, blocks of columns: at, body, packet, captured_at
+    memory  the octet where each body and line begins, the block that is being filled, a few that were read back; of
+            snapshots that are States a few
 """
 
 from array import array
@@ -25,11 +26,13 @@ from events.frames import Frame
 from events.ids import NEVER, Instant, LinkId, PvdId, Seq
 from events.record import Provenance, Record, Step
 from pvdcore.past.journal import GENESIS, UNKNOWN_HEAD, event_digest, frame_digest, link_hash, missing, read_change
-from pvdcore.state import Change
+from pvdcore.ports import Kept
+from pvdcore.state import Change, State
 
 BLOCK: Final = 1 << 15  # records of a block: 1 MiB in memory, and as much for each block that is read back
 BLOCKS_READ: Final = 4  # a fold goes through them in order, a question asks for one or two
 BODIES_READ: Final = 4096  # bodies remembered when read back: a router repeats itself
+STATES: Final = 8  # snapshots that are States: a question then folds at most a quarter of the journal
 PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs as much as hundreds of copies
 
 Read = Callable[[Frame], tuple[AnyEvent, ...]]
@@ -92,7 +95,7 @@ class ScratchJournal:
         self._of: dict[PvdId, array[int]] = {}
         self._named: dict[str, int] = {}  # the body that has the octets of a frame; complete up to `_hashed`
         self._hashed = 0
-        self._snapshots: dict[Seq, tuple[int, int]] = {}
+        self._snapshots: dict[Seq, tuple[int, int] | State] = {}
         self._digests: dict[Seq, str] = {}
         self._head = (0, GENESIS)
         self._body = lru_cache(BODIES_READ)(self._load)
@@ -259,9 +262,21 @@ class ScratchJournal:
     def commit(self) -> None:
         pass
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> int:
+    def save_snapshot(self, seq: Seq, state: Kept) -> int:
+        if isinstance(state, State):
+            self._snapshots[seq] = state
+            self._thin_out()
+            return 0
         self._snapshots[seq] = self._write(state), len(state)
         return len(state)
+
+    def _thin_out(self) -> None:
+        """Of too many States, which share little if much has changed, let go the one whose neighbours are nearest."""
+        seqs = sorted(seq for seq, kept in self._snapshots.items() if isinstance(kept, State))
+        if len(seqs) > STATES:
+            around = zip((0, *seqs), seqs, seqs[1:], strict=False)
+            _, least = min((after - before, seq) for before, seq, after in around)
+            del self._snapshots[least]
 
     def save_digest(self, seq: Seq, digest: str) -> None:
         self._digests[seq] = digest
@@ -315,9 +330,12 @@ class ScratchJournal:
         self._head = (self.last_seq(), newest)
         return newest.hex()
 
-    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
+    def snapshot(self, seq: Seq) -> tuple[Seq, Kept] | None:
         newest = max((kept for kept in self._snapshots if kept <= seq), default=None)
-        return None if newest is None else (newest, self._octets(*self._snapshots[newest]))
+        if newest is None:
+            return None
+        found = self._snapshots[newest]
+        return newest, found if isinstance(found, State) else self._octets(*found)
 
     def digests(self) -> Iterator[tuple[Seq, str]]:
         return iter(sorted(self._digests.items()))

@@ -32,7 +32,7 @@ from pvdcore.domains.contents import Item, Source, members, merged
 from pvdcore.domains.pvds import difference
 from pvdcore.leases.parameters import name_rules6, parameters4, parameters6
 from pvdcore.past import snapshot
-from pvdcore.ports import Journal
+from pvdcore.ports import Journal, Kept
 from pvdcore.prefixes import covers, interface, length, network
 from pvdcore.reduce import Fold, advance, reduce
 from pvdcore.routers.parts import PARTS
@@ -141,7 +141,7 @@ def last_words(state: State) -> dict[Seq, AnyEvent]:
     return {origin.because: origin.event for origin in origins if origin.event.router}
 
 
-def _kept(journal: Journal, seq: Seq) -> bytes | None:
+def _kept(journal: Journal, seq: Seq) -> Kept | None:
     """The snapshot of a record, if there is one of that very record."""
     kept = journal.snapshot(seq)
     return kept[1] if kept is not None and kept[0] == seq else None

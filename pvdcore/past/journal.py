@@ -18,6 +18,7 @@ from events.codec import SCHEMA, AnyEvent, decode, encode
 from events.frames import Frame
 from events.ids import NEVER, Instant, PvdId, Seq
 from events.record import Provenance, Record, Step, heard
+from pvdcore.ports import Kept
 from pvdcore.state import Change
 
 GENESIS: Final = bytes(32)
@@ -105,7 +106,7 @@ class MemoryJournal:
         self._ats: list[Instant] = []
         self._frames: dict[str, bytes] = {}
         self._history: list[Change] = []
-        self._snapshots: dict[Seq, bytes] = {}
+        self._snapshots: dict[Seq, Kept] = {}
         self._digests: dict[Seq, str] = {}
         self._head = (0, GENESIS)
 
@@ -179,11 +180,11 @@ class MemoryJournal:
             value = link_hash(value, record.seq, record.at, record.v, record.provenance, digest)
             yield value
 
-    def save_snapshot(self, seq: Seq, state: bytes) -> int:
+    def save_snapshot(self, seq: Seq, state: Kept) -> int:
         self._snapshots[seq] = state
-        return len(state)
+        return len(state) if isinstance(state, bytes) else 0
 
-    def snapshot(self, seq: Seq) -> tuple[Seq, bytes] | None:
+    def snapshot(self, seq: Seq) -> tuple[Seq, Kept] | None:
         newest = max((kept for kept in self._snapshots if kept <= seq), default=None)
         return None if newest is None else (newest, self._snapshots[newest])
 

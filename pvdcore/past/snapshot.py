@@ -23,6 +23,7 @@ from events.operator import PropertyRule, Settings
 from events.router import NdOption, RouterAdvertised
 from pvdcore.domains.inquiry import Inquiry, Network, Place
 from pvdcore.policy import Policy
+from pvdcore.ports import Kept
 from pvdcore.profiles.intent import Checkpoint, Intent, Known, Reached, Refused
 from pvdcore.routers.words import Refresh, Speaker, refreshed
 from pvdcore.state import (
@@ -499,18 +500,20 @@ def digest_of(encoded: bytes) -> str:
     return blake2b(encoded, digest_size=16).hexdigest()
 
 
-def decode(data: bytes, base: Callable[[Seq], bytes | None] = lambda seq: None) -> State:
+def decode(data: Kept, base: Callable[[Seq], Kept | None] = lambda seq: None) -> State:
     """The State back from its bytes. base: where to find the whole one that a changed one is told from.
 
     Raises msgspec.DecodeError if they are no snapshot of this program, or that one is not there.
     """
+    if isinstance(data, State):
+        return data
     packed = _read(data)
     if packed is None:
         return _state(_unshared(_decoder.decode(data)))
     if not packed.base:
         return _state(_unpacked(packed), queued=True)
     under = base(packed.base)
-    whole = _read(under) if under is not None else None
+    whole = _read(under) if isinstance(under, bytes) else None
     if whole is None or whole.seq != packed.base or whole.base:
         raise msgspec.DecodeError(f"the whole snapshot of record {packed.base} is not there")
     return _state(_laid_over(whole, packed), queued=True)

@@ -23,6 +23,8 @@ from events.ids import NEVER, SECOND
 from events.link import LinkGone, LinkSeen
 from events.record import Provenance, Record
 from events.session import SessionStarted, UnknownEvent
+from pvdcore.past import snapshot
+from pvdcore.past.audit import state_at
 from pvdcore.past.journal import GENESIS, Like, MemoryJournal, frame_digest, link_hash
 from pvdcore.ports import Journal
 from pvdcore.state import Change
@@ -240,6 +242,19 @@ def test_the_newest_snapshot_not_after(journal: Journal) -> None:
     assert journal.snapshot(3) is None
     assert journal.snapshot(4) == (4, b"four again") and journal.snapshot(7) == (4, b"four again")
     assert journal.snapshot(8) == (8, b"eight") and journal.snapshot(99) == (8, b"eight")
+
+
+def test_a_snapshot_may_be_the_state_itself(journal: Journal) -> None:
+    fill(journal, story())
+    state = state_at(journal)
+    journal.save_snapshot(10, state)
+    found = journal.snapshot(99)
+    assert found is not None and found[0] == 10
+    assert snapshot.encode(snapshot.decode(found[1])) == snapshot.encode(state)
+    journal.save_snapshot(10, b"ten")
+    assert journal.snapshot(10) == (10, b"ten")
+    journal.drop_derived()
+    assert journal.snapshot(99) is None
 
 
 def test_what_is_derived_can_be_dropped_and_the_rest_stays(journal: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from pvdcore.past import snapshot
 from pvdcore.past.audit import state_at
 from pvdcore.past.journal import MemoryJournal, frame_digest
 from pvdcore.policy import DEFAULT
+from pvdcore.ports import Kept
 from pvdcore.routers.words import Slack, Words
 from pvdcore.state import Change
 from tests.sim.build import R1, R2, R3, START, container, dns, mtu, pio, pvd, ra
@@ -377,13 +379,13 @@ class Measured(MemoryJournal):
 
     def __init__(self, octets: int | None = None) -> None:
         super().__init__()
-        self.octets, self.kept, self.made = octets, list[int](), list[bytes]()
+        self.octets, self.kept, self.made = octets, list[int](), list[Any]()
 
-    def save_snapshot(self, seq: int, state: bytes) -> int:
-        super().save_snapshot(seq, state)
+    def save_snapshot(self, seq: int, state: Kept) -> int:
+        octets = super().save_snapshot(seq, state)
         self.kept.append(seq)
         self.made.append(state)
-        return len(state) if self.octets is None else self.octets
+        return octets if self.octets is None else self.octets
 
 
 def spoken(journal: Measured, rounds: int, apart: int = 4, events: Sequence[AnyEvent] = (SAID,)) -> Engine:
@@ -476,6 +478,8 @@ def test_a_journal_that_nobody_keeps_has_few_checkpoints_and_no_digest(
         assert journal.kept == []
         engine.submit(LinkGone(link="e1"), source="s", at=START)
     assert journal.kept == [10 * spacing.PASSING] and list(journal.digests()) == []
+    assert journal.made == [engine.state], "nor is it made octets that nobody reads"
+    assert MemoryJournal().save_snapshot(1, engine.state) == 0
 
 
 def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> None:
@@ -492,8 +496,9 @@ def test_snapshots_stay_a_small_part_of_a_journal(near: pytest.MonkeyPatch) -> N
 class Apart(Measured):
     """What changed takes less than what is whole, and enough to make that worth while."""
 
-    def save_snapshot(self, seq: int, state: bytes) -> int:
+    def save_snapshot(self, seq: int, state: Kept) -> int:
         super().save_snapshot(seq, state)
+        assert isinstance(state, bytes)
         return 100 if is_whole(state) else 30
 
 
