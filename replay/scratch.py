@@ -1,20 +1,20 @@
 """The journal of a replay that nobody asked to keep: a file without a name, and where in it everything lies.
 
-Law: memory does not grow with the number of records. What is said for the first time is written once; a record is four
-numbers in a block of columns, and full blocks are in the file, too. The file has no name and is gone with the process.
-Hashes are made when somebody asks.
+Law: memory does not grow with the number of records. What is said for the first time is written once; a record is three
+or four numbers in a block of columns, and full blocks are in the file, too. The file has no name and is gone with the
+process. Hashes are made when somebody asks, and so is what a record says that is like another.
 
     file    bodies (what a record says besides its number, its time and its packet), lines of history, snapshots that
-            are octets, blocks of columns: at, body, packet, captured_at
-    memory  the octet where each body begins, and those lines that came together; the block that is being filled, a few that were read back; of
-            snapshots that are States a few
+            are octets, blocks of columns: at; the record it is like, or its body; packet; captured_at, if any has one
+    memory  the octet where each body begins, and those lines that came together; the block that is being filled, a few
+            that were read back; of snapshots that are States a few
 """
 
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, count, islice
+from itertools import chain, count, islice, repeat
 from tempfile import TemporaryFile
 from types import MappingProxyType
 from typing import Final
@@ -38,7 +38,7 @@ PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs
 
 Read = Callable[[Frame], tuple[AnyEvent, ...]]
 _OWN: Final = -NEVER - 1  # in the column of captured_at: the record's own time
-_own: Final = array("q", (_OWN,)) * BLOCK
+_BODY: Final = 1 << 62  # in that of what is said: the number of a body and not of a record
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +47,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     source: its place among the names of captures, which need not be text.
     event: its JSON, or b"" if it is read from the frame. link: the frame's. name: the frame's hash, "" if it is made
     when asked for. framed: whether there is a frame at all; data: its octets, `None` if they came with another body.
+    A whole frame from which its event is read is written as its octets; what else is said of it, many have in common.
     """
 
     v: int
@@ -67,6 +68,10 @@ _encode_lines: Final = msgspec.json.Encoder().encode
 _decode_lines: Final = msgspec.json.Decoder(list[Change]).decode
 
 Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]"]
+"""at; record or body; packet; captured_at, as far as there is one that is not the record's own time."""
+
+Row = tuple[Seq, Instant, int, int, Instant]
+"""Of a record: its number, and at, body, packet, captured_at."""
 
 
 class ScratchJournal:
@@ -81,16 +86,17 @@ class ScratchJournal:
         self._file = TemporaryFile(prefix="pvd-", suffix=".scratch", buffering=0)  # noqa: SIM115 - open as long as the journal
         self._piece = bytearray()
         self._base = 0  # octet of the file where `_piece` begins
-        self._places = array("Q", (0,))  # where each body begins, and the next would
-        self._sizes = array("I")
+        self._places, self._sizes = array("Q"), array("I")  # of each body
+        self._forms = array("I")  # 0: it was written whole; else only its octets, and this form says the rest
+        self._form_numbers: dict[tuple[str, LinkId, int], int] = {}
+        self._form_bodies: list[Body] = []
+        self._kept: list[tuple[Seq, int]] = []  # records to come, and their bodies
         self._sources: list[str] = []
         self._source_places: dict[str, int] = {}
-        self._blocks: list[int] = []
+        self._blocks: list[tuple[int, int]] = []  # where each begins, and of how many columns it is
         self._times = array("q")  # the first instant of each block
         self._columns: Columns = _empty()
         self._last_at = -NEVER
-        self._bodies_of: dict[Seq, int] = {}  # the bodies of records that others are like
-        self._bodies_before: dict[Seq, int] = {}
         self._lines = array("Q")
         self._line_sizes = array("I")
         self._of: dict[PvdId, array[int]] = {}  # which of those have lines of a PvD
@@ -100,6 +106,7 @@ class ScratchJournal:
         self._digests: dict[Seq, str] = {}
         self._head = (0, GENESIS)
         self._body = lru_cache(BODIES_READ)(self._load)
+        self._body_of = lru_cache(BODIES_READ)(self._find_body)
         self._block = lru_cache(BLOCKS_READ)(self._load_block)
 
     # Writing
@@ -109,68 +116,56 @@ class ScratchJournal:
             raise ValueError(f"record {self.last_seq() + 1} at {at}: time does not go backwards, nor ends")
         link: str = getattr(event, "link", frame.link)
         alone = self._read is not None and link == frame.link
-        body = Body(
-            SCHEMA,
-            b"" if alone else encode(event),
-            self._named_source(source),
-            frame.link,
-            frame.linktype,
-            frame.original_length,
-            "" if link == frame.link else frame.link,
-            "",
-            True,
-            frame.data,
-        )
-        self._row(at, self._place(body), packet, frame.at if frame.at != at else _OWN)
+        if alone and frame.original_length == -1:
+            body = self._place(frame.data, self._form(source, link, frame.linktype))
+        else:
+            body = self._place_body(
+                Body(
+                    SCHEMA,
+                    b"" if alone else encode(event),
+                    self._named_source(source),
+                    frame.link,
+                    frame.linktype,
+                    frame.original_length,
+                    "" if link == frame.link else frame.link,
+                    "",
+                    True,
+                    frame.data,
+                )
+            )
+        self._row(at, body, packet, frame.at if frame.at != at else _OWN)
 
     def again(self, likes: Sequence[Seq], ats: Sequence[Instant], packets: Sequence[int]) -> None:
+        """See pvdcore/ports.py. Of likes only the newest is looked for: where another is none, who reads it is told."""
         if not ats:
             return
-        instants = list(ats)
+        first, instants, said = self.last_seq() + 1, list(ats), array("q", likes)
         if not self._last_at <= ats[0] or not ats[-1] < NEVER or instants != sorted(instants):
-            raise ValueError(f"record {self.last_seq() + 1} at {ats[0]}: time does not go backwards, nor ends")
-        known = self._bodies_of
-        try:
-            bodies = list(map(known.__getitem__, likes))
-        except KeyError:
-            bodies = [self._body_of(like) for like in likes]
-        if len(known) >= BODIES_READ:
-            self._bodies_before, self._bodies_of = known, {}
+            raise ValueError(f"record {first} at {ats[0]}: time does not go backwards, nor ends")
+        if max(said) >= first + len(ats):
+            raise LookupError(f"there is no record {max(said)}")
+        for seq, body in self._kept:
+            said[seq - first] = _BODY + body
+        self._kept.clear()
         done = 0
         while done < len(ats):
-            kept_ats, kept_bodies, kept_packets, captured = self._columns
+            kept_ats, kept_said, kept_packets, _ = self._columns
             if not kept_ats:
                 self._times.append(ats[done])
             stop = done + BLOCK - len(kept_ats)
             kept_ats.extend(ats[done:stop])
-            kept_bodies.fromlist(bodies[done:stop])
+            kept_said.extend(said[done:stop])
             kept_packets.extend(packets[done:stop])
-            captured.extend(_own[: len(kept_ats) - len(captured)])
-            self._last_at = ats[-1]
-            self._close_block()
             done = stop
-
-    def _body_of(self, like: Seq) -> int:
-        """The body of a record that others are like. What is asked for again outlives what is not, as in Translator:
-        reading one number back takes reading a block."""
-        known = self._bodies_of
-        body = known.get(like)
-        if body is None:
-            if not 1 <= like <= self.last_seq():
-                raise LookupError(f"there is no record {like}")
-            body = known[like] = self._bodies_before.get(like) or self._at(like)[1]
-        return body
+            if len(kept_ats) == BLOCK:
+                self._close_block()
+        self._last_at = ats[-1]
 
     def keep(self, frames: Sequence[tuple[Seq, tuple[LinkId, int], bytes]], source: str) -> None:
         """Take whole frames that nobody has read yet, but whose one event is known to be of their link, for records to
         come: the next `again` will say that record `seq` is like record `seq`. Each: `seq`, link and type, octets."""
-        place, first, begin = self._named_source(source), len(self._sizes) + 1, self._base + len(self._piece)
-        bodies = [_encode((SCHEMA, b"", place, *where, -1, "", "", True, data)) for _, where, data in frames]
-        sizes = list(map(len, bodies))
-        self._sizes.extend(sizes)
-        self._places.extend(islice(accumulate(sizes, initial=begin), len(sizes)))
-        self._bodies_of.update(zip([seq for seq, _, _ in frames], count(first), strict=False))
-        self._write(b"".join(bodies))
+        for seq, (link, linktype), data in frames:
+            self._kept.append((seq, self._place(data, self._form(source, link, linktype))))
 
     def append(self, record: Record, frame: bytes | None) -> None:
         seq, said = record.seq, record.provenance
@@ -196,36 +191,55 @@ class ScratchJournal:
             bool(said.frame),
             frame,
         )
-        number = self._place(body)
+        number = self._place_body(body)
         if frame is not None:
             self._named[said.frame] = number
         self._row(record.at, number, said.packet, _OWN if said.captured_at is None else said.captured_at)
 
     def _row(self, at: Instant, body: int, packet: int, captured_at: Instant) -> None:
-        ats, bodies, packets, captured = self._columns
+        ats, said, packets, captured = self._columns
         if not ats:
             self._times.append(at)
+        if captured_at != _OWN:
+            captured.extend(repeat(_OWN, len(ats) - len(captured)))
+            captured.append(captured_at)
         ats.append(at)
-        bodies.append(body)
+        said.append(_BODY + body)
         packets.append(packet)
-        captured.append(captured_at)
         self._last_at = at
         if len(ats) == BLOCK:
             self._close_block()
 
     def _close_block(self) -> None:
-        if len(self._columns[0]) == BLOCK:
-            self._blocks.append(self._write(b"".join(column.tobytes() for column in self._columns)))
-            self._columns = _empty()
+        *columns, captured = self._columns
+        if captured:
+            captured.extend(repeat(_OWN, BLOCK - len(captured)))
+            columns.append(captured)
+        self._blocks.append((self._write(b"".join(columns)), len(columns)))
+        self._columns = _empty()
 
-    def _place(self, body: Body | tuple[object, ...]) -> int:
-        octets, piece = _encode(body), self._piece
+    def _place_body(self, body: Body) -> int:
+        return self._place(_encode(body), 0)
+
+    def _place(self, octets: bytes, form: int) -> int:
+        """The place of a body."""
+        piece = self._piece
         self._places.append(self._base + len(piece))
         self._sizes.append(len(octets))
+        self._forms.append(form)
         piece += octets
         if len(piece) >= PIECE:
             self._flush()
-        return len(self._sizes)
+        return len(self._sizes) - 1
+
+    def _form(self, source: str, link: LinkId, linktype: int) -> int:
+        """What is said, beside their octets, of whole frames of a link from which their events are read."""
+        form = self._form_numbers.get((source, link, linktype))
+        if form is None:
+            said = Body(SCHEMA, b"", self._named_source(source), link, linktype, -1, "", "", True, None)
+            self._form_bodies.append(said)
+            form = self._form_numbers[source, link, linktype] = len(self._form_bodies)
+        return form
 
     def _named_source(self, name: str) -> int:
         place = self._source_places.get(name)
@@ -304,22 +318,22 @@ class ScratchJournal:
         block = bisect_right(self._times, at) - 1
         if block < 0:
             return 0
-        return block * BLOCK + bisect_right(self._rows(block)[0], at)
+        return block * BLOCK + bisect_right(self._columns_of(block)[0], at)
 
     def record(self, seq: Seq) -> Record | None:
-        return self._record(seq, *self._at(seq)) if 1 <= seq <= self.last_seq() else None
+        return next(self.records(seq, seq), None) if seq >= 1 else None
 
     def records(self, first: Seq = 1, last: Seq | None = None) -> Iterator[Record]:
-        end = self.last_seq() if last is None else min(last, self.last_seq())
-        return (self._record(seq, *self._at(seq)) for seq in range(max(first, 1), end + 1))
+        return map(self._record, self._rows(first, last))
 
     def steps(
         self, first: Seq = 1, last: Seq | None = None, known: Mapping[Seq, AnyEvent] = MappingProxyType({})
     ) -> Iterator[Step]:
-        end = self.last_seq() if last is None else min(last, self.last_seq())
-        for seq in range(max(first, 1), end + 1):
-            at, body, _, captured_at = self._at(seq)
-            yield seq, at, self._body(body)[1], None if captured_at == _OWN else captured_at
+        body = self._body
+        return (
+            (seq, at, body(number)[1], None if captured_at == _OWN else captured_at)
+            for seq, at, number, _, captured_at in self._rows(first, last)
+        )
 
     def frame(self, digest: str) -> bytes | None:
         return self._body(self._named[digest])[0].data if self._knows(digest) else None
@@ -351,14 +365,14 @@ class ScratchJournal:
 
     def check(self, head: str | None = None) -> Iterator[str]:
         """See pvdcore/ports.py. Nobody else can have had a hand in it: what can be wrong is ours or the disk's."""
-        for number in range(1, len(self._sizes) + 1):
+        for number in range(len(self._sizes)):
             try:
                 body, event = self._body(number)
                 if body.event:
                     decode(body.event, body.v)
                 del event
             except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
-                yield f"body {number} cannot be read: {error}"
+                yield f"body {number + 1} cannot be read: {error}"
                 continue
             if body.data is not None and body.name and frame_digest(body.data) != body.name:
                 yield f"frame {body.name} is not what its hash stands for"
@@ -368,34 +382,64 @@ class ScratchJournal:
 
     def _chain(self, done: int, value: bytes) -> Iterator[bytes]:
         digests: dict[int, bytes] = {}
-        for seq in range(done + 1, self.last_seq() + 1):
-            place = self._at(seq)
-            record = self._record(seq, *place)
-            digest = digests.get(place[1])
+        for row in self._rows(done + 1, None):
+            record = self._record(row)
+            digest = digests.get(row[2])
             if digest is None:
                 if len(digests) > BODIES_READ:
                     digests.clear()
-                digest = digests[place[1]] = event_digest(encode(record.event))
-            value = link_hash(value, seq, record.at, record.v, record.provenance, digest)
+                digest = digests[row[2]] = event_digest(encode(record.event))
+            value = link_hash(value, record.seq, record.at, record.v, record.provenance, digest)
             yield value
 
-    def _at(self, seq: Seq) -> tuple[Instant, int, int, Instant]:
-        block, row = divmod(seq - 1, BLOCK)
-        ats, bodies, packets, captured = self._rows(block)
-        return ats[row], bodies[row], packets[row], captured[row]
+    def _rows(self, first: Seq, last: Seq | None) -> Iterator[Row]:
+        """Of the records that there are now."""
+        end = self.last_seq() if last is None else min(last, self.last_seq())
+        return self._rows_to(max(first, 1), end)
 
-    def _rows(self, block: int) -> Columns:
+    def _rows_to(self, first: Seq, end: Seq) -> Iterator[Row]:
+        while first <= end:
+            block, row = divmod(first - 1, BLOCK)
+            several = slice(row, row + end - first + 1)
+            ats, said, packets, captured = (column[several] for column in self._columns_of(block))
+            numbers = [one - _BODY if one >= _BODY else self._body_of(one) for one in said]
+            yield from zip(count(first), ats, numbers, packets, chain(captured, repeat(_OWN)), strict=False)
+            first += len(ats)
+
+    def _find_body(self, like: Seq) -> int:
+        """The body of a record that others are like."""
+        while 1 <= like <= self.last_seq():
+            said = self._said(like)
+            if said >= _BODY:
+                return said - _BODY
+            if said >= like:
+                break
+            like = said
+        raise LookupError(f"there is no record {like}")
+
+    def _said(self, seq: Seq) -> int:
+        block, row = divmod(seq - 1, BLOCK)
+        if block == len(self._blocks):
+            return self._columns[1][row]
+        return array("q", self._octets(self._blocks[block][0] + 8 * (BLOCK + row), 8))[0]
+
+    def _columns_of(self, block: int) -> Columns:
         return self._columns if block == len(self._blocks) else self._block(block)
 
     def _load_block(self, block: int) -> Columns:
-        columns = _empty()
-        octets = self._octets(self._blocks[block], 4 * 8 * BLOCK)
-        for place, column in enumerate(columns):
-            column.frombytes(octets[place * 8 * BLOCK : (place + 1) * 8 * BLOCK])
+        place, several = self._blocks[block]
+        octets, columns = self._octets(place, several * 8 * BLOCK), _empty()
+        for number, column in enumerate(columns[:several]):
+            column.frombytes(octets[number * 8 * BLOCK : (number + 1) * 8 * BLOCK])
         return columns
 
+    def _read_body(self, number: int) -> Body:
+        """What was written of a body."""
+        octets, form = self._octets(self._places[number], self._sizes[number]), self._forms[number]
+        return msgspec.structs.replace(self._form_bodies[form - 1], data=octets) if form else _decode(octets)
+
     def _load(self, number: int) -> tuple[Body, AnyEvent]:
-        body = _decode(self._octets(self._places[number], self._sizes[number - 1]))
+        body = self._read_body(number)
         if body.event:
             event = decode(body.event, body.v)
         else:
@@ -408,7 +452,8 @@ class ScratchJournal:
             self._named.setdefault(body.name, number)
         return body, event
 
-    def _record(self, seq: Seq, at: Instant, number: int, packet: int, captured_at: Instant) -> Record:
+    def _record(self, row: Row) -> Record:
+        seq, at, number, packet, captured_at = row
         body, event = self._body(number)
         captured = None if captured_at == _OWN else captured_at
         source = self._sources[body.source]
@@ -418,10 +463,10 @@ class ScratchJournal:
     def _knows(self, digest: str) -> bool:
         """Whether a frame is here. Frames are hashed when the first unknown one is asked for."""
         while digest not in self._named and self._hashed < len(self._sizes):
-            self._hashed += 1
-            body = _decode(self._octets(self._places[self._hashed], self._sizes[self._hashed - 1]))
+            body = self._read_body(self._hashed)
             if body.data is not None:
                 self._named.setdefault(body.name or frame_digest(body.data), self._hashed)
+            self._hashed += 1
         return digest in self._named
 
     def _octets(self, place: int, size: int) -> bytes:
