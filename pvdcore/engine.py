@@ -29,7 +29,7 @@ STEP_REPEATS: Final = 20  # what takes as long to fold as a record that is no re
 DIGEST_EVERY: Final = 500_000  # records: it costs as much as two snapshots, and `verify` needs to know no nearer
 SNAPSHOT_SHARE: Final = 20  # the records between two snapshots of a kind take at least so many times the first's octets
 CHANGED_MOST: Final = 4  # of a whole snapshot's octets, the part that makes it worth while to keep another whole one
-PASSING: Final = 20  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all
+PASSING: Final = 10  # times as far apart are those of a journal that nobody keeps: it is asked once, if at all
 RECORD_OCTETS: Final = 75  # what a repeated record takes on disk, at least (adapters/sqlite.py)
 FRAME_TIMES: Final = 4  # what a frame and what it says take on disk, at least, in its octets
 
