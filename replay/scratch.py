@@ -33,7 +33,7 @@ BLOCK: Final = 1 << 15  # records of a block: 1 MiB in memory, and as much for e
 BLOCKS_READ: Final = 4  # a fold goes through them in order, a question asks for one or two
 BODIES_READ: Final = 4096  # bodies remembered when read back: a router repeats itself
 LINES: Final = 64  # of history, written at once: less work than one by one; who asks for one reads that many
-STATES: Final = 8  # snapshots that are States: a question then folds at most a quarter of the journal
+STATES: Final = 6  # snapshots that are States: a question then folds at most a third of the journal
 PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs as much as hundreds of copies
 
 Read = Callable[[Frame], tuple[AnyEvent, ...]]

@@ -30,7 +30,7 @@ def test_of_states_it_holds_a_few_evenly(monkeypatch: pytest.MonkeyPatch) -> Non
         held = sorted({found[0] for seq in range(last + 1) if (found := journal.snapshot(seq)) is not None})
         assert len(held) == min(last // 10, STATES) and held[-1] == last
         folded = max(after - before for before, after in zip([0, *held], held, strict=False))
-        assert folded <= max(10, last / 4)
+        assert folded <= max(10, last / 3)
     journal.save_snapshot(5, b"octets are in the file")
     assert journal.snapshot(9) == (5, b"octets are in the file") and journal.snapshot(last) == (last, EMPTY)
     journal.close()
