@@ -327,7 +327,7 @@ class SqliteJournal:
         self._flush_many()
 
     def save_snapshot(self, seq: Seq, state: Kept) -> int:
-        kept = zlib.compress(state if isinstance(state, bytes) else pack(state), DEFLATE_LEVEL)
+        kept = zlib.compress(state if isinstance(state, bytes) else pack(state()), DEFLATE_LEVEL)
         self._write_many("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", [(seq, kept)])
         return len(kept)
 

@@ -9,8 +9,8 @@ difference.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -94,6 +94,11 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def __len__(self) -> int:
         return len(self._now)
 
+    @property
+    def unwritten(self) -> Map[Speaker, tuple[Origin, ...]]:
+        """Everything but what waits."""
+        return self._now
+
     def unrefreshed(self, key: Speaker) -> tuple[Origin, ...]:
         """The same, perhaps without its last refresh: instants and lifetimes are not to be relied on."""
         return self._now.get(key, ())
@@ -158,6 +163,19 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
                 self._now = self.before = origins.finish()
             waiting.clear()
         return self._now
+
+    def aside(self) -> Callable[[], Map[Speaker, tuple[Origin, ...]]]:
+        """How everything, as it is now, is put together when somebody asks, once: what waits goes on waiting here."""
+        now = self._now
+        waiting = [replace(words, waits=list(words.waits)) for one in self.waiting().values() for words in one]
+
+        def together() -> Map[Speaker, tuple[Origin, ...]]:
+            origins = now.mutate()
+            for words in waiting:
+                origins[words.speaker] = _refreshed(origins[words.speaker], words)
+            return origins.finish()
+
+        return together
 
     def apart(self) -> tuple[Map[Speaker, tuple[Origin, ...]], dict[Speaker, Refresh]]:
         """Everything but refreshes of routers of one origin that said the very same again; those, which wait on."""
@@ -285,6 +303,12 @@ class Draft:
     def state(self) -> State:
         """The State after the last step."""
         return self._state(self.speakers.all())
+
+    def aside(self) -> Callable[[], State]:
+        """The same, put together when somebody asks: to read what waits of every router takes as long as hundreds of
+        records, and of what is set aside most is never asked for."""
+        state, speakers = self._state(self.speakers.unwritten), self.speakers.aside()
+        return cache(lambda: replace(state, speakers=speakers()))
 
     def apart(self) -> tuple[State, dict[Speaker, Refresh]]:
         """The same, but that it does not know of some refreshes, which stand beside it (`Speakers.apart`)."""

@@ -42,7 +42,7 @@ def _rows(octets: int) -> int:
 class Engine:
     """One journal and the State it folds to. `state` is always that of the last record, or of the last `wake`.
 
-    kept: whether somebody keeps the journal. Else no digests are made for him, and few snapshots: States as they are.
+    kept: whether somebody keeps the journal. Else no digests are made for him, and few snapshots, which nobody packs.
     """
 
     def __init__(self, journal: Journal, state: State = EMPTY, *, kept: bool = True) -> None:
@@ -267,7 +267,7 @@ class Engine:
 
     def _keep(self) -> None:
         if not self._kept:
-            self.journal.save_snapshot(self._seq, self.state)
+            self.journal.save_snapshot(self._seq, self._fold.draft.aside())
         elif not self._whole or (self._changed * CHANGED_MOST > self._whole and self._seq >= self._whole_at):
             kept = self._whole = self.journal.save_snapshot(self._seq, self._packer.whole(self.state))
             self._whole_at = self._seq + SNAPSHOT_SHARE * kept // RECORD_OCTETS

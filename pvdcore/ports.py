@@ -3,7 +3,7 @@
 Law: no implementation here, and no port that has only one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -13,8 +13,8 @@ from events.ids import Instant, PvdId, Seq
 from events.record import Record, Step
 from pvdcore.state import Change, State
 
-Kept = bytes | State
-"""A State as bytes (pvdcore/past/snapshot.py); or itself, for who lives no longer than this process."""
+Kept = bytes | Callable[[], State]
+"""A State as bytes (pvdcore/past/snapshot.py); or how to get it, where nobody asks behind the end of this process."""
 
 
 class Journal(Protocol):

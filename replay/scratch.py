@@ -7,7 +7,7 @@ process. Hashes are made when somebody asks, and so is what a record says that i
     file    bodies (what a record says besides its number, its time and its packet), lines of history, snapshots that
             are octets, blocks of columns: at; the record it is like, or its body; packet; captured_at, if any has one
     memory  the octet where each body begins, and those lines that came together; the block that is being filled, a few
-            that were read back; of snapshots that are States a few
+            that were read back; of snapshots that are no octets a few
 """
 
 from array import array
@@ -33,7 +33,7 @@ BLOCK: Final = 1 << 15  # records of a block: 1 MiB in memory, and as much for e
 BLOCKS_READ: Final = 4  # a fold goes through them in order, a question asks for one or two
 BODIES_READ: Final = 4096  # bodies remembered when read back: a router repeats itself
 LINES: Final = 64  # of history, written at once: less work than one by one; who asks for one reads that many
-STATES: Final = 6  # snapshots that are States: a question then folds at most a third of the journal
+STATES: Final = 6  # snapshots that are no octets: a question then folds at most a third of the journal
 PIECE: Final = 1 << 18  # octets gathered before they are written: a write costs as much as hundreds of copies
 
 Read = Callable[[Frame], tuple[AnyEvent, ...]]
@@ -102,7 +102,7 @@ class ScratchJournal:
         self._of: dict[PvdId, array[int]] = {}  # which of those have lines of a PvD
         self._named: dict[str, int] = {}  # the body that has the octets of a frame; complete up to `_hashed`
         self._hashed = 0
-        self._snapshots: dict[Seq, tuple[int, int] | State] = {}
+        self._snapshots: dict[Seq, tuple[int, int] | Callable[[], State]] = {}
         self._digests: dict[Seq, str] = {}
         self._head = (0, GENESIS)
         self._body = lru_cache(BODIES_READ)(self._load)
@@ -283,16 +283,16 @@ class ScratchJournal:
         pass
 
     def save_snapshot(self, seq: Seq, state: Kept) -> int:
-        if isinstance(state, State):
-            self._snapshots[seq] = state
-            self._thin_out()
-            return 0
-        self._snapshots[seq] = self._write(state), len(state)
-        return len(state)
+        if isinstance(state, bytes):
+            self._snapshots[seq] = self._write(state), len(state)
+            return len(state)
+        self._snapshots[seq] = state
+        self._thin_out()
+        return 0
 
     def _thin_out(self) -> None:
         """Of too many States, which share little if much has changed, let go the one whose neighbours are nearest."""
-        seqs = sorted(seq for seq, kept in self._snapshots.items() if isinstance(kept, State))
+        seqs = sorted(seq for seq, kept in self._snapshots.items() if not isinstance(kept, tuple))
         if len(seqs) > STATES:
             around = zip((0, *seqs), seqs, seqs[1:], strict=False)
             _, least = min((after - before, seq) for before, seq, after in around)
@@ -358,7 +358,7 @@ class ScratchJournal:
         if newest is None:
             return None
         found = self._snapshots[newest]
-        return newest, found if isinstance(found, State) else self._octets(*found)
+        return newest, self._octets(*found) if isinstance(found, tuple) else found
 
     def digests(self) -> Iterator[tuple[Seq, str]]:
         return iter(sorted(self._digests.items()))

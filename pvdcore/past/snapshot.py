@@ -505,8 +505,8 @@ def decode(data: Kept, base: Callable[[Seq], Kept | None] = lambda seq: None) ->
 
     Raises msgspec.DecodeError if they are no snapshot of this program, or that one is not there.
     """
-    if isinstance(data, State):
-        return data
+    if not isinstance(data, bytes):
+        return data()
     packed = _read(data)
     if packed is None:
         return _state(_unshared(_decoder.decode(data)))

@@ -244,10 +244,10 @@ def test_the_newest_snapshot_not_after(journal: Journal) -> None:
     assert journal.snapshot(8) == (8, b"eight") and journal.snapshot(99) == (8, b"eight")
 
 
-def test_a_snapshot_may_be_the_state_itself(journal: Journal) -> None:
+def test_a_snapshot_may_be_how_to_get_the_state(journal: Journal) -> None:
     fill(journal, story())
     state = state_at(journal)
-    journal.save_snapshot(10, state)
+    journal.save_snapshot(10, lambda: state)
     found = journal.snapshot(99)
     assert found is not None and found[0] == 10
     assert snapshot.encode(snapshot.decode(found[1])) == snapshot.encode(state)

@@ -17,31 +17,41 @@ from pvdcore.past import snapshot
 from pvdcore.past.audit import state_at
 from pvdcore.past.journal import MemoryJournal
 from pvdcore.reduce import reduce
-from pvdcore.state import EMPTY
+from pvdcore.state import EMPTY, State
 from replay.rerun import rerun
 from replay.scratch import STATES, ScratchJournal
-from tests.bench.inputs import different, router_advertisement, write
+from tests.bench import inputs
+from tests.bench.inputs import KINDS, router_advertisement, write
+
+
+def empty() -> State:
+    return EMPTY
 
 
 def test_of_states_it_holds_a_few_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = ScratchJournal()
     for last in range(10, 3000, 10):
-        journal.save_snapshot(last, EMPTY)
+        journal.save_snapshot(last, empty)
         held = sorted({found[0] for seq in range(last + 1) if (found := journal.snapshot(seq)) is not None})
         assert len(held) == min(last // 10, STATES) and held[-1] == last
         folded = max(after - before for before, after in zip([0, *held], held, strict=False))
         assert folded <= max(10, last / 3)
     journal.save_snapshot(5, b"octets are in the file")
-    assert journal.snapshot(9) == (5, b"octets are in the file") and journal.snapshot(last) == (last, EMPTY)
+    assert journal.snapshot(9) == (5, b"octets are in the file") and journal.snapshot(last) == (last, empty)
     journal.close()
 
 
-def test_its_past_is_that_of_one_record_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_past_is_that_of_one_record_after_the_other(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of routers that say the same again, or with other lifetimes, and wait for that when a State is set aside."""
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 10)
     monkeypatch.setattr(engine, "CHECKPOINT_LEAST", 1)
-    write(tmp_path / "b.pcapng", different(200), SECOND)
-    journal = rerun([str(tmp_path / "b.pcapng")]).journal
-    assert len({found[0] for seq in range(200) if (found := journal.snapshot(seq)) is not None}) > 4
+    monkeypatch.setattr(inputs, "ROUTERS", 20)
+    write(tmp_path / "some.pcapng", KINDS[kind](300), SECOND)
+    journal = rerun([str(tmp_path / "some.pcapng")]).journal
+    assert len({found[0] for seq in range(300) if (found := journal.snapshot(seq)) is not None}) > 3
     state = EMPTY
     for record in journal.records():
         state = reduce(state, record)
