@@ -76,10 +76,9 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
     "a": "what is first read costs most: a lease that begins (four messages, and a line of history in each implicit PvD"
-    " of its link) and its first renewal; then repeats: each takes a look-up of the words it is like"
-    " (`ScratchJournal.again`), which could wait until a block is read back",
-    "b": "a set of prefixes is first learnt: four RAs of a router are folded, and each set is read again once; then of"
-    " each frame its octets are copied twice, into its body and into the file. Without a compiler half the time is the"
+    " of its link) and its first renewal",
+    "b": "a set of prefixes is first learnt: four RAs of a router are folded, and each set is read again once; then"
+    " each frame is an entry of its own in the journal's index. Without a compiler half the time is the"
     " window (repeats.py) and lifetimes.py. Compiling whole modules (Cython) gains nothing: time goes into frozen"
     " structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
