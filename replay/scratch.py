@@ -12,6 +12,7 @@ process. Hashes are made when somebody asks, and so is what a record says that i
 
 from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, count, islice, repeat
@@ -376,6 +377,11 @@ class ScratchJournal:
                 continue
             if body.data is not None and body.name and frame_digest(body.data) != body.name:
                 yield f"frame {body.name} is not what its hash stands for"
+        try:
+            deque(self._rows(1, None), maxlen=0)
+        except LookupError as error:
+            yield str(error)
+            return
         if head is not None and head != GENESIS.hex():
             if not any(value.hex() == head for value in self._chain(0, GENESIS)):
                 yield UNKNOWN_HEAD.format(head=head)
@@ -415,7 +421,7 @@ class ScratchJournal:
             if said >= like:
                 break
             like = said
-        raise LookupError(f"there is no record {like}")
+        raise LookupError(f"there is no record {like} that others could be like")
 
     def _said(self, seq: Seq) -> int:
         block, row = divmod(seq - 1, BLOCK)

@@ -144,4 +144,5 @@ def test_what_is_like_no_record_is_found_out(like: int) -> None:
     both.scratch.again([like], [both.at], [3])
     with pytest.raises(LookupError):
         both.scratch.record(3)
+    assert list(both.scratch.check("00ff")) == [f"there is no record {like} that others could be like"]
     assert list(both.scratch.records(1, 2)) == list(both.memory.records())
