@@ -22,7 +22,7 @@ from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import Plan, Refresh, Speaker, Words, refreshed, retold
+from pvdcore.routers.words import WAITS, Plan, Refresh, Speaker, Words, refreshed, retold
 from pvdcore.state import (
     SILENT,
     Cell,
@@ -183,15 +183,15 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         for key, words in list(self.waiting().items()):
             origins, last = self._now[key], words[-1]
             if len(words) == len(origins) == 1 and (last.plan is None or last.event is origins[0].event):
-                beside[key] = last.waits[0], last.waits[1]
+                beside[key] = last.last
             else:
                 self._write(key)
         return self._now, beside
 
 
 def _refreshed(origins: tuple[Origin, ...], words: Words) -> tuple[Origin, ...]:
-    heard_at, seq = words.waits
-    words.waits[1] = 0
+    heard_at, seq = words.last
+    WAITS.pack_into(words.waits, 0, heard_at, 0)
     if words.plan is not None:
         (origin,) = origins
         return (retold(origin, words.said(), words.plan, heard_at, seq),)

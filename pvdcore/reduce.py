@@ -57,7 +57,7 @@ from pvdcore.policy import DEFAULT, Policy
 from pvdcore.profiles import connections, settings, vpns
 from pvdcore.projections import placing
 from pvdcore.routers import advertised, parts, revised
-from pvdcore.routers.words import Words
+from pvdcore.routers.words import WAITS, Words
 from pvdcore.state import SILENT, Grant, Held, Origin, State, until
 from pvdcore.state import because as carried_by
 
@@ -134,7 +134,7 @@ class Fold:
         """Fold many records. Of routers that only repeat their last words the newest refresh waits, as in the engine
         (`Engine.again`), until somebody looks; so do renewals of leases."""
         draft = self.draft
-        waiting, renewals = draft.speakers.waiting(), Exchanges(draft)
+        waiting, renewals, wait = draft.speakers.waiting(), Exchanges(draft), WAITS.pack_into
         for seq, at, event, captured_at in steps:
             waits = False
             if draft.at <= at < deadlines.earliest(draft.deadlines) and (
@@ -146,9 +146,8 @@ class Fold:
                     if waits:
                         found = waiting.get(speaker)
                         if found is None:
-                            waiting[speaker] = [Words(speaker, seq, event, event=event, waits=[at, seq])]
-                        else:
-                            found[-1].waits[:] = at, seq
+                            found = waiting[speaker] = [Words(speaker, seq, event, event=event)]
+                        wait(found[-1].waits, 0, at, seq)
                 elif type(event) is Dhcp4MessageSeen:
                     waits = renewals.again(event, at, seq)
             if waits:

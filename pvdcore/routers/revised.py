@@ -233,7 +233,7 @@ def in_turn(draft: Draft, slack: Slack, present: Plan, at: Instant, said_at: Ins
     (origin,) = draft.speakers.unrefreshed(slack.speaker)
     heard_at = max(origin.heard_at, said_at)
     if explicit(draft, slack.speaker) and (last := draft.speakers.waiting().get(slack.speaker)) is not None:
-        heard_at = max(heard_at, last[-1].waits[0])
+        heard_at = max(heard_at, last[-1].last[0])
     return _in_turn(origin, present.carried, slack.plan, at - heard_at)
 
 

@@ -6,6 +6,8 @@ that comes nearer, is for those who say that an RA is such a one (pvdcore/engine
 """
 
 from collections.abc import Callable
+from struct import Struct
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -40,6 +42,10 @@ class Plan(msgspec.Struct, frozen=True, eq=False, gc=False):
     prefixes: tuple[str, ...]
 
 
+WAITS: Final = Struct("qq")
+"""How `Words.waits` stands: as C has it, which replaces it a million times (replay/files/repeats.c)."""
+
+
 class Words(msgspec.Struct, eq=False, gc=False):
     """A frame of a router, and the record that first carried it.
 
@@ -54,7 +60,19 @@ class Words(msgspec.Struct, eq=False, gc=False):
     plan: Plan | None = None
     event: RouterAdvertised | None = None
     read: Callable[[bytes], RouterAdvertised] | None = None
-    waits: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    waits: bytearray = msgspec.field(default_factory=lambda: bytearray(WAITS.size))
+
+    def wait(self, at: Instant, seq: Seq) -> bool:
+        """It was said again. Whether it did not wait before."""
+        first = not self.last[1]
+        WAITS.pack_into(self.waits, 0, at, seq)
+        return first
+
+    @property
+    def last(self) -> Refresh:
+        """What `waits` says."""
+        heard_at, because = WAITS.unpack(self.waits)
+        return heard_at, because
 
     def said(self) -> RouterAdvertised:
         """The RA."""

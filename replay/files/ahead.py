@@ -14,14 +14,14 @@ from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
 from events.ids import NEVER, Instant, LinkId, Seq
 from events.router import RouterAdvertised
 from pvdcore.routers.revised import SHAPES_MAX
-from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words
+from pvdcore.routers.words import WAITS, Leeway, Plan, Slack, Speaker, Words
 from replay.files.repeats import take
 
 Watched = tuple[Slack, Speaker, Plan, Leeway, Outline, bytes, bytes, int, bytes]
 """What a router may say without being read: its slack, what of that is looked at each time, and its outline, for the
 twin in C also by its parts: mask, masked, sum, places."""
 
-Entry = tuple[bytes, Words, list[object], object, Seq, list[int], list[Watched]]
+Entry = tuple[bytes, Words, list[object], object, Seq, bytearray, list[Watched]]
 """A frame, the words that it is, where something stands for them, and what has to; the record they are, and where they
 wait; what their router may say else."""
 
@@ -111,7 +111,7 @@ class Ahead:
         found = known.get(head)
         if found is None:
             self._new()
-            found = known[head] = (b"", Words(speaker, 0, b""), [], b"", 0, [0, 0], [])
+            found = known[head] = (b"", Words(speaker, 0, b""), [], b"", 0, bytearray(WAITS.size), [])
         octets = (outline.mask, outline.masked, outline.sum, outline.places)
         watched, leeway = found[6], slack.plan.leeway
         turns = [one for one in watched if one[3] is leeway and one[2] is not slack.plan]
@@ -183,9 +183,8 @@ class Ahead:
         records."""
         seq, place = self.seq, self.count
         if words is not None:
-            if not words.waits[1]:
+            if words.wait(at, seq):
                 self._said.append(words)
-            words.waits[:] = at, seq
         self._likes[place] = seq if words is None else words.seq
         self._ats[place], self._packets[place] = at, packet
         self.count = place + 1

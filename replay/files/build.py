@@ -16,7 +16,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 TWINS = ("adapters/chain", "replay/files/repeats")
-FLAGS = ("-O2", "-Wall", "-Wextra", "-shared", "-fPIC")
+FLAGS = ("-O2", "-DNDEBUG", "-Wall", "-Wextra", "-shared", "-fPIC")
 
 
 def build(root: Path, into: Path) -> tuple[list[str], str]:

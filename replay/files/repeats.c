@@ -102,11 +102,13 @@ static int
 turns(PyObject *before, Py_ssize_t place, uint32_t lifetime_s, const Frame *frame, PyObject *table, PyObject *plans)
 {
     PyObject *watched = PyTuple_GET_ITEM(before, WATCHED), *one = Py_NewRef(PyList_GET_ITEM(watched, place));
-    PyObject *said_at = stands(before) ? PyList_GET_ITEM(PyTuple_GET_ITEM(before, WAITS), 0) : zero;
+    int64_t said_at = 0;
+    if (stands(before))
+        memcpy(&said_at, PyByteArray_AS_STRING(PyTuple_GET_ITEM(before, WAITS)), sizeof said_at);
     PyObject *speaker = PyTuple_GET_ITEM(one, SPEAKER), *plan = PyTuple_GET_ITEM(one, PLAN);
-    PyObject *may = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "OkLLO", PyTuple_GET_ITEM(one, SLACK),
+    PyObject *may = PyObject_CallFunction(PyTuple_GET_ITEM(table, TURNED), "OkLLL", PyTuple_GET_ITEM(one, SLACK),
                                           (unsigned long)lifetime_s, (long long)frame->instant, (long long)frame->seq,
-                                          said_at);
+                                          (long long)said_at);
     int yes = may != NULL && PyObject_IsTrue(may) == 1 && PyDict_SetItem(plans, speaker, plan) == 0
               && PyList_SetSlice(watched, place, place + 1, NULL) == 0 && PyList_Insert(watched, 0, one) == 0;
     Py_XDECREF(may);
@@ -184,17 +186,14 @@ recounted(PyObject *before, const Frame *frame, PyObject *table, PyObject *stead
 static int
 waits(PyObject *entry, const Frame *frame, PyObject *said)
 {
-    PyObject *waiting = PyTuple_GET_ITEM(entry, WAITS);
-    PyObject *at = PyLong_FromLongLong(frame->instant), *seq = PyLong_FromLongLong(frame->seq);
-    int failed = at == NULL || seq == NULL;
-    if (!failed && PyLong_AsLongLong(PyList_GET_ITEM(waiting, 1)) == 0)
-        failed = PyErr_Occurred() != NULL || PyList_Append(said, PyTuple_GET_ITEM(entry, WORDS)) != 0;
-    if (failed) {
-        Py_XDECREF(at);
-        Py_XDECREF(seq);
-        return -1;
-    }
-    return PyList_SetItem(waiting, 0, at) || PyList_SetItem(waiting, 1, seq) ? -1 : 0;
+    PyObject *waits = PyTuple_GET_ITEM(entry, WAITS);
+    int64_t last[2];
+    memcpy(last, PyByteArray_AS_STRING(waits), sizeof last);
+    const int failed = last[1] == 0 && PyList_Append(said, PyTuple_GET_ITEM(entry, WORDS)) != 0;
+    last[0] = frame->instant;
+    last[1] = frame->seq;
+    memcpy(PyByteArray_AS_STRING(waits), last, sizeof last);
+    return failed;
 }
 
 PyDoc_STRVAR(take_doc, "Take packets of a window: see repeats.py.");

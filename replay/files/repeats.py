@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, soonest
 from events.ids import SECOND, Instant, Seq
-from pvdcore.routers.words import Words
+from pvdcore.routers.words import WAITS, Words
 
 if TYPE_CHECKING:
     from replay.files.ahead import Entry, Gathered, Read, Standing, Tables, Turned
@@ -53,6 +53,7 @@ def take(
     number, row, seq = places
     first, before, room = span
     size, last = len(window), -1
+    pack, unpack = WAITS.pack_into, WAITS.unpack
     block, word, interfaces = _BLOCK[order], _WORD[order], len(tables)
     while room > 0 and at + 32 <= size:
         kind, length, index, high, low, caplen, original = block(window, at)
@@ -80,9 +81,9 @@ def take(
         number += 1
         room -= 1
         _, words, _, _, like, waits, _ = found
-        if not waits[1]:
+        if not unpack(waits)[1]:
             said.append(words)
-        waits[0], waits[1] = instant, seq
+        pack(waits, 0, instant, seq)
         likes[row], ats[row], packets[row] = like, instant, number
         row += 1
         seq += 1
@@ -106,6 +107,7 @@ def _records(
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
         return at, last, row
+    pack, unpack = WAITS.pack_into, WAITS.unpack
     known, unit, _, where, read, turned = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
@@ -130,9 +132,9 @@ def _records(
         number += 1
         room -= 1
         _, words, _, _, like, waits, _ = found
-        if not waits[1]:
+        if not unpack(waits)[1]:
             said.append(words)
-        waits[0], waits[1] = instant, seq
+        pack(waits, 0, instant, seq)
         likes[row], ats[row], packets[row] = like, instant, number
         row += 1
         seq += 1
@@ -156,7 +158,7 @@ def _recounted(
     steady, plans = standing
     last = bool(stands) and stands[0] is stood
     if plans.get(speaker) is not plan:
-        if not turned(slack, lifetime_s, at, seq, waits[0] if last else 0):
+        if not turned(slack, lifetime_s, at, seq, WAITS.unpack(waits)[0] if last else 0):
             return None
         plans[speaker] = plan
         watched.remove(one)

@@ -211,7 +211,7 @@ def repeating(engine: Engine, event: AnyEvent = SAID) -> Engine:
 def says_again(engine: Engine, words: Words, *told: tuple[Instant, int]) -> None:
     """Packets of these words, each by its instant and number."""
     if told:
-        words.waits[:] = told[-1][0], engine.seq + len(told)
+        words.wait(told[-1][0], engine.seq + len(told))
     ats, packets = [at for at, _ in told], [packet for _, packet in told]
     engine.again([words] if told else [], [words.seq] * len(told), ats, packets)
 

@@ -151,9 +151,9 @@ def test_words_wait_until_somebody_looks_at_what_their_router_says() -> None:
     fold = Fold(EMPTY)
     fold.run([(seq, START + seq, said, None) for seq in (1, 2, 3, 4)])
     (words,) = fold.draft.speakers.waiting()["e0", R1]
-    assert (words.speaker, words.seq, words.standing, words.waits) == (("e0", R1), 3, said, [START + 4, 4])
+    assert (words.speaker, words.seq, words.standing, words.last) == (("e0", R1), 3, said, (START + 4, 4))
     (origin,) = fold.state.speakers["e0", R1]
-    assert (origin.heard_at, origin.because, words.waits) == (START + 4, 4, [START + 4, 0])
+    assert (origin.heard_at, origin.because, words.last) == (START + 4, 4, (START + 4, 0))
 
 
 X = "x.example."

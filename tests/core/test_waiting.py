@@ -135,9 +135,8 @@ class Teller:
     def _gather(self, became: str, words: Words, at: Instant) -> None:
         self.counted[became] += 1
         seq = self.engine.seq + len(self.gathered[0]) + 1
-        if not words.waits[1]:
+        if words.wait(at, seq):
             self.said.append(words)
-        words.waits[:] = at, seq
         for column, value in zip(self.gathered, (words.seq, at, seq), strict=True):
             column.append(value)
 
