@@ -20,7 +20,7 @@ from pvdcore import deadlines
 from pvdcore.checks.remarks import SPLIT_NS
 from pvdcore.draft import Draft
 from pvdcore.prefixes import covers
-from pvdcore.routers.words import Leeway, Plan, Slack, Speaker, Words, retold
+from pvdcore.routers.words import WAITS, Leeway, Plan, Slack, Speaker, Words, retold
 from pvdcore.state import FOLLOWS, Held, Origin
 
 SHAPES_MAX: Final = 8  # of one router: sets of prefixes that it announces in turn
@@ -121,7 +121,7 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
             return False
         queued = min(queued, deadline(at, lifetime))
     if queued == known.leeway.queued:
-        draft.speakers.wait(Words(key, draft.seq, event, known, event, None, [at, draft.seq]))
+        draft.speakers.wait(Words(key, draft.seq, event, known, event, None, bytearray(WAITS.pack(at, draft.seq))))
     else:
         (origin,) = draft.speakers.get(key)
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))

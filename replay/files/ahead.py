@@ -15,7 +15,7 @@ from events.ids import NEVER, Instant, LinkId, Seq
 from events.router import RouterAdvertised
 from pvdcore.routers.revised import SHAPES_MAX
 from pvdcore.routers.words import WAITS, Leeway, Plan, Slack, Speaker, Words
-from replay.files.repeats import take
+from replay.files.repeats import Known, take
 
 Watched = tuple[Slack, Speaker, Plan, Leeway, Outline, bytes, bytes, int, bytes]
 """What a router may say without being read: its slack, what of that is looked at each time, and its outline, for the
@@ -24,9 +24,6 @@ twin in C also by its parts: mask, masked, sum, places."""
 Entry = tuple[bytes, Words, list[object], object, Seq, bytearray, list[Watched]]
 """A frame, the words that it is, where something stands for them, and what has to; the record they are, and where they
 wait; what their router may say else."""
-
-Known = dict[bytes, Entry]
-"""Of one link: by the octets of a frame before its ICMPv6 message, what its router said last."""
 
 Read = Callable[[bytes], RouterAdvertised]
 """The RA of a frame of a link that is known to be one."""
@@ -53,7 +50,7 @@ Gathered = tuple[list[Words], list[Fresh], "array[int]", "array[int]", "array[in
 is like, instant, number."""
 
 GATHERED_MAX: Final = 4096  # packets that wait to be folded: enough that what is done once for all of them is nothing
-KNOWN_MAX: Final = 8192  # routers: each of a hundred links' eighty; 12 MiB, and 8 MiB for each set of words in turn
+KNOWN_MAX: Final = 8192  # routers: each of a hundred links' eighty; 16 MiB, and 8 MiB for each set of words in turn
 FAILURES_MAX: Final = 8  # in a row: after so many frames that are not known, the next is probably not either
 
 
@@ -120,7 +117,7 @@ class Ahead:
     def unwatch(self) -> None:
         """Nothing is watched any more."""
         for known in self._links.values():
-            for entry in known.values():
+            for _, entry in known.items():
                 entry[6].clear()
 
     def slack(self, link: LinkId, linktype: int, data: bytes) -> tuple[Slack, Outline, int] | None:
@@ -203,7 +200,7 @@ class Ahead:
     def _link(self, link: LinkId, linktype: int) -> Known:
         found = self._links.get((link, linktype))
         if found is None:
-            found = self._links[link, linktype] = {}
+            found = self._links[link, linktype] = Known()
         return found
 
     def _new(self) -> None:

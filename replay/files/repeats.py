@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 COMPILED: Final = False
 
+
+class Known(dict[bytes, "Entry"]):
+    """Of one link: by the octets of a frame before its ICMPv6 message, what its router said last. All of it may be
+    cleared, but nothing alone."""
+
+
 ENHANCED: Final = 6
 _BLOCK: Final = {order: Struct(order + "IIIIIII").unpack_from for order in "<>"}
 _WORD: Final = {order: Struct(order + "I").unpack_from for order in "<>"}

@@ -31,7 +31,7 @@ from events.ids import NEVER, SECOND
 from events.router import Dnssl, PrefixInformation, Rdnss, RouteInformation, RouterAdvertised
 from pvdcore.engine import Engine
 from pvdcore.past.audit import state_digest
-from pvdcore.routers.words import Leeway, Plan, Slack, Words
+from pvdcore.routers.words import WAITS, Leeway, Plan, Slack, Words
 from pvdcore.state import Host
 from replay.files import ahead, captures, repeats
 from replay.rerun import Run, _Driver, rerun
@@ -57,7 +57,8 @@ def in_c(compiled: Path) -> ModuleType:
 def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """One of the two does the work."""
     if request.param == "in C":
-        monkeypatch.setattr(ahead, "take", request.getfixturevalue("in_c").take)
+        for name in ("take", "Known"):
+            monkeypatch.setattr(ahead, name, getattr(request.getfixturevalue("in_c"), name))
     return str(request.param)
 
 
@@ -99,15 +100,16 @@ OTHERS = {
 }
 
 
-Known = tuple[ahead.Tables, ahead.Standing]
-
-
-def known(reader: Callable[..., object] = lambda link, _: "how it is read") -> Known:
+def known(
+    twin: ModuleType, reader: Callable[..., object] = lambda link, _: "how it is read"
+) -> tuple[ahead.Tables, ahead.Standing]:
     """The first two frames stand on interface 0, the third and the last do no longer; nothing is known on 1; 2 counts
     in µs. On 0 the RA is watched, and another one in turn with it; on 2 too, but its router says other words by now."""
     stands: dict[tuple[str, str], list[object]] = {speaker: [words] for speaker, words in STANDING.items()}
     made = ahead.Ahead((stands, dict(PLANS)), turned, reader)  # type: ignore[arg-type]
-    made.section("<", 0, [ahead.Clock("e0", ETHERNET, 1), None, ahead.Clock("e2", ETHERNET, 1000, 5)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "Known", twin.Known)
+        made.section("<", 0, [ahead.Clock("e0", ETHERNET, 1), None, ahead.Clock("e2", ETHERNET, 1000, 5)])
     for link, plan, frame in (
         ("e0", NEXT_PLAN, IN_TURN),
         ("e0", PLANS[ROUTER], SAID),
@@ -120,11 +122,11 @@ def known(reader: Callable[..., object] = lambda link, _: "how it is read") -> K
         assert outline is not None
         made.watch(link, ETHERNET, frame, Slack(ROUTER, plan, Host(), ()), outline)
     for place, *entry in (
-        (0, FRAMES[0], "words 0", stands[ROUTER], STANDING[ROUTER], 3, [0, 0], []),
-        (0, FRAMES[1], "words 1", stands[OTHER], STANDING[OTHER], 4, [0, 0], []),
-        (0, FRAMES[2], "words 2", stands[ROUTER], "what it said before", 3, [0, 0], []),
-        (0, FRAMES[4], "words 4", [], "what it said before all was looked at closely", 3, [0, 0], []),
-        (2, FRAMES[1], "words 1 of another link", stands[OTHER], STANDING[OTHER], 5, [0, 0], []),
+        (0, FRAMES[0], "words 0", stands[ROUTER], STANDING[ROUTER], 3, bytearray(16), []),
+        (0, FRAMES[1], "words 1", stands[OTHER], STANDING[OTHER], 4, bytearray(16), []),
+        (0, FRAMES[2], "words 2", stands[ROUTER], "what it said before", 3, bytearray(16), []),
+        (0, FRAMES[4], "words 4", [], "what it said before all was looked at closely", 3, bytearray(16), []),
+        (2, FRAMES[1], "words 1 of another link", stands[OTHER], STANDING[OTHER], 5, bytearray(16), []),
     ):
         table = made._tables[place]
         assert table is not None
@@ -176,13 +178,13 @@ def asked(
     said: list[object] = []
     fresh: list[tuple[int, tuple[str, int], bytes]] = []
     columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
-    made, standing = known(**more)
+    made, standing = known(twin, **more)
     TURNS.clear()
     after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, standing, span, (said, fresh, *columns))
     taken = [list(column[2:row]) for column in columns]
     assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
     left = [
-        (octets, frame, told(words), whose, stands, like, waits, [one[2] for one in watched])
+        (octets, frame, told(words), whose, stands, like, [*WAITS.unpack(waits)], [one[2] for one in watched])
         for table in made
         if table is not None
         for octets, (frame, words, whose, stands, like, waits, watched) in table[0].items()
@@ -195,7 +197,7 @@ def told(words: object) -> object:
     if not isinstance(words, Words):
         return words
     assert words.event is None
-    return words.speaker, words.seq, words.standing, words.plan, words.read, words.waits
+    return words.speaker, words.seq, words.standing, words.plan, words.read, [*words.last]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -289,14 +291,14 @@ def test_words_that_other_words_of_the_router_followed_stay_as_they_were(in_c: M
     """Its RAs to one host have another head: what it said there last need not be what it said last."""
     for twin in (repeats, in_c):
         window = block("<", SAID, 0, 1)
-        made, standing = known()
+        made, standing = known(twin)
         said: list[Words] = []
         columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
         for turn in range(2):
             lists = (said, [], *columns)
             twin.take(window, 0, "<", 0, (turn, turn, 40 + turn), made, standing, (1, NEVER, 99), lists)
             standing[0][ROUTER][0] = "what it said elsewhere"
-        assert [(words.seq, words.waits[1]) for words in said] == [(40, 40), (41, 41)]
+        assert [(words.seq, words.last[1]) for words in said] == [(40, 40), (41, 41)]
 
 
 def test_what_goes_wrong_in_between_is_told(in_c: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +327,64 @@ def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: Module
     span = (draw.randrange(1, 300), draw.choice((NEVER, 500, 2 * 10**12)), draw.randrange(8))
     start = draw.choice((0, 0, draw.randrange(len(window) + 1)))
     assert asked(in_c, window, start, order, head, span) == asked(repeats, window, start, order, head, span)
+
+
+def entry(frame: bytes, like: int, **other: object) -> ahead.Entry:
+    """What stands for a router; other: parts that are others."""
+    parts = {"frame": frame, "words": "words", "stands": ["an RA"], "standing": "an RA", "like": like}
+    parts |= {"waits": bytearray(16), "watched": []}
+    return tuple((parts | other).values())  # type: ignore[return-value]
+
+
+def of_one_hash(count: int) -> list[bytes]:
+    """Heads that repeats.c has the same hash of: octets of the first eight go, and the next eight make up for it."""
+    heads = []
+    for first in range(count):
+        mixed = first * 0x9E3779B97F4A7C15 & (1 << 64) - 1
+        heads.append(struct.pack("=QQ", first, mixed ^ mixed >> 32) + bytes(54 - 16))
+    return heads
+
+
+@pytest.mark.parametrize("heads", [of_one_hash(9), [bytes((n % 256, n // 256)) * 27 for n in range(999)]])
+def test_of_each_head_the_last_entry_is_known_however_many_there_are(heads: list[bytes], in_c: ModuleType) -> None:
+    draw = random.Random(1)
+    for twin in (repeats, in_c):
+        known, now = twin.Known(), dict[bytes, ahead.Entry]()
+        for turn in range(2 * len(heads)):
+            head = draw.choice(heads)
+            now[head] = known[head] = entry(head + bytes([turn % 7]), turn)
+        made = [(known, 1, 0, ("e0", ETHERNET), None, turned)]
+        for head in heads:
+            assert known.get(head) is now.get(head)
+            for last in range(7):
+                window, columns = block("<", head + bytes([last]), 0, 5), [array("q", [0]) for _ in range(3)]
+                args = ("<", 0, (0, 0, 1), made, ({}, {}), (0, NEVER, 1), ([], [], *columns))
+                stands = head in now and now[head][0][-1] == last
+                assert twin.take(window, 0, *args)[2] == stands
+                assert columns[0][0] == (now[head][4] if stands else 0)
+        assert dict(known.items()) == now
+        known.clear()
+        assert not known.items()
+        assert twin.take(window, 0, *args)[2] == 0
+
+
+def test_what_is_no_entry_is_not_taken_for_one(in_c: ModuleType) -> None:
+    known, head = in_c.Known(), bytes(54)
+    for odd in ({"frame": "text"}, {"stands": ()}, {"like": "1"}, {"like": 1 << 64}, {"waits": b""}, {"watched": ()}):
+        with pytest.raises((TypeError, OverflowError)):
+            known[head] = entry(head, **({"like": 1} | odd))
+    for odd_head, one in ((0, entry(head, 1)), (head, ()), (head, [*entry(head, 1)])):
+        with pytest.raises(TypeError):
+            known[odd_head] = one
+    known[head] = entry(head, 1)
+    with pytest.raises(TypeError):
+        del known[head]
+    known.get(head)[5].clear()
+    columns = [array("q", [0]) for _ in range(3)]
+    for one, why in ((known, "an instant and a record"), ({}, "in a Known")):
+        made = [(one, 1, 0, ("e0", ETHERNET), None, turned)]
+        with pytest.raises(TypeError, match=why):
+            in_c.take(block("<", head, 0, 5), 0, "<", 0, (0, 0, 1), made, ({}, {}), (0, NEVER, 1), ([], [], *columns))
 
 
 # --- whole replays ---------------------------------------------------------------------------------------------------
