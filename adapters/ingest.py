@@ -70,6 +70,7 @@ class Translator:
         self._exchanges_before: dict[tuple[LinkId, bytes], Dhcp4MessageSeen] = {}
         self._first_ifindex: dict[LinkId, int] = {}
         self._leased: dict[tuple[LinkId, str], str] = {}
+        self._last: tuple[int, bytes, int, bytes | None] = (ETHERNET, b"", -1, None)
 
     def known(self, link: LinkId, linktype: int, data: bytes, original_length: int) -> Events | None:
         """The events of a frame that was heard lately; `None` if it has to be translated."""
@@ -87,7 +88,7 @@ class Translator:
             return events
         events = self._old.get(key)
         if events is None:
-            if (octets := exchange(frame.linktype, frame.data, frame.original_length)) is not None:
+            if (octets := self.exchange(frame.linktype, frame.data, frame.original_length)) is not None:
                 return self._dhcp4(frame, octets)
             link = self._cooked_link(frame) if frame.linktype == LINUX_SLL2 else frame.link
             events = _translate(link, frame.linktype, frame.data, frame.original_length)
@@ -101,6 +102,15 @@ class Translator:
             self._old, self._young = self._young, {}
         self._young[key] = events
         return events
+
+    def exchange(self, linktype: int, data: bytes, original_length: int) -> bytes | None:
+        """`exchange`, which is asked of one frame more than once."""
+        last = self._last
+        if last[1] is data and last[0] == linktype and last[2] == original_length:
+            return last[3]
+        octets = exchange(linktype, data, original_length)
+        self._last = (linktype, data, original_length, octets)
+        return octets
 
     def _dhcp4(self, frame: Frame, octets: bytes) -> Events:
         """A DHCPv4 message. No two are the same, but what a client and its server say again differs in `xid` alone."""

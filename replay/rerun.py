@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from adapters.ingest import Translator, exchange, transaction, translate, wanted
+from adapters.ingest import Translator, transaction, translate, wanted
 from adapters.sqlite import SqliteJournal
 from adapters.wire.neighbor import lifetimes
 from adapters.wire.neighbor.lifetimes import Outline
@@ -123,8 +123,8 @@ class _Memory:
     """What is remembered of one capture: what "first interface heard" means is a matter of one file.
 
     ahead: what routers may say again as cheaply, and have. forms: how that is written down. asked: DHCPv4 requests by
-    their transaction, until they are answered. renewals: by what their frames say, beside the transaction, those that
-    may come again, and whether it is the answer.
+    their transaction, and what their frames say beside it (`exchange`), until they are answered. renewals: by that,
+    those that may come again, and whether it is the answer.
     """
 
     def __init__(self, capture: Capture, ahead: Ahead) -> None:
@@ -134,7 +134,7 @@ class _Memory:
         self.rejected = 0
         self.ahead = ahead
         self.forms: dict[Outline, bytes | None] = {}
-        self.asked: dict[tuple[LinkId, str, int], tuple[Frame, Dhcp4MessageSeen]] = {}
+        self.asked: dict[tuple[LinkId, str, int], tuple[bytes | None, Dhcp4MessageSeen]] = {}
         self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
 
 
@@ -246,9 +246,14 @@ class _Driver:
 
     def _waits(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet says nothing that anybody has to read now; then it is gathered."""
-        if packet[5] != -1:
+        _, _, link, linktype, data, original_length = packet
+        if original_length != -1:
             return False
-        return self._gather(memory, packet) or self._recount(memory, packet) or self._renew(memory, packet)
+        octets = memory.translator.exchange(linktype, data, -1)
+        if octets is None:
+            return self._gather(memory, packet) or self._recount(memory, packet)
+        found = memory.renewals.get((link, octets))
+        return found is not None and self._renew(memory, packet, *found)
 
     def _gather(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet that no reader took is one that may be gathered all the same; then it is."""
@@ -283,8 +288,10 @@ class _Driver:
         number, at, link, linktype, data, _ = packet
         ahead = memory.ahead
         found = ahead.slack(link, linktype, data)
+        if found is None:
+            return False
         weight = self.engine.weight(len(data)) if self.write is not None else 1
-        if found is None or not self._room(memory, at, weight):
+        if not self._room(memory, at, weight):
             return False
         slack, _, lifetime_s = found
         if self.engine.turns(slack):
@@ -299,18 +306,14 @@ class _Driver:
         ahead.gather(at, number, words, weight)
         return True
 
-    def _renew(self, memory: _Memory, packet: Packet) -> bool:
+    def _renew(self, memory: _Memory, packet: Packet, known: Renewal, answers: bool, said: Dhcp4MessageSeen) -> bool:
         """Whether a packet is of a DHCPv4 exchange that prolongs a lease as the one before did; then it is gathered."""
         number, at, link, linktype, data, _ = packet
-        octets = exchange(linktype, data, -1)
-        found = memory.renewals.get((link, octets)) if octets is not None else None
-        if found is None:
-            return False
+        ahead = memory.ahead
         weight = self.engine.weight(len(data))
         if not self._room(memory, at, weight):
             return False
-        known, answers, said = found
-        seq, xid = memory.ahead.seq, transaction(data)
+        seq, xid = ahead.seq, transaction(data)
         read = partial(replace, said, xid=xid)
         if answers:
             if not self.engine.grant_again(known, xid, at, seq, len(data)):
@@ -318,11 +321,9 @@ class _Driver:
             memory.translator.leased(link, said.yiaddr, said.chaddr)
         elif not self.engine.ask_again(known, xid, at, seq, len(data), read):
             return False
-        if self.keep is not None:
-            self.keep([(seq, (link, linktype), data)], memory.source)
-        elif self.write is not None:
+        if self.write is not None:
             self.write(seq, encode(read()), linktype, data, memory.source)
-        memory.ahead.gather(at, number, records=weight)
+        ahead.gather(at, number, records=weight, fresh=((link, linktype), data) if self.write is None else None)
         return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:
@@ -409,20 +410,20 @@ class _Driver:
     def _remember_exchange(self, memory: _Memory, frame: Frame, event: Dhcp4MessageSeen) -> None:
         """Whether a DHCPv4 message that was just heard ends an exchange that may come again unread."""
         slot = (event.link, event.chaddr, event.xid)
+        octets = memory.translator.exchange(frame.linktype, frame.data, frame.original_length)
         if event.message == "REQUEST":
             if len(memory.asked) >= ASKED_MAX:
                 memory.asked.clear()
-            memory.asked[slot] = (frame, event)
+            memory.asked[slot] = (octets, event)
         elif event.message == "ACK" and (asked := memory.asked.pop(slot, None)) is not None:
             known = self.engine.renewal(asked[1], event) if self.keep or self.write else None
             if known is None:
                 return
-            for one, said in (asked, (frame, event)):
-                octets = exchange(one.linktype, one.data, one.original_length)
-                if octets is not None:
+            for one, said in (asked, (octets, event)):
+                if one is not None:
                     if len(memory.renewals) >= RENEWALS_MAX:
                         memory.renewals.clear()
-                    memory.renewals[one.link, octets] = known, said is event, said
+                    memory.renewals[event.link, one] = known, said is event, said
 
     def _carry(self, custom: Custom) -> None:
         """Take over a record that an export carries."""

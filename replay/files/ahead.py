@@ -175,10 +175,20 @@ class Ahead:
             self.span = (self._ats[self.count - 1], before, room - self.count + done)
         return after, last
 
-    def gather(self, at: Instant, packet: int, words: Words | None = None, records: int = 1) -> None:
+    def gather(
+        self,
+        at: Instant,
+        packet: int,
+        words: Words | None = None,
+        records: int = 1,
+        fresh: tuple[Where, bytes] | None = None,
+    ) -> None:
         """Take one packet more: of these words, or one that says its own; until a checkpoint it counts as so many
-        records."""
-        seq, place = self.seq, self.count
+        records. fresh: its frame, if that was not known."""
+        place = self.count
+        seq = self._next + place
+        if fresh is not None:
+            self._fresh.append((seq, *fresh))
         if words is not None:
             if words.wait(at, seq):
                 self._said.append(words)

@@ -156,7 +156,7 @@ def walk(
                         if next_header == TCP or (next_header == UDP and dull6(window, at + to_ip)):
                             at = after
                             continue
-                if ahead is not None and ahead.hopeful:
+                if ahead is not None and ahead.hopeful and kind != kind4:
                     after_taken, newest = ahead.take(window, at, number - 1)
                     if newest >= 0:
                         number = ahead.packet

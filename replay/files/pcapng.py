@@ -349,7 +349,7 @@ def walk(
                             at = after
                             before = length
                             continue
-                if ahead is not None and ahead.hopeful:
+                if ahead is not None and ahead.hopeful and ethertype != kind4:
                     after_taken, newest = ahead.take(window, at, number - 1)
                     if newest >= 0:
                         blocks += ahead.packet - number
