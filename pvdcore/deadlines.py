@@ -16,7 +16,7 @@ def merge(a: Heap, b: Heap) -> Heap:
         return b
     if b is None:
         return a
-    if (b[1], b[2]) < (a[1], a[2]):
+    if b[1] < a[1] or (b[1] == a[1] and b[2] < a[2]):
         a, b = b, a
     left, right = a[3], merge(a[4], b)
     assert right is not None  # it holds b

@@ -275,11 +275,11 @@ class _Driver:
         first, before, room = ahead.span
         if at >= before or room < records:
             self._again(memory)
-            ahead.open(self._quiet(), self.engine.seq + 1)
-            before = ahead.span[1]
-            if before and before <= at <= self.reached + AHEAD_MAX:
+            quiet = self._quiet()
+            if quiet[1] and quiet[1] <= at <= self.reached + AHEAD_MAX:
                 self.engine.wake(at)
-                ahead.open(self._quiet(), self.engine.seq + 1)
+                quiet = self._quiet()
+            ahead.open(quiet, self.engine.seq + 1)
             first, before, room = ahead.span
         return first <= at < before and room >= records
 

@@ -471,6 +471,23 @@ def test_a_journal_is_the_same_octet_for_octet_with_and_without_the_compiled_ste
     assert said[0] == said[1] and len(said[0][0]) > 5000, json.dumps([len(table) for table in said[0]])
 
 
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_what_is_no_ra_is_not_looked_for_and_does_not_discourage(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, said = tmp_path / f"long.{form}", [(0, router_advertisement(0, 0))] * 3
+    packets = [*said, *((0, dhcp(0, turn, message)) for turn in range(20) for message in (3, 5)), *said]
+    write(path, iter(packets))
+    if form == "pcap":
+        frames = [record("<", 16, data, at) for at, (_, data) in enumerate(packets, 1)]
+        path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1) + b"".join(frames))
+    asked: list[int] = []
+    take = ahead.Ahead.take
+    monkeypatch.setattr(ahead.Ahead, "take", lambda *said: (asked.append(said[3] + 1), take(*said))[1])
+    rerun([str(path)])
+    assert set(asked) <= {1, 2, 3, 44, 45, 46} and 44 in asked
+
+
 # --- leases that are prolonged ---------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from adapters import ingest
 from adapters.ingest import FRAMES_REMEMBERED, Translator, translate, wanted
 from adapters.wire.rules import REASONS, RULES
 from events.base import Event
@@ -193,6 +194,19 @@ def test_a_dhcp_exchange_that_differs_in_its_transaction_alone_is_read_once_and_
             assert remembering.translate(frame) == translate(frame)
     first, second = (remembering.translate(Frame(9, "e0", ETHERNET, dhcp(7, turn, 5)))[0] for turn in (4, 5))
     assert first.options is second.options and first.xid != second.xid
+
+
+def test_a_frame_is_taken_apart_once_however_often_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    plain = ingest.exchange
+    monkeypatch.setattr(ingest, "exchange", lambda *frame: (asked.append(frame[1]), plain(*frame))[1])
+    remembering, data = Translator(), dhcp(7, 1, 3)
+    for _ in range(2):
+        assert remembering.exchange(ETHERNET, data, -1) == plain(ETHERNET, data, -1)
+    remembering.translate(Frame(0, "e0", ETHERNET, data))
+    assert asked == [data]
+    for which in ((ETHERNET, data, 999), (RAW, data, 999), (RAW, data, -1), (ETHERNET, data, -1)):
+        assert remembering.exchange(*which) == plain(*which), "whether it is cut, and how it was captured, counts too"
 
 
 @pytest.mark.parametrize(
