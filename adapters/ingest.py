@@ -106,7 +106,7 @@ class Translator:
     def exchange(self, linktype: int, data: bytes, original_length: int) -> bytes | None:
         """`exchange`, which is asked of one frame more than once."""
         last = self._last
-        if last[1] is data and last[0] == linktype and last[2] == original_length:
+        if last[1] == data and last[0] == linktype and last[2] == original_length:
             return last[3]
         octets = exchange(linktype, data, original_length)
         self._last = (linktype, data, original_length, octets)

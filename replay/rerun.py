@@ -18,7 +18,7 @@ from adapters.wire.neighbor import lifetimes
 from adapters.wire.neighbor.lifetimes import Outline
 from events.codec import AnyEvent, decode, encode
 from events.dhcp import Dhcp4MessageSeen
-from events.frames import Frame, FrameRejected
+from events.frames import ETHERNET, Frame, FrameRejected
 from events.ids import Instant, LinkId, Seq
 from events.link import LinkSeen
 from events.operator import PolicySet
@@ -117,6 +117,8 @@ def _read(link: LinkId, linktype: int, data: bytes) -> RouterAdvertised:
 
 
 Pair = tuple[Capture, Packet | Custom]
+Renewing = tuple[Renewal, bool, Dhcp4MessageSeen]
+"""An exchange that may come again, whether a message is its answer, and what it says."""
 
 
 class _Memory:
@@ -127,15 +129,15 @@ class _Memory:
     those that may come again, and whether it is the answer.
     """
 
-    def __init__(self, capture: Capture, ahead: Ahead) -> None:
+    def __init__(self, capture: Capture, ahead: Callable[["_Memory"], Ahead]) -> None:
         self.translator = Translator()
         self.source = capture.path.rsplit("/", 1)[-1]
         self.frames = 0
         self.rejected = 0
-        self.ahead = ahead
+        self.ahead = ahead(self)
         self.forms: dict[Outline, bytes | None] = {}
         self.asked: dict[tuple[LinkId, str, int], tuple[bytes | None, Dhcp4MessageSeen]] = {}
-        self.renewals: dict[tuple[LinkId, bytes], tuple[Renewal, bool, Dhcp4MessageSeen]] = {}
+        self.renewals: dict[tuple[LinkId, bytes], Renewing] = {}
 
 
 class _Driver:
@@ -146,7 +148,7 @@ class _Driver:
         journal = engine.journal
         self.keep = journal.keep if isinstance(journal, ScratchJournal) else None
         self.write = journal.keep if isinstance(journal, SqliteJournal) else None
-        self.memories = {id(capture): _Memory(capture, self._ahead()) for capture in captures}
+        self.memories = {id(capture): _Memory(capture, self._ahead) for capture in captures}
         self.host = engine.host
         self.links: set[LinkId] = set()
         self.adopting = False
@@ -182,7 +184,7 @@ class _Driver:
             self._packet(*self.held, self._credible(self.held[1][1], None))
         self._finish()
 
-    def _ahead(self) -> Ahead:
+    def _ahead(self, memory: _Memory) -> Ahead:
         engine = self.engine
 
         def turned(slack: Slack, lifetime_s: int, at: Instant, seq: Seq, said_at: Instant) -> bool:
@@ -193,7 +195,15 @@ class _Driver:
         def reader(link: LinkId, linktype: int) -> Read | None:
             return partial(_read, link, linktype) if self.keep or self.write else None
 
-        return Ahead((engine.standing, engine.plans), turned, reader)
+        def unread(link: LinkId, data: bytes, at: Instant, seq: Seq, room: int) -> int:
+            octets = memory.translator.exchange(ETHERNET, data, -1)
+            renewal = memory.renewals.get((link, octets)) if octets is not None else None
+            weight = engine.weight(len(data))
+            if renewal is None or weight > room or not self._renews(memory, link, data, renewal, at, seq):
+                return 0
+            return weight
+
+        return Ahead((engine.standing, engine.plans), turned, reader, lambda link: partial(unread, link))
 
     def _quiet(self) -> tuple[Instant, Instant, int]:
         """(first, before, packets): repeats from `first` on and before `before` may wait, of so many packets."""
@@ -253,7 +263,7 @@ class _Driver:
         if octets is None:
             return self._gather(memory, packet) or self._recount(memory, packet)
         found = memory.renewals.get((link, octets))
-        return found is not None and self._renew(memory, packet, *found)
+        return found is not None and self._renew(memory, packet, found)
 
     def _gather(self, memory: _Memory, packet: Packet) -> bool:
         """Whether a packet that no reader took is one that may be gathered all the same; then it is."""
@@ -306,14 +316,20 @@ class _Driver:
         ahead.gather(at, number, words, weight)
         return True
 
-    def _renew(self, memory: _Memory, packet: Packet, known: Renewal, answers: bool, said: Dhcp4MessageSeen) -> bool:
-        """Whether a packet is of a DHCPv4 exchange that prolongs a lease as the one before did; then it is gathered."""
-        number, at, link, linktype, data, _ = packet
-        ahead = memory.ahead
-        weight = self.engine.weight(len(data))
-        if not self._room(memory, at, weight):
+    def _renew(self, memory: _Memory, packet: Packet, renewal: Renewing) -> bool:
+        """Whether a packet of a DHCPv4 exchange that prolongs a lease as the one before did waits; then it is
+        gathered."""
+        number, at, link, _, data, _ = packet
+        ahead, weight = memory.ahead, self.engine.weight(len(data))
+        if not self._room(memory, at, weight) or not self._renews(memory, link, data, renewal, at, ahead.seq):
             return False
-        seq, xid = ahead.seq, transaction(data)
+        ahead.gather(at, number, records=weight)
+        return True
+
+    def _renews(self, memory: _Memory, link: LinkId, data: bytes, renewal: Renewing, at: Instant, seq: Seq) -> bool:
+        """Whether such a frame may be gathered as that record; then the journal has it."""
+        known, answers, said = renewal
+        xid = transaction(data)
         read = partial(replace, said, xid=xid)
         if answers:
             if not self.engine.grant_again(known, xid, at, seq, len(data)):
@@ -322,8 +338,9 @@ class _Driver:
         elif not self.engine.ask_again(known, xid, at, seq, len(data), read):
             return False
         if self.write is not None:
-            self.write(seq, encode(read()), linktype, data, memory.source)
-        ahead.gather(at, number, records=weight, fresh=((link, linktype), data) if self.write is None else None)
+            self.write(seq, encode(read()), ETHERNET, data, memory.source)
+        else:
+            memory.ahead.keep(seq, (link, ETHERNET), data)
         return True
 
     def _take(self, capture: Capture, item: Packet | Custom) -> None:

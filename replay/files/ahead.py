@@ -1,4 +1,5 @@
-"""What the driver tells the readers of captures of what routers say, so that repetition need not be handed over.
+"""What the driver tells the readers of captures of what routers say, so that repetition need not be handed over; nor
+need the renewals between them that nobody reads.
 
 Law: a reader that asks `take` first gives the driver the same packets in the same order as one that does not; those
 that were taken wait here, and the driver folds them before anything else.
@@ -11,6 +12,7 @@ from typing import Final
 import msgspec
 
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, Outline, soonest
+from events.frames import ETHERNET
 from events.ids import NEVER, Instant, LinkId, Seq
 from events.router import RouterAdvertised
 from pvdcore.routers.revised import SHAPES_MAX
@@ -32,12 +34,17 @@ Turned = Callable[[Slack, int, Instant, Seq, Instant], bool]
 """Whether a router may say that now, behind words of another plan: its slack, its shortest lifetime in seconds, when,
 and as which record; when those waiting here were said, 0 if there are none or they are not known."""
 
+Unread = Callable[[bytes, Instant, Seq, int], int]
+"""Whether a frame to a DHCPv4 port waits unread: its octets, when, as which record, and how many records more may be
+gathered until a checkpoint. As how many of those it counts; 0: it does not wait."""
+
 Where = tuple[LinkId, int]
 """A link and the type of its frames."""
 
-Tables = list[tuple[Known, int, int, Where, Read | None, Turned] | None]
+Tables = list[tuple[Known, int, int, Where, Read | None, Turned, Unread | None] | None]
 """By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, whose frames they are,
-how what only moves lifetimes is read (`None`: such is not taken), whether other words may follow. `None`: nothing."""
+how what only moves lifetimes is read (`None`: such is not taken), whether other words may follow, and whether DHCPv4
+waits (`None`: it does not). `None`: nothing."""
 
 Fresh = tuple[Seq, Where, bytes]
 """A frame that was not known: the record it will be, and whose it is."""
@@ -67,12 +74,16 @@ class Ahead:
     """The words that may come again in one capture, and those that have.
 
     count: how many packets were taken. span: which instants, from the first to before the second, and how many packets
-    may be taken (`Engine.quiet`). turned, reader(link, linktype): see Turned and Read. hopeful: whether asking `take`
-    is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
+    may be taken (`Engine.quiet`). turned, reader(link, linktype), unread(link): see Turned, Read and Unread. hopeful:
+    whether asking `take` is worth it; where nothing is ever the same it is not, until somebody says `hope` again.
     """
 
     def __init__(
-        self, standing: Standing, turned: Turned, reader: Callable[[LinkId, int], Read | None] = lambda *_: None
+        self,
+        standing: Standing,
+        turned: Turned,
+        reader: Callable[[LinkId, int], Read | None] = lambda *_: None,
+        unread: Callable[[LinkId], Unread | None] = lambda _: None,
     ) -> None:
         self.count = 0
         self.span: tuple[Instant, Instant, int] = (0, 0, 0)
@@ -83,7 +94,7 @@ class Ahead:
         self.hopeful = True
         self._failures = 0
         self._standing = standing
-        self._turned, self._reader = turned, reader
+        self._turned, self._reader, self._unread = turned, reader, unread
         self._links: dict[Where, Known] = {}
         self._known = 0
         self._order, self._head = "<", 0
@@ -138,8 +149,9 @@ class Ahead:
             if one is None or abs(one.offset) >= NEVER:
                 self._tables.append(None)
                 continue
-            where = (one.link, one.linktype)
-            self._tables.append((self._link(*where), one.unit, one.offset, where, self._reader(*where), self._turned))
+            where, known = (one.link, one.linktype), self._link(one.link, one.linktype)
+            unread = self._unread(one.link) if one.linktype == ETHERNET else None
+            self._tables.append((known, one.unit, one.offset, where, self._reader(*where), self._turned, unread))
 
     def open(self, span: tuple[Instant, Instant, int], seq: Seq) -> None:
         """What may be taken from now on; the first of it will be record `seq`."""
@@ -162,9 +174,9 @@ class Ahead:
         _, before, room = self.span
         if room < 1:
             return at, -1
-        done, places = self.count, (number, self.count, self.seq)
+        places = (number, self.count, self.seq)
         columns = (self._said, self._fresh, self._likes, self._ats, self._packets)
-        after, last, self.count = take(
+        after, last, self.count, room = take(
             window, at, self._order, self._head, places, self._tables, self._standing, self.span, columns
         )
         if last < 0:
@@ -172,23 +184,17 @@ class Ahead:
             self.hopeful = self._failures < FAILURES_MAX
         else:
             self._failures = 0
-            self.span = (self._ats[self.count - 1], before, room - self.count + done)
+            self.span = (self._ats[self.count - 1], before, room)
         return after, last
 
-    def gather(
-        self,
-        at: Instant,
-        packet: int,
-        words: Words | None = None,
-        records: int = 1,
-        fresh: tuple[Where, bytes] | None = None,
-    ) -> None:
+    def keep(self, seq: Seq, where: Where, data: bytes) -> None:
+        """A frame was not known that is, or will be, taken as that record."""
+        self._fresh.append((seq, where, data))
+
+    def gather(self, at: Instant, packet: int, words: Words | None = None, records: int = 1) -> None:
         """Take one packet more: of these words, or one that says its own; until a checkpoint it counts as so many
-        records. fresh: its frame, if that was not known."""
-        place = self.count
-        seq = self._next + place
-        if fresh is not None:
-            self._fresh.append((seq, *fresh))
+        records."""
+        seq, place = self.seq, self.count
         if words is not None:
             if words.wait(at, seq):
                 self._said.append(words)

@@ -15,7 +15,7 @@ enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54, CHECKSUM
 enum { PROBES = 4, PLACES_LEAST = 64, SPARSE = 2 };
 
 /* The places of an interface's entry in replay.files.ahead.Tables, of an Entry there, and of Watched. */
-enum { KNOWN, UNIT, OFFSET, WHERE, READ, TURNED };
+enum { KNOWN, UNIT, OFFSET, WHERE, READ, TURNED, UNREAD };
 enum { FRAME, WORDS, STANDS, STANDING, LIKE, WAITS, WATCHED, ENTRY };
 enum { SLACK, SPEAKER, PLAN, LEEWAY, OUTLINE, MASK, MASKED, SUM, PLACES };
 
@@ -416,6 +416,15 @@ recounted(PyObject *before, PyObject *head, const Frame *frame, PyObject *table,
     return entry;
 }
 
+static void
+put_row(Gathered *gathered, int64_t like, int64_t instant)
+{
+    gathered->likes[gathered->row] = like;
+    gathered->ats[gathered->row] = instant;
+    gathered->packets[gathered->row] = ++gathered->number;
+    gathered->row++;
+}
+
 /* Gather a frame of an entry's words: they wait, since when, and as which record. Returns 1; -1 with an exception. */
 static int
 gather(Gathered *gathered, const Frame *frame, int64_t like, PyObject *waits, PyObject *entry)
@@ -431,10 +440,7 @@ gather(Gathered *gathered, const Frame *frame, int64_t like, PyObject *waits, Py
     last[0] = frame->instant;
     last[1] = frame->seq;
     memcpy(PyByteArray_AS_STRING(waits), last, sizeof last);
-    gathered->likes[gathered->row] = like;
-    gathered->ats[gathered->row] = frame->instant;
-    gathered->packets[gathered->row] = ++gathered->number;
-    gathered->row++;
+    put_row(gathered, like, frame->instant);
     return 1;
 }
 
@@ -449,7 +455,7 @@ again(const Known *known, const Frame *frame, Gathered *gathered)
     return gather(gathered, frame, place->like, place->waits, place->entry);
 }
 
-/* The same of any other frame that may be taken. */
+/* The same of any other RA that may be taken. */
 static int
 looked_up(const Known *known, const Frame *frame, PyObject *table, PyObject *steady, PyObject *plans, PyObject *fresh,
           Gathered *gathered)
@@ -469,6 +475,32 @@ looked_up(const Known *known, const Frame *frame, PyObject *table, PyObject *ste
     const int taken = gather(gathered, frame, like, PyTuple_GET_ITEM(found, WAITS), found);
     Py_DECREF(found);
     return taken;
+}
+
+/* Whether a frame goes to a DHCPv4 port, behind plain headers. */
+static int
+is_dhcp4(const Frame *frame)
+{
+    const uint8_t *at = frame->octets;
+    return frame->size >= 38 && at[12] == 8 && at[13] == 0 && at[14] == 0x45 && at[23] == 17 && at[36] == 0
+           && (at[37] == 67 || at[37] == 68);
+}
+
+/* Gather such a frame, if it may be: as how many records it counts, 0 if not; -1 with an exception. */
+static Py_ssize_t
+unread(const Frame *frame, PyObject *table, Py_ssize_t room, Gathered *gathered)
+{
+    PyObject *ask = PyTuple_GET_ITEM(table, UNREAD);
+    if (ask == Py_None)
+        return 0;
+    PyObject *said = PyObject_CallFunction(ask, "y#LLn", (const char *)frame->octets, frame->size,
+                                           (long long)frame->instant, (long long)frame->seq, room);
+    const Py_ssize_t records = said == NULL ? -1 : PyLong_AsSsize_t(said);
+    Py_XDECREF(said);
+    if (PyErr_Occurred() || records < 1)
+        return PyErr_Occurred() ? -1 : 0;
+    put_row(gathered, frame->seq, frame->instant);
+    return records;
 }
 
 PyDoc_STRVAR(take_doc, "Take packets of a window: see repeats.py.");
@@ -533,10 +565,11 @@ take(PyObject *module, PyObject *args)
         if (PyErr_Occurred() || instant < first || instant >= before)
             break;
         const Frame frame = {here + start, (Py_ssize_t)caplen, instant, seq};
-        int taken = again(known, &frame, &gathered);
+        Py_ssize_t taken = is_dhcp4(&frame) ? 0 : again(known, &frame, &gathered);
         if (taken == 0) {
-            Py_INCREF(table);
-            taken = looked_up(known, &frame, table, steady, plans, fresh, &gathered);
+            Py_INCREF(table); /* Python may run */
+            taken = is_dhcp4(&frame) ? unread(&frame, table, room, &gathered)
+                                     : looked_up(known, &frame, table, steady, plans, fresh, &gathered);
             Py_DECREF(table);
         }
         if (taken <= 0)
@@ -545,13 +578,13 @@ take(PyObject *module, PyObject *args)
         last = at;
         at += (Py_ssize_t)length;
         seq++;
-        room--;
+        room -= taken;
     }
     PyBuffer_Release(&window);
     PyBuffer_Release(&likes);
     PyBuffer_Release(&ats);
     PyBuffer_Release(&packets);
-    return PyErr_Occurred() ? NULL : Py_BuildValue("nnn", at, last, gathered.row);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("nnnn", at, last, gathered.row, room);
 }
 
 static PyMethodDef methods[] = {{"take", take, METH_VARARGS, take_doc}, {NULL, NULL, 0, NULL}};

@@ -1,7 +1,8 @@
 """What routers say again, taken straight from a capture's window: octet for octet, or but for lifetimes.
 
 Law: `take` decides nothing. It takes packets as long as each is one that `tables` knows, that still stands, and that
-comes in its time; the first other one, and all that is odd, is left to the readers of pcap and pcapng.
+comes in its time; DHCPv4 between them if who is asked says so. The first other one, and all that is odd, is left to the
+readers of pcap and pcapng.
 
 Where a C compiler was at hand, repeats.c stands in for this file: the same function, the same answers. A million
 packets of a long capture are spent here, and tests/replay/test_repeats.py holds the two side by side.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from adapters.wire.carrier.ip import UDP
 from adapters.wire.neighbor.lifetimes import ICMPV6_AT, soonest
 from events.ids import SECOND, Instant, Seq
 from pvdcore.routers.words import WAITS, Words
@@ -33,6 +35,11 @@ _WORD: Final = {order: Struct(order + "I").unpack_from for order in "<>"}
 _RECORD: Final = {order: Struct(order + "IIII").unpack_from for order in "<>"}
 
 
+def _is_dhcp4(data: bytes) -> bool:
+    """Whether a frame goes to a DHCPv4 port, behind plain headers."""
+    return data[12:15] == b"\x08\x00\x45" and data[36:38] in (b"\0\x43", b"\0\x44") and data[23] == UDP
+
+
 def take(
     window: bytes,
     at: int,
@@ -43,7 +50,7 @@ def take(
     standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Take packets of `window` from octet `at` on, whose byte order is `order`: put each into the columns of
     `gathered`, in which there is room, and words that did not wait before, and frames that were not known, into its
     lists. The latter stand for what their routers say from now on.
@@ -51,7 +58,7 @@ def take(
     head: octets of a pcap's record header, 0 in a pcapng. places: the number of the packet before; which row of the
     columns comes next, and which record that will be. standing: what stands for each router's words, and its plan.
     span: the instants from first on and before last count, and so many packets. Returns where the first that was not
-    taken begins, and the last that was, which is -1 if none was; and the row that comes next now.
+    taken begins, and the last that was, which is -1 if none was; the row that comes next now; how many packets more.
     """
     if head:
         return _records(window, at, order, head, places, tables, standing, span, gathered)
@@ -68,32 +75,38 @@ def take(
             break
         if index >= interfaces or (table := tables[index]) is None or word(window, after - 4)[0] != length:
             break
-        known, unit, offset, where, read, turned = table
+        known, unit, offset, where, read, turned, unread = table
         instant = (high << 32 | low) * unit + offset
         if not first <= instant < before:
             break
         data = window[at + 28 : at + 28 + caplen]
-        octets = data[:ICMPV6_AT]
-        found = known.get(octets)
-        if found is None:
-            break
-        if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-            found = _recounted(found, data, instant, seq, standing, read, turned)
+        if _is_dhcp4(data):
+            like, records = seq, 0 if unread is None else unread(data, instant, seq, room)
+            if records < 1:
+                break
+        else:
+            octets = data[:ICMPV6_AT]
+            found = known.get(octets)
             if found is None:
                 break
-            known[octets] = found
-            new.append((seq, where, data))
+            if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
+                found = _recounted(found, data, instant, seq, standing, read, turned)
+                if found is None:
+                    break
+                known[octets] = found
+                new.append((seq, where, data))
+            _, words, _, _, like, waits, _ = found
+            if not unpack(waits)[1]:
+                said.append(words)
+            pack(waits, 0, instant, seq)
+            records = 1
         first, last, at = instant, at, after
         number += 1
-        room -= 1
-        _, words, _, _, like, waits, _ = found
-        if not unpack(waits)[1]:
-            said.append(words)
-        pack(waits, 0, instant, seq)
+        room -= records
         likes[row], ats[row], packets[row] = like, instant, number
         row += 1
         seq += 1
-    return at, last, row
+    return at, last, row, room
 
 
 def _records(
@@ -106,15 +119,15 @@ def _records(
     standing: Standing,
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     said, new, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
-        return at, last, row
+        return at, last, row, room
     pack, unpack = WAITS.pack_into, WAITS.unpack
-    known, unit, _, where, read, turned = table
+    known, unit, _, where, read, turned, unread = table
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
         after = at + head + caplen
@@ -124,27 +137,33 @@ def _records(
         if not first <= instant < before:
             break
         data = window[at + head : after]
-        octets = data[:ICMPV6_AT]
-        found = known.get(octets)
-        if found is None:
-            break
-        if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-            found = _recounted(found, data, instant, seq, standing, read, turned)
+        if _is_dhcp4(data):
+            like, records = seq, 0 if unread is None else unread(data, instant, seq, room)
+            if records < 1:
+                break
+        else:
+            octets = data[:ICMPV6_AT]
+            found = known.get(octets)
             if found is None:
                 break
-            known[octets] = found
-            new.append((seq, where, data))
+            if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
+                found = _recounted(found, data, instant, seq, standing, read, turned)
+                if found is None:
+                    break
+                known[octets] = found
+                new.append((seq, where, data))
+            _, words, _, _, like, waits, _ = found
+            if not unpack(waits)[1]:
+                said.append(words)
+            pack(waits, 0, instant, seq)
+            records = 1
         first, last, at = instant, at, after
         number += 1
-        room -= 1
-        _, words, _, _, like, waits, _ = found
-        if not unpack(waits)[1]:
-            said.append(words)
-        pack(waits, 0, instant, seq)
+        room -= records
         likes[row], ats[row], packets[row] = like, instant, number
         row += 1
         seq += 1
-    return at, last, row
+    return at, last, row, room
 
 
 def _recounted(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ def known(
     """The first two frames stand on interface 0, the third and the last do no longer; nothing is known on 1; 2 counts
     in µs. On 0 the RA is watched, and another one in turn with it; on 2 too, but its router says other words by now."""
     stands: dict[tuple[str, str], list[object]] = {speaker: [words] for speaker, words in STANDING.items()}
-    made = ahead.Ahead((stands, dict(PLANS)), turned, reader)  # type: ignore[arg-type]
+    made = ahead.Ahead((stands, dict(PLANS)), turned, reader, lambda link: partial(unread, link))  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ahead, "Known", twin.Known)
         made.section("<", 0, [ahead.Clock("e0", ETHERNET, 1), None, ahead.Clock("e2", ETHERNET, 1000, 5)])
@@ -140,6 +141,16 @@ TURNS: list[tuple[int, int, int, int]] = []
 def turned(slack: Slack, *how: int) -> bool:
     TURNS.append(how)  # type: ignore[arg-type]
     return slack.plan.leeway is LEEWAY
+
+
+QUESTION, ANSWER, NEWS = dhcp(0, 1, 3), dhcp(0, 1, 5), dhcp(0, 0, 1)
+UNREAD: list[tuple[object, ...]] = []
+
+
+def unread(link: str, data: bytes, at: int, seq: int, room: int) -> int:
+    UNREAD.append((link, data, at, seq, room))
+    records = {QUESTION: 3, ANSWER: 1}.get(data, 0)
+    return records if records <= room else 0
 
 
 def block(order: str, frame: bytes, index: int, ticks: int, *, original: int | None = None, again: int = 0) -> bytes:
@@ -180,7 +191,10 @@ def asked(
     columns = [array("q", bytes(8 * ROOM)) for _ in range(3)]
     made, standing = known(twin, **more)
     TURNS.clear()
-    after, last, row = twin.take(window, at, order, head, (7, 2, 40), made, standing, span, (said, fresh, *columns))
+    UNREAD.clear()
+    after, last, row, room = twin.take(
+        window, at, order, head, (7, 2, 40), made, standing, span, (said, fresh, *columns)
+    )
     taken = [list(column[2:row]) for column in columns]
     assert not any(column[place] for column in columns for place in (0, 1, *range(row, ROOM)))
     left = [
@@ -189,7 +203,9 @@ def asked(
         if table is not None
         for octets, (frame, words, whose, stands, like, waits, watched) in table[0].items()
     ]
-    return Answer((after, last), list(map(told, said)), fresh, *taken, left=(left, standing, tuple(TURNS)))
+    return Answer(
+        (after, last), list(map(told, said)), fresh, *taken, left=(left, standing, tuple(TURNS), (room, *UNREAD))
+    )
 
 
 def told(words: object) -> object:
@@ -265,7 +281,7 @@ def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> Non
     for twin in (repeats, in_c):
         frames = [*ALLOWED, IN_TURN, IN_TURN, SAID]
         window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(frames, 1))
-        (after, _), said, fresh, *columns, (left, (standing, plans), turns) = asked(twin, window, 0, "<", 0, span)
+        (after, _), said, fresh, *columns, (left, (standing, plans), turns, _) = asked(twin, window, 0, "<", 0, span)
         assert after == len(window)
         assert columns == [[40, 41, 42, 43, 44, 44, 46], [1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14]]
         assert fresh == [(seq, ("e0", ETHERNET), frames[seq - 40]) for seq in (40, 41, 42, 43, 44, 46)]
@@ -287,6 +303,32 @@ def test_other_lifetimes_are_taken_and_all_else_is_left(in_c: ModuleType) -> Non
         assert alone[:6] == ((0, -1), *NOTHING)
 
 
+def test_between_them_dhcp_is_taken_if_somebody_says_so(in_c: ModuleType) -> None:
+    tagged = QUESTION[:12] + b"\x81\0\0\x05" + QUESTION[12:]
+    odd = [NEWS, tagged, QUESTION[:37], QUESTION[:14] + b"\x46" + QUESTION[15:], QUESTION[:23] + b"\6" + QUESTION[24:]]
+    odd += [QUESTION[:36] + port + QUESTION[38:] for port in (b"\0\x42", b"\0\x45", b"\1\x43")]
+    for twin in (repeats, in_c):
+        frames = [QUESTION, FRAMES[0], ANSWER, FRAMES[0]]
+        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate(frames, 1))
+        (after, _), said, fresh, *columns, left = asked(twin, window, 0, "<", 0, (1, NEVER, 6))
+        assert (after, said, fresh) == (len(window), ["words 0"], [])
+        assert columns == [[40, 3, 42, 3], [1, 2, 3, 4], [8, 9, 10, 11]]
+        assert left[3] == (0, ("e0", QUESTION, 1, 40, 6), ("e0", ANSWER, 3, 42, 2)), (
+            "the room that is left goes with it"
+        )
+        window = b"".join(block("<", frame, 0, at) for at, frame in enumerate((FRAMES[0], QUESTION), 1))
+        short = asked(twin, window, 0, "<", 0, (1, NEVER, 3))
+        assert (short.ats, short.left[3]) == ([1], (2, ("e0", QUESTION, 2, 41, 2)))
+        for frame in odd:
+            (after, last), *_, left = asked(twin, block("<", frame, 0, 1), 0, "<", 0, (1, NEVER, 9))
+            assert (after, last, len(left[3]) - 1) == (0, -1, frame == NEWS)
+        made, standing = known(twin)
+        made[0] = (*made[0][:-1], None)  # type: ignore[index]
+        lists = ([], [], *[array("q", bytes(8 * ROOM)) for _ in range(3)])
+        taken = twin.take(block("<", QUESTION, 0, 1), 0, "<", 0, (0, 0, 1), made, standing, (1, NEVER, 9), lists)
+        assert taken == (0, -1, 0, 9)
+
+
 def test_words_that_other_words_of_the_router_followed_stay_as_they_were(in_c: ModuleType) -> None:
     """Its RAs to one host have another head: what it said there last need not be what it said last."""
     for twin in (repeats, in_c):
@@ -305,10 +347,11 @@ def test_what_goes_wrong_in_between_is_told(in_c: ModuleType, monkeypatch: pytes
     def broken(*_: object) -> bool:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(sys.modules[__name__], "turned", broken)
-    for twin in (repeats, in_c):
-        with pytest.raises(OSError, match="no space left"):
-            asked(twin, block("<", IN_TURN, 0, 1), 0, "<", 0, (1, NEVER, 99))
+    for name, frame in {"turned": IN_TURN, "unread": QUESTION}.items():
+        monkeypatch.setattr(sys.modules[__name__], name, broken)
+        for twin in (repeats, in_c):
+            with pytest.raises(OSError, match="no space left"):
+                asked(twin, block("<", frame, 0, 1), 0, "<", 0, (1, NEVER, 99))
 
 
 @given(data=st.data())
@@ -318,7 +361,7 @@ def test_both_answer_alike_whatever_the_octets(data: st.DataObject, in_c: Module
     at, made = 0, bytearray()
     for _ in range(draw.randrange(6)):
         at += draw.randrange(200)
-        frame = draw.choice((*FRAMES, *FRAMES, *ALLOWED, IN_TURN, *OTHERS.values()))
+        frame = draw.choice((*FRAMES, *FRAMES, *ALLOWED, IN_TURN, *OTHERS.values(), QUESTION, QUESTION, ANSWER, NEWS))
         made += record(order, head, frame, at) if head else block(order, frame, draw.choice((0, 0, 0, 1, 2, 3)), at)
     for _ in range(draw.choice((0, 0, 1, 3))):
         if made:
@@ -353,7 +396,7 @@ def test_of_each_head_the_last_entry_is_known_however_many_there_are(heads: list
         for turn in range(2 * len(heads)):
             head = draw.choice(heads)
             now[head] = known[head] = entry(head + bytes([turn % 7]), turn)
-        made = [(known, 1, 0, ("e0", ETHERNET), None, turned)]
+        made = [(known, 1, 0, ("e0", ETHERNET), None, turned, None)]
         for head in heads:
             assert known.get(head) is now.get(head)
             for last in range(7):
@@ -382,7 +425,7 @@ def test_what_is_no_entry_is_not_taken_for_one(in_c: ModuleType) -> None:
     known.get(head)[5].clear()
     columns = [array("q", [0]) for _ in range(3)]
     for one, why in ((known, "an instant and a record"), ({}, "in a Known")):
-        made = [(one, 1, 0, ("e0", ETHERNET), None, turned)]
+        made = [(one, 1, 0, ("e0", ETHERNET), None, turned, None)]
         with pytest.raises(TypeError, match=why):
             in_c.take(block("<", head, 0, 5), 0, "<", 0, (0, 0, 1), made, ({}, {}), (0, NEVER, 1), ([], [], *columns))
 
@@ -543,13 +586,17 @@ def of(frame: bytes, *, xid: int | None = None, message: int | None = None) -> b
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("step", [1, 40], ids=["in seconds", "until leases lapse"])
 def test_a_renewal_that_nobody_reads_leaves_the_same(
-    seed: int, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, step: int, twin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "leases.pcapng"
     write(path, tale(random.Random(seed), 400), step * SECOND)
-    unread: list[bool] = []
-    renew = _Driver._renew
-    monkeypatch.setattr(_Driver, "_renew", lambda *said: (unread.append(renew(*said)), unread[-1])[1])
+    unread: dict[str, list[bool]] = {"_renew": [], "_renews": []}
+    for name, counted in unread.items():
+        done = getattr(_Driver, name)
+        monkeypatch.setattr(
+            _Driver, name, lambda *said, done=done, counted=counted: (counted.append(done(*said)), counted[-1])[1]
+        )
     left = remains(rerun([str(path)]))
-    assert sum(unread) > 100
+    assert sum(unread["_renews"]) > 100
+    assert sum(unread["_renews"]) > sum(unread["_renew"]), "those behind an RA are taken from the window with it"
     assert left == by_itself(monkeypatch, path)
