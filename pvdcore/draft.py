@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from events.dhcp import DhcpOption
 from events.ids import NEVER, HostId, Instant, LinkId, PvdId, Seq
 from events.operator import Settings
+from events.router import RouterAdvertised
 from pvdcore import deadlines
 from pvdcore.checks import findings
-from pvdcore.routers.words import WAITS, Plan, Refresh, Speaker, Words, refreshed, retold
+from pvdcore.routers.words import WAITS, Plan, Refresh, Router, Speaker, Words, refreshed, retold
 from pvdcore.state import (
     SILENT,
     Cell,
@@ -111,10 +112,14 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         """A router says nothing any more."""
         self._now = self._now.delete(key)
 
-    def wait(self, words: Words) -> None:
-        """The words of this step wait."""
-        self._said.append(words)
-        self.waiting()
+    def wait(self, words: Words, router: Router) -> None:
+        """The words of this step wait: those of a router's plan."""
+        waiting = router.waiting
+        if waiting and not self._said and waiting[-1].plan is words.plan:
+            waiting[-1] = words
+        else:
+            self._said.append(words)
+            router.waiting = self.waiting()[words.speaker]
 
     def later(self, said: Sequence[Words]) -> None:
         """Words that wait (`Words.waits`) and did not before; a router's in the order in which they were said last."""
@@ -139,7 +144,9 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
         return waiting
 
     def _write(self, key: Speaker) -> None:
-        again = self._again(key, self._waiting.pop(key))
+        waiting = self._waiting.pop(key)
+        again = self._again(key, waiting)
+        waiting.clear()  # for its router (`Router.waiting`)
         unchanged = self.before is self._now  # a refresh belongs to an earlier step
         self._now = self._now.set(key, again)
         self.before = self._now if unchanged else self.before.set(key, again)
@@ -160,6 +167,7 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
             with self._now.mutate() as origins:
                 for key, refreshes in waiting.items():
                     origins[key] = self._again(key, refreshes)
+                    refreshes.clear()
                 self._now = self.before = origins.finish()
             waiting.clear()
         return self._now
@@ -253,6 +261,7 @@ class Draft:
         self.speakers = Speakers(state.speakers)
         self.steady: dict[Speaker, list[object]] = {}
         self.plans: dict[Speaker, Plan] = {}
+        self._routers: dict[Speaker, Router] = {}
         # By router, what its origin holds, and the plans by shape (pvdcore/routers/revised.py).
         self.shapes: dict[Speaker, tuple[tuple[object, ...], dict[tuple[object, ...], Plan]]] = {}
         # What the last ACK to a host gave, as (yiaddr, options, held): its renewals say the same.
@@ -364,18 +373,54 @@ class Draft:
         """What a router says, or what stands beside it, changed: its next words are looked at closely."""
         if (standing := self.steady.pop(key, None)) is not None:
             standing.clear()
+        self.unplan(key)
+
+    def unplan(self, key: Speaker) -> None:
+        """A router's next words are looked at closely, unless it repeats itself."""
         self.plans.pop(key, None)
+        self._routers.pop(key, None)
+
+    def unplan_all(self) -> None:
+        """So are those of all routers."""
+        self.plans.clear()
+        self._routers.clear()
 
     def stir_all(self) -> None:
         """So are those of all routers."""
         for standing in self.steady.values():
             standing.clear()
         self.steady.clear()
-        self.plans.clear()
+        self.unplan_all()
 
     def stand(self, key: Speaker, words: object) -> None:
-        """This stands for a router's last words."""
+        """This stands for a router's last words, whatever their plan is."""
+        self._routers.pop(key, None)
         self.steady.setdefault(key, [None])[0] = words
+
+    def router(self, key: Speaker) -> Router | None:
+        """What is known of a router that has a plan."""
+        router = self._routers.get(key)
+        if router is not None and router.standing and router.standing[0] is router.said:
+            return router
+        plan = self.plans.get(key)
+        if plan is None:
+            return None
+        standing = self.steady.get(key, [])
+        last = standing[0] if standing else None
+        if not isinstance(last, RouterAdvertised):  # octets, or words that were not said again yet
+            (origin,) = self.speakers.get(key)
+            last = origin.event
+        free = tuple([bool(places) for places in plan.places])
+        router = self._routers[key] = Router(key, plan, free, last, standing, [])
+        return router
+
+    def say(self, router: Router, event: RouterAdvertised) -> None:
+        """A router says what its plan takes: that stands."""
+        if router.standing:
+            router.standing[0] = event
+        else:
+            router.standing = self.steady[router.speaker] = [event]
+        router.said = event
 
     def stands(self, key: Speaker, words: object) -> bool:
         """Whether it is this that does."""
@@ -427,7 +472,7 @@ class Draft:
         for prefix in after - before:
             others = found.setdefault(prefix, set())
             for other in others:
-                self.plans.pop((link, other), None)  # how the lifetimes of one prefix compare is looked at (remarks.py)
+                self.unplan((link, other))  # how the lifetimes of one prefix compare is looked at (remarks.py)
             others.add(speaker)
 
     def put_origin(self, origin: Origin, cause: str, *, news: bool = True) -> None:
@@ -498,7 +543,7 @@ class Draft:
             self.put_link(replace(link, grants=tuple(sorted((*link.grants, key[1:])))))
             if grant.rule == DELEGATION:
                 self._delegations = None
-                self.plans.clear()  # how lifetimes of what it contains compare is looked at (remarks.py)
+                self.unplan_all()  # how lifetimes of what it contains compare is looked at (remarks.py)
         self.grants = self.grants.set(key, grant)
         touch = Touch(cause, grant.because)
         if known is None or known.server != grant.server:

@@ -111,8 +111,8 @@ class Fold:
         if captured_at is not None and captured_at - at > AHEAD_MAX:
             draft.find("time-jump", link=getattr(event, "link", ""))
         elif kind is RouterAdvertised and (
-            advertised.refresh(draft, event)  # type: ignore[arg-type]
-            or revised.revise(draft, event)  # type: ignore[arg-type]
+            revised.revise(draft, event)  # type: ignore[arg-type]
+            or advertised.refresh(draft, event)  # type: ignore[arg-type]
             or revised.swap(draft, event)  # type: ignore[arg-type]
         ):
             return

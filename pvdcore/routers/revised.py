@@ -38,18 +38,15 @@ def plan(draft: Draft, event: RouterAdvertised, said: Iterable[Held]) -> None:
     carried = [(held.kind, held.key) for held in origins[0].held if held.heard_at == FOLLOWS]
     if sorted(slots) != sorted(carried):
         return
-    draft.plans[key] = _keep_shape(
-        draft,
-        key,
-        event,
-        origins[0],
-        Plan(
-            tuple([_places(event, option, places) for option in event.options]),
-            Leeway(origins[0].queued),
-            frozenset([places[slot] for slot in slots]),
-            tuple([prefix for kind, prefix in slots if kind == "prefix"]),
-        ),
+    known = Plan(
+        tuple([_places(event, option, places) for option in event.options]),
+        Leeway(origins[0].queued),
+        frozenset([places[slot] for slot in slots]),
+        tuple([prefix for kind, prefix in slots if kind == "prefix"]),
     )
+    _keep_shape(draft, key, event, origins[0], known)
+    if not _beside(draft, key, known):
+        draft.plans[key] = known
 
 
 def _alone(draft: Draft, origin: Origin) -> bool:
@@ -76,13 +73,14 @@ def _places(event: RouterAdvertised, option: object, places: dict[tuple[str, str
 
 
 def revise(draft: Draft, event: RouterAdvertised) -> bool:
-    """Whether an RA changed lifetimes only; then they are changed, or wait for that. False: nothing was done."""
-    key = (event.link, event.router)
-    known = draft.plans.get(key)
-    if known is None or draft.host.identifiers or _beside(draft, key, known):
+    """Whether an RA changed lifetimes at most; then they are changed, or wait for that. False: nothing was done.
+
+    What stands is left to `refresh`: it may be waiting as it is (pvdcore/engine.py).
+    """
+    router = draft.router((event.link, event.router))
+    if router is None or router.said is event or draft.host.identifiers:
         return False
-    (origin,) = draft.speakers.unrefreshed(key)
-    last = origin.event  # what waits says the same, lifetimes aside
+    known, last = router.plan, router.said
     before, after = last.options, event.options
     if len(before) != len(after) or event.mac != last.mac or event.notes != last.notes:
         return False
@@ -117,18 +115,19 @@ def revise(draft: Draft, event: RouterAdvertised) -> bool:
             continue
         else:
             return False
-        if lifetime == 0 or not known.places[number]:
+        if lifetime == 0 or not router.free[number]:
             return False
         queued = min(queued, deadline(at, lifetime))
     if queued == known.leeway.queued:
-        draft.speakers.wait(Words(key, draft.seq, event, known, event, None, bytearray(WAITS.pack(at, draft.seq))))
+        waits = bytearray(WAITS.pack(at, draft.seq))
+        draft.speakers.wait(Words(router.speaker, draft.seq, event, known, event, None, waits), router)
     else:
-        (origin,) = draft.speakers.get(key)
+        (origin,) = draft.speakers.get(router.speaker)
         draft.deadlines = deadlines.push(draft.deadlines, queued, ("origin", origin.link, origin.speaker, origin.pvd))
         origin = replace(origin, queued=queued)
         known.leeway.queued = queued
-        draft.speakers.set(key, (retold(origin, event, known, at, draft.seq),))
-    draft.stand(key, event)
+        draft.speakers.set(router.speaker, (retold(origin, event, known, at, draft.seq),))
+    draft.say(router, event)
     return True
 
 
@@ -154,16 +153,15 @@ def _shape(event: RouterAdvertised) -> Shape:
     return tuple(found)
 
 
-def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> Plan:
+def _keep_shape(draft: Draft, key: Speaker, event: RouterAdvertised, origin: Origin, known: Plan) -> None:
     """Remember a plain RA by its shape, as long as its origin holds the same items in the same places, perhaps with
-    others behind them. The plan."""
+    others behind them."""
     slots = tuple([(held.kind, held.key, held.value) for held in origin.held])
     before, shapes = draft.shapes.get(key, ((), {}))
     if slots[: len(before)] != before or len(shapes) >= SHAPES_MAX:
         shapes = {}
     shapes[_shape(event)] = known
     draft.shapes[key] = (slots, shapes)
-    return known
 
 
 def swap(draft: Draft, event: RouterAdvertised) -> bool:
@@ -243,7 +241,7 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
     link = draft.links.get(event.link)
     if known is None or link is None or link.contested or not link.attached:
         return None
-    if draft.host.identifiers or _beside(draft, key, known):
+    if draft.host.identifiers:
         return None
     (origin,) = draft.speakers.get(key)
     if origin.event is not event:

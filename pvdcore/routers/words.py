@@ -97,6 +97,23 @@ class Slack(msgspec.Struct, frozen=True, eq=False, gc=False):
     free: tuple[bool, ...]
 
 
+class Router(msgspec.Struct, eq=False, gc=False):
+    """What its next words are compared with, all in one place: among thousands of routers each look-up is a walk
+    through memory that nobody touched lately.
+
+    said: its last words, of `plan`, lifetimes aside; which of its options are `free` to change theirs. standing: where
+    they stand alone, waiting: where they wait (pvdcore/draft.py); each list is left empty when it is the router's no
+    more. It holds while `said` stands.
+    """
+
+    speaker: Speaker
+    plan: Plan
+    free: tuple[bool, ...]
+    said: RouterAdvertised
+    standing: list[object]
+    waiting: list[Words]
+
+
 def refreshed(origins: tuple[Origin, ...], heard_at: Instant, because: Seq) -> tuple[Origin, ...]:
     """The origins of a router that said the very same again."""
     return tuple([replace(one, heard_at=heard_at, because=because) for one in origins])

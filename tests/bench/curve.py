@@ -1,8 +1,13 @@
 """What one RA costs as the number of PvDs grows, and as the number of versions of one PvD does.
 
-Law: only the fold is timed, in time of the processor; frames are translated before. D.3's bounds are raised by the
-policy that is printed. At every number of PvDs the RAs that are timed do the same work: each router has said its first
-words, then others, then is timed with one RA of each kind; where there are few, they are folded several times over.
+Law: only the fold is timed; each frame is translated right before, as it is in life. D.3's bounds are raised by the
+policy that is printed. What differs between sizes is how many PvDs live beside those that are spoken of, and nothing
+else: as many routers speak at every size, in the same order, so that as much memory is touched between two RAs of one
+router. Where there are fewer PvDs than speakers, several folds of that size stand side by side. Sizes take turns, a few
+RAs each, since a machine is not as fast all the time.
+
+That is asked twice: of so many speakers that the processor's caches have forgotten each before it speaks again, and of
+a few that they remember (`near`). One beside the other is what a cache is worth; it is no matter of how many PvDs live.
 """
 
 from __future__ import annotations
@@ -22,8 +27,12 @@ from pvdcore.state import EMPTY
 from tests.bench.inputs import START, router_advertisement
 
 SIZES = (1, 10, 100, 1000, 10_000)
-SAMPLES = 200  # RAs timed at each size, in each round
+SPEAKERS = 200  # in as many folds as that takes
+NEAR = 10
+AT_ONCE = 20  # RAs at one size before the next one has its turn
 ROUNDS = 5
+TURNS = {"lifetimes": (3, 4, 5), "prefix": (16,)}  # of each speaker, by kind
+NEAR_TURNS = {"lifetimes": (18, 19, 20, 21), "prefix": (32, 48)}  # of which the first only brings them near
 
 
 def ra(router: int, turn: int, link: str) -> AnyEvent:
@@ -31,42 +40,50 @@ def ra(router: int, turn: int, link: str) -> AnyEvent:
     return translate(Frame(START, link, ETHERNET, router_advertisement(router, turn)))[0]
 
 
+class Network:
+    """Folds of so many PvDs each, in which each router said its first words, then others; SPEAKERS of them go on."""
+
+    def __init__(self, size: int, policy: dict[str, int], links: int) -> None:
+        folds = [Fold(EMPTY) for _ in range(max(1, SPEAKERS // size))]
+        self._links = links
+        self._seq = 1
+        for fold in folds:
+            fold.step(1, START, PolicySet(values={**DEFAULT.values, **policy}), None)
+            for turn in (1, 2):
+                for router in range(size):
+                    self.say((fold, router), turn)
+            assert sum(1 for one in fold.state.pvds.values() if one.cells) == size
+        self.speakers = [(fold, router) for fold in folds for router in range(0, size, max(1, size // SPEAKERS))]
+
+    def say(self, speaker: tuple[Fold, int], turn: int) -> int:
+        """One RA; the nanoseconds of its fold."""
+        fold, router = speaker
+        event = ra(router, turn, f"e{router % self._links}")
+        self._seq += 1
+        start = time.perf_counter_ns()
+        fold.step(self._seq, START + self._seq, event, None)
+        return time.perf_counter_ns() - start
+
+
 def by_size(policy: dict[str, int], links: int) -> list[dict[str, float]]:
-    """us an RA that changes lifetimes, and one that changes a prefix, at each number of live PvDs; in rounds over all
-    numbers, since a machine is not as fast all the time."""
-    lifetimes: dict[int, list[int]] = {size: [] for size in SIZES}
-    prefixes: dict[int, list[int]] = {size: [] for size in SIZES}
+    """us an RA that changes lifetimes, and one that changes a prefix, at each number of live PvDs."""
+    spent: dict[int, dict[str, list[int]]] = {size: {} for size in SIZES}
     for _ in range(ROUNDS):
-        for size in SIZES:
-            for _ in range(max(1, SAMPLES // size)):
-                one, other = _timed(size, policy, links)
-                lifetimes[size] += one
-                prefixes[size] += other
+        networks = {size: Network(size, policy, links) for size in SIZES}
+        for kind, turns in TURNS.items():
+            for turn in turns:
+                for at in range(0, SPEAKERS, AT_ONCE):
+                    for size, network in networks.items():
+                        found = spent[size].setdefault(kind, [])
+                        found += [network.say(one, turn) for one in network.speakers[at : at + AT_ONCE]]
+        for size, network in networks.items():
+            for kind, (first, *turns) in NEAR_TURNS.items():
+                for turn in (first, *turns):
+                    told = [network.say(one, turn) for one in network.speakers[:NEAR]]
+                    spent[size].setdefault(f"near_{kind}", []).extend(told if turn in turns else ())
     return [
-        {"pvds": size, "lifetimes_us": _median_us(lifetimes[size]), "prefix_us": _median_us(prefixes[size])}
-        for size in SIZES
+        {"pvds": size, **{f"{kind}_us": _median_us(found) for kind, found in spent[size].items()}} for size in SIZES
     ]
-
-
-def _timed(size: int, policy: dict[str, int], links: int) -> list[list[int]]:
-    """Nanoseconds of RAs that change lifetimes, and of such as change a prefix."""
-    fold, seq = Fold(EMPTY), 1
-    fold.step(1, START, PolicySet(values={**DEFAULT.values, **policy}), None)
-    timed = range(min(size, SAMPLES))
-    for turn, routers in ((1, range(size)), (2, timed)):
-        for router in routers:
-            seq += 1
-            fold.step(seq, START + seq, ra(router, turn, f"e{router % links}"), None)
-    assert sum(1 for one in fold.state.pvds.values() if one.cells) == size
-    spent: list[list[int]] = []
-    for turn in (3, 16):
-        spent.append([])
-        for event in [ra(router, turn, f"e{router % links}") for router in timed]:
-            seq += 1
-            start = time.thread_time_ns()
-            fold.step(seq, START + seq, event, None)
-            spent[-1].append(time.thread_time_ns() - start)
-    return spent
 
 
 def _median_us(spent: list[int]) -> float:
@@ -80,9 +97,9 @@ def by_version(versions: int) -> list[dict[str, float]]:
     event = ra(0, 0, "e0")
     for number in range(versions):
         seq += 1
-        start = time.thread_time_ns()
+        start = time.perf_counter_ns()
         fold.step(seq, START + seq, _other(event, number), None)
-        spent.append(time.thread_time_ns() - start)
+        spent.append(time.perf_counter_ns() - start)
         if number + 1 in (200, versions):
             rows.append({"version": number + 1, "version_us": _median_us(spent[-100:])})
     assert fold.state.pvds["fqdn:pvd0.example."].cells["e0", 1, ""].version >= versions
