@@ -393,8 +393,7 @@ class Draft:
         self.unplan_all()
 
     def stand(self, key: Speaker, words: object) -> None:
-        """This stands for a router's last words, whatever their plan is."""
-        self._routers.pop(key, None)
+        """This stands for a router's last words."""
         self.steady.setdefault(key, [None])[0] = words
 
     def router(self, key: Speaker) -> Router | None:

@@ -29,5 +29,6 @@ def covers(prefix: str, what: str) -> bool:
 
 
 def length(prefix: str) -> int:
-    """A prefix's length."""
-    return network(prefix).prefixlen
+    """A prefix's length, as it says itself; of each new one of ten thousand that is asked."""
+    said = prefix.partition("/")[2]
+    return int(said) if said else network(prefix).prefixlen

@@ -44,16 +44,18 @@ class Network:
     """Folds of so many PvDs each, in which each router said its first words, then others; SPEAKERS of them go on."""
 
     def __init__(self, size: int, policy: dict[str, int], links: int) -> None:
-        folds = [Fold(EMPTY) for _ in range(max(1, SPEAKERS // size))]
         self._links = links
         self._seq = 1
-        for fold in folds:
+        self.speakers: list[tuple[Fold, int]] = []
+        for first in range(0, SPEAKERS, size):
+            fold = Fold(EMPTY)
             fold.step(1, START, PolicySet(values={**DEFAULT.values, **policy}), None)
+            routers = [(fold, router) for router in range(first, first + size)]
             for turn in (1, 2):
-                for router in range(size):
-                    self.say((fold, router), turn)
+                for one in routers:
+                    self.say(one, turn)
             assert sum(1 for one in fold.state.pvds.values() if one.cells) == size
-        self.speakers = [(fold, router) for fold in folds for router in range(0, size, max(1, size // SPEAKERS))]
+            self.speakers += routers[:SPEAKERS]
 
     def say(self, speaker: tuple[Fold, int], turn: int) -> int:
         """One RA; the nanoseconds of its fold."""

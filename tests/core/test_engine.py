@@ -292,6 +292,52 @@ def test_lifetimes_may_move_until_something_ends_sooner_than_somebody_looks() ->
     assert not engine.allows(slack, 4000, START + SECOND), "its router has said something else"
 
 
+def lives(life: int) -> RouterAdvertised:
+    """`SHORT` with another lifetime of its resolver."""
+    return replace(SHORT, options=(SHORT.options[0], dns("2001:db8::53", life=life)))
+
+
+def test_what_stands_keeps_its_place_while_lifetimes_move_and_leaves_it_empty() -> None:
+    engine = begun()
+    for number, event in enumerate((SHORT, lives(700), lives(800), lives(900))):
+        engine.hear(frame(START + number), (event,), source="a.pcap")
+        if number == 1:
+            place = engine.standing["e0", R1]
+        assert not number or (engine.standing["e0", R1] is place and place == [event])
+    engine.hear(frame(START + 9), (ra(R1, pio("2001:db8:1::/64")),), source="a.pcap")
+    assert place == []
+
+
+def test_lifetimes_that_move_behind_a_repeat_are_the_last() -> None:
+    engine = begun()
+    for number, event in enumerate((SHORT, lives(700))):
+        engine.hear(frame(START + number), (event,), source="a.pcap")
+    words = engine.words(event)
+    assert words is not None
+    says_again(engine, words, (START + 2, 3))
+    engine.hear(frame(START + 3), (lives(800),), source="a.pcap")
+    (origin,) = engine.state.speakers["e0", R1]
+    assert (origin.event, origin.heard_at, origin.because) == (lives(800), START + 3, engine.seq)
+
+
+def test_lifetimes_are_of_the_set_that_was_said_last_whoever_read_it() -> None:
+    engine = begun()
+    sets = [(pio(f"2001:db8:{number}::/64"), dns("2001:db8::53", life=900)) for number in (1, 2)]
+    told = [ra(R1, *sets[number % 2]) for number in range(4)]
+    told.append(ra(R1, sets[1][0], dns("2001:db8::53", life=1000)))
+    slacks = []
+    for number, event in enumerate(told):
+        engine.hear(frame(START + number * SECOND), (event,), source="a.pcap")
+        slacks.append(engine.slack(event))
+    one, other = slacks[2], slacks[4]
+    assert one is not None and other is not None and one.plan.carried != other.plan.carried
+    words = engine.recount(one, 1, b"the first set", lambda data: told[0])
+    says_again(engine, words, (START + 5 * SECOND, 6))
+    engine.hear(frame(START + 6 * SECOND), (told[4],), source="a.pcap")
+    last = engine.slack(told[4])
+    assert last is not None and last.plan.carried == other.plan.carried
+
+
 def test_a_router_of_an_explicit_pvd_is_asked_what_it_said_last() -> None:
     engine = begun()
     sets = [ra(R1, pio(f"2001:db8:{number}::/64"), pvd("x.example.")) for number in (1, 2, 1, 2, 1)]

@@ -147,6 +147,15 @@ def test_lifetimes_that_count_down_are_taken_quickly() -> None:
     assert both([says(0, 900), says(100, 50), says(130, 90), says(400, 900)], "revise") == 2
 
 
+def test_whoever_looks_in_between_sees_the_last_lifetimes_and_when_they_were_said() -> None:
+    fold = Fold(EMPTY)
+    for seq, (at, event) in enumerate([says(at, 900 - at) for at in range(0, 60, 10)], 1):
+        fold.step(seq, at, event, None)
+        if seq > 2:
+            (origin,) = fold.state.speakers["e0", build.R1]
+            assert (origin.event, origin.heard_at, origin.because) == (event, at, seq)
+
+
 OTHER: dict[str, dict[str, Any]] = {
     "hop limit": {"hop": 64},
     "router lifetime": {"life": 600},
@@ -209,6 +218,7 @@ def test_a_prefix_that_is_compared_is_compared_each_time(beside: Story, nested: 
     story = [says(at, 900 - at, **said) for at in (0, 10, 20, 30)]
     assert both([story[0], *beside, *story[1:]], "revise") == 0
     assert both([*beside, *story], "revise") == 0
+    assert both([*story, *beside, says(40, 860, **said), says(50, 850, **said)], "revise") == 3, "not from then on"
     elsewhere = [says(at, 900 - at, **said, link="e1") for at in (0, 10, 20, 30)]
     assert both([elsewhere[0], SHORTER, *elsewhere[1:]], "revise") == 3, "on another link, nobody compares"
 
