@@ -94,9 +94,9 @@ NEXT = {
     "pvdctl why": "the State is read whole (see state_at), an index of items by PvD would do without; then imports",
     "pvdctl history": "the State is read whole to resolve a name; the index of history knows the names, too",
     "pvdctl list": "the State is read whole (see state_at); then imports",
-    "10,000 PvDs beside 10": "nothing is done for each PvD of a link. For each RA some ten objects of its router are"
-    " looked up (its plan, what stands, what waits, its last words, who announces its prefix), which are cold by then:"
-    " one record a router would do",
+    "10,000 PvDs beside 10": "nothing is done for each PvD of a link: the same instructions at both. What is cold by"
+    " then is the router's record (`words.Router`), its last words option by option, what waits, and in a step that"
+    " changes more the nodes of persistent maps: a map that is changed in place until a State is asked for would do",
     "the last version beside the first": "something grows with the versions of a PvD",
     "verify": "folding takes longer than the chain beside it: renewals of leases could wait in it, as in a replay",
 }
