@@ -175,7 +175,7 @@ class Speakers(Mapping[Speaker, tuple[Origin, ...]]):
     def aside(self) -> Callable[[], Map[Speaker, tuple[Origin, ...]]]:
         """How everything, as it is now, is put together when somebody asks, once: what waits goes on waiting here."""
         now = self._now
-        waiting = [replace(words, waits=list(words.waits)) for one in self.waiting().values() for words in one]
+        waiting = [replace(words, waits=bytearray(words.waits)) for one in self.waiting().values() for words in one]
 
         def together() -> Map[Speaker, tuple[Origin, ...]]:
             origins = now.mutate()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters import ingest
+import adapters.ingest as ingest
 from adapters.ingest import FRAMES_REMEMBERED, Translator, translate, wanted
 from adapters.wire.rules import REASONS, RULES
 from events.base import Event
