@@ -619,7 +619,7 @@ class SqliteJournal:
             raise JournalError(_advice(self.path, error)) from error
 
     def _read(self, first: Seq, last: Seq) -> Iterator[Record]:
-        columns = "frame, source, packet, original_length"
+        columns = ", frame, source, packet, original_length"
         for rows in self._pages(first, last, columns):
             for seq, at, v, event_id, captured_at, frame_id, source_id, packet, original_length in rows:
                 event = self._events.get((event_id, v)) or self._read_event(seq, event_id, v)
@@ -630,12 +630,12 @@ class SqliteJournal:
 
     def _read_steps(self, first: Seq, last: Seq) -> Iterator[Step]:
         known = self._events
-        for rows in self._pages(first, last, "0"):
-            once = self._read_bodies({row[3] for row in rows if (row[3], row[2]) not in known})
-            for seq, at, v, row, captured_at, _ in rows:
-                event = known.get((row, v))
-                if event is None:
-                    event = self._decoded(seq, row, once[row], v) if row in once else self._read_event(seq, row, v)
+        for rows in self._pages(first, last, ""):
+            events = [known.get((row, v)) for _, _, v, row, _ in rows]
+            once = self._read_bodies({one[3] for one, event in zip(rows, events, strict=True) if event is None})
+            for (seq, at, v, row, captured_at), event in zip(rows, events, strict=True):
+                if event is None and (event := known.get((row, v))) is None:
+                    event = self._decoded(seq, row, once.get(row), v)
                 yield seq, at, event, captured_at
 
     def _recall(self, known: Mapping[Seq, AnyEvent]) -> None:
@@ -647,22 +647,21 @@ class SqliteJournal:
                 self._events[row, v] = known[seq]
 
     def _pages(self, first: Seq, last: Seq, columns: str) -> Iterator[list[Any]]:
-        """Rows of `records`: seq, at, v, event, captured_at and `columns`, without a gap."""
+        """Rows of `records`: seq, at, v, event, captured_at and further columns, without a gap."""
         while first <= last:
             end = min(last, first + PAGE_ROWS - 1)
             rows = self._ask(
-                f"SELECT seq, at, v, event, captured_at, {columns} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq",
+                f"SELECT seq, at, v, event, captured_at{columns} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq",
                 (first, end),
             )
-            whole = 0
-            for whole, row in enumerate(rows, 1):
-                if row[0] != first:
-                    whole -= 1
-                    break
-                first += 1
-            yield rows[:whole] if whole < len(rows) else rows
-            if first <= end:
-                raise self._damage(f"record {first} is missing")
+            if len(rows) <= end - first:
+                gap = next(
+                    (first + place for place, row in enumerate(rows) if row[0] != first + place), first + len(rows)
+                )
+                yield rows[: gap - first]
+                raise self._damage(f"record {gap} is missing")
+            yield rows
+            first = end + 1
 
     def _read_bodies(self, ids: set[int]) -> dict[int, bytes]:
         """The bodies of these events, those that there are."""

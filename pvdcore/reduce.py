@@ -133,17 +133,16 @@ class Fold:
     def run(self, steps: Iterable[Step]) -> None:
         """Fold many records. Of routers that only repeat their last words the newest refresh waits, as in the engine
         (`Engine.again`), until somebody looks; so do renewals of leases."""
-        draft = self.draft
+        draft, steady = self.draft, self.draft.steady
         waiting, renewals, wait = draft.speakers.waiting(), Exchanges(draft), WAITS.pack_into
+        ends = deadlines.earliest(draft.deadlines)
         for seq, at, event, captured_at in steps:
             waits = False
-            if draft.at <= at < deadlines.earliest(draft.deadlines) and (
-                captured_at is None or captured_at - at <= AHEAD_MAX
-            ):
+            if draft.at <= at < ends and (captured_at is None or captured_at - at <= AHEAD_MAX):
                 if type(event) is RouterAdvertised:
                     speaker = (event.link, event.router)
-                    waits = draft.stands(speaker, event)
-                    if waits:
+                    standing = steady.get(speaker)
+                    if waits := standing is not None and standing[0] is event:
                         found = waiting.get(speaker)
                         if found is None:
                             found = waiting[speaker] = [Words(speaker, seq, event, event=event)]
@@ -157,6 +156,7 @@ class Fold:
                 continue
             renewals.fold()
             self.step(seq, at, event, captured_at)
+            ends = deadlines.earliest(draft.deadlines)
             if type(event) is Dhcp4MessageSeen:
                 renewals.heard(event)
         renewals.fold()
