@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum { ENHANCED = 6, BLOCK_LEAST = 32, BLOCK_HEAD = 28, ICMPV6_AT = 54, CHECKSUM_AT = 56 };
-enum { PROBES = 4, PLACES_LEAST = 64, SPARSE = 2 };
+enum { PROBES = 4, PLACES_LEAST = 64, SPARSE = 2, LINE = 64 };
 
 /* The places of an interface's entry in replay.files.ahead.Tables, of an Entry there, and of Watched. */
 enum { KNOWN, UNIT, OFFSET, WHERE, READ, TURNED, UNREAD };
@@ -162,7 +162,7 @@ put_places(Known *known)
     while (count < 2 * SPARSE * (size_t)PyDict_GET_SIZE(known->entries))
         count *= 2;
     forget_places(known);
-    if ((known->places = aligned_alloc(sizeof(Place), count * sizeof(Place))) == NULL) {
+    if ((known->places = aligned_alloc(LINE, count * sizeof(Place))) == NULL) {
         PyErr_NoMemory();
         return -1;
     }

@@ -217,6 +217,9 @@ def test_each_link_has_the_projection_that_pvd_conf_says_and_a_reload_changes_it
     def names() -> list[str]:
         return host.run("ls", "/run/netns").stdout.split()
 
+    # Routers are asked for where something is written, or where told to; one that spoke before is not asked.
+    for link in ("eth0", "wlan0", "ask0"):
+        pvdd.wait(lambda event, link=link: isinstance(event, RouterSolicited) and event.link == link)
     say()
     until(lambda: names() and rules(host), lambda: f"{names()} {rules(host)} {pvdd.tail()}")
     pvdd.wait_state(lambda state: sum(one.phase == "placed" for one in state.pvds.values()) == 2)
@@ -227,8 +230,6 @@ def test_each_link_has_the_projection_that_pvd_conf_says_and_a_reload_changes_it
         "fqdn:p4.example.": "announced",
     }
     assert "netns" in placed_in(pvdd, "fqdn:p0.example.") and "table" in placed_in(pvdd, "fqdn:p1.example.")
-    for link in ("eth0", "wlan0", "ask0"):  # routers are asked for where something is written, or where told to
-        pvdd.wait(lambda event, link=link: isinstance(event, RouterSolicited) and event.link == link)
     asked = {one.event.link for one in pvdd.records() if isinstance(one.event, RouterSolicited)}
     assert asked == {"eth0", "wlan0", "ask0"}
 
