@@ -68,7 +68,7 @@ def last_seen(state: State, pvd: PvdId) -> Instant:
 def versions(state: State, pvd: PvdId) -> int:
     """A PvD's version number: those of the instances that ended, and of those that live. KeyError if never held."""
     found = state.pvds[pvd]
-    return found.versions + sum(held.version for held in found.cells.values())
+    return found.versions + sum([held.version for held in found.cells.values()])
 
 
 def information(state: State, pvd: Pvd, link: LinkId, epoch: int) -> Object | None:

@@ -914,6 +914,7 @@ def pvd_lines(
     """A line for each PvD that `state_document` shows. It is read from what their last versions hold: to lay all that
     was ever said of a thousand over each other takes longer than somebody waits for a table."""
     lines = []
+    known: dict[int, list[tuple[str, str]]] = {}  # by the id of an instance: a lease's is many PvDs'
     for name in sorted(state.pvds):
         pvd = state.pvds[name]
         if not only(pvd) or (not gone and not pvd.cells):
@@ -921,17 +922,20 @@ def pvd_lines(
         held = [one for cell, one in pvd.instances if host in (None, cell[2])]
         if host is not None and pvd.cells and not held:
             continue
-        of: dict[str, dict[str, None]] = {"prefix": {}, "address": {}, "dns": {}}
+        of: dict[str, dict[str, None]] = {"link": {}, "prefix": {}, "address": {}, "dns": {}}
         for one in held:
-            for kind_, key, _ in one.content:
-                if kind_ in of:
-                    of[kind_][key] = None
+            said = known.get(id(one))
+            if said is None:
+                shown = [(kind_, key) for kind_, key, _ in one.content if kind_ in ("prefix", "address", "dns")]
+                said = known[id(one)] = [("link", one.link), *shown]
+            for kind_, key in said:
+                of[kind_][key] = None
         lines.append(
             PvdLine(
                 pvd.id,
                 pvd.phase,
                 f"{pvd.kind}/{pvd.source}",
-                list(dict.fromkeys(one.link for one in held)),
+                list(of["link"]),
                 list(of["prefix"]),
                 list(of["address"]),
                 list(of["dns"]),
