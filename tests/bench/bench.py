@@ -76,21 +76,24 @@ pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 # What would have to be done where a goal or a floor is missed; the profile says whether it still is so.
 NEXT = {
     "a": "what is first read costs most: a lease that begins (four messages, and a line of history in each implicit PvD"
-    " of its link) and its first renewal",
+    " of its link, a quarter of all) and its first renewal: PvDs of a link could share one map of its leases. Repeats"
+    " are an eighth, imports a twentieth",
     "b": "a set of prefixes is first learnt: four RAs of a router are folded, and each set is read again once; then"
     " each frame is an entry of its own in the journal's index. Without a compiler half the time is the"
     " window (repeats.py) and lifetimes.py. Compiling whole modules (Cython) gains nothing: time goes into frozen"
     " structs, not into the interpreter",
     "c": "packets that are neither ND nor DHCP are counted one by one: scan several a step",
-    "journal a": "the replay comes first (`replay_per_s` is the same without a journal); then SQLite, a quarter of all,"
-    " the chain, and snapshots, which are sorted out in Python. A thread of their own for rows was slower: it and the"
-    " fold wait for the interpreter in turn",
+    "journal a": "a third is the replay (`replay_per_s` is the same without a journal); a fifth each SQLite and"
+    " snapshots, an eighth the chain. In its first transaction a new file needs no WAL, which writes each page twice."
+    " Snapshots further apart make `state_at` slower by more than they gain. A thread of their own for rows was"
+    " slower: it and the fold wait for the interpreter in turn",
     "journal b": "bodies, three times their frames, each hashed and sorted into an index: name them by their frame",
     "a refresh": "half of it is the hash of the chain, and its time",
     "snapshots": "of a link and a PvD they say all again, where what moved would do; instants stand in full",
     "durable append": "two pages and one fsync; where the bare insert beside it is as slow, the disk is",
     "state_at": "half of it is reading a State: 5 MB of MessagePack, half of which are names of fields; the rest is"
-    " folding from there, mostly what each router says first, for which nothing stands yet",
+    " folding from there, half of it RAs and leases that are heard the long way, since what makes the next ones cheap"
+    " (plans, answers) is in no State",
     "pvdctl why": "the State is read whole (see state_at), an index of items by PvD would do without; then imports",
     "pvdctl history": "the State is read whole to resolve a name; the index of history knows the names, too",
     "pvdctl list": "the State is read whole (see state_at); then imports",
