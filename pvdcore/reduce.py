@@ -145,7 +145,7 @@ class Fold:
                     if waits := standing is not None and standing[0] is event:
                         found = waiting.get(speaker)
                         if found is None:
-                            found = waiting[speaker] = [Words(speaker, seq, event, event=event)]
+                            found = waiting[speaker] = [Words(speaker, seq, event)]
                         wait(found[-1].waits, 0, at, seq)
                 elif type(event) is Dhcp4MessageSeen:
                     waits = renewals.again(event, at, seq)

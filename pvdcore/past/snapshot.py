@@ -307,8 +307,8 @@ class _Known(msgspec.Struct, eq=False, gc=False):
 
     place: int
     one: Any
-    last: Any
-    how: Any
+    last: Any = None
+    how: Any = None
 
     def told(self, now: Any, how: Callable[[Any, Any], Any]) -> Any:
         """How it is told what it has become now; `None`: as a whole."""
@@ -331,11 +331,8 @@ class Packer:
         """All of it. The next ones are `changed` from here."""
         common = _Common()
         self._base, self._maps, lists = state, _maps(state), _lists(state)
-        self._speakers = {
-            key: _Known(place, said, said, ([], []) if len(said) == 1 else None)
-            for place, (key, said) in enumerate(lists["speakers"])
-        }
-        self._grants = {key: _Known(place, one, one, True) for place, (key, one) in enumerate(lists["grants"])}
+        self._speakers = {key: _Known(place, said) for place, (key, said) in enumerate(lists["speakers"])}
+        self._grants = {key: _Known(place, one) for place, (key, one) in enumerate(lists["grants"])}
         made = _packed(state, lists, common)
         self._common = _Common(common)
         return made
