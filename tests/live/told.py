@@ -132,8 +132,8 @@ class Told:
                     self._touch()
 
     async def settled(self) -> None:
-        """Wait until all that is wanted stands."""
-        await self.until(self.projection.settler.settled)
+        """Wait until all that is wanted stands, by what was heard last too."""
+        await self.until(lambda: not self._due and self.projection.settler.settled())
 
     def instance(self, pvd: str) -> Instance:
         """The only instance of a PvD."""
