@@ -26,7 +26,7 @@ from events.record import Provenance, Record
 from events.router import RouterAdvertised
 from events.session import SessionStarted
 from pvdcore.engine import Engine
-from pvdcore.leases.renewals import Renewal
+from pvdcore.leases.renewals import ASKED_MAX, KNOWN_MAX, Renewal
 from pvdcore.past.audit import state_digest, without_collector
 from pvdcore.policy import DEFAULT, Value, check
 from pvdcore.ports import Journal
@@ -38,10 +38,8 @@ from replay.files.captures import Capture, Custom, Packet, merge, named, open_ca
 from replay.scratch import ScratchJournal
 
 PROGRESS_EVERY: Final = 8192  # packets between two calls of `progress`: often enough for a bar, too rare to cost
-ASKED_MAX: Final = 1024  # requests whose answer is waited for: 1 MiB
 FORMS_MAX: Final = 16_384  # outlines whose bodies are made without reading: 12 MiB
 WRITTEN_MAX: Final = 512  # packets that wait to be written down: what they count until a checkpoint is known then
-RENEWALS_MAX: Final = 16384  # messages of leases that are prolonged: 8,192 clients; 12 MiB
 
 
 class CaptureFacts(msgspec.Struct, frozen=True):
@@ -438,7 +436,7 @@ class _Driver:
                 return
             for one, said in (asked, (octets, event)):
                 if one is not None:
-                    if len(memory.renewals) >= RENEWALS_MAX:
+                    if len(memory.renewals) >= KNOWN_MAX:
                         memory.renewals.clear()
                     memory.renewals[event.link, one] = known, said is event, said
 
