@@ -409,8 +409,7 @@ class Draft:
         if not isinstance(last, RouterAdvertised):  # octets, or words that were not said again yet
             (origin,) = self.speakers.get(key)
             last = origin.event
-        free = tuple([bool(places) for places in plan.places])
-        router = self._routers[key] = Router(key, plan, free, last, standing, [])
+        router = self._routers[key] = Router(key, plan, plan.free, last, standing, [])
         return router
 
     def say(self, router: Router, event: RouterAdvertised) -> None:

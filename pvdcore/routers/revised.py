@@ -246,7 +246,7 @@ def slack(draft: Draft, key: Speaker, event: RouterAdvertised) -> Slack | None:
     (origin,) = draft.speakers.get(key)
     if origin.event is not event:
         return None
-    return Slack(key, known, draft.host, tuple([bool(places) for places in known.places]))
+    return Slack(key, known, draft.host, known.free)
 
 
 def _same_prefix(old: PrefixInformation, one: PrefixInformation) -> bool:

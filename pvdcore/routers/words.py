@@ -41,6 +41,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False, gc=False):
     carried: frozenset[int]
     prefixes: tuple[str, ...]
 
+    @property
+    def free(self) -> tuple[bool, ...]:
+        """Which options have lifetimes that may change."""
+        return tuple([bool(places) for places in self.places])
+
 
 WAITS: Final = Struct("qq")
 """How `Words.waits` stands: as C has it, which replaces it a million times (replay/files/repeats.c)."""

@@ -41,7 +41,8 @@ gathered until a checkpoint. As how many of those it counts; 0: it does not wait
 Where = tuple[LinkId, int]
 """A link and the type of its frames."""
 
-Tables = list[tuple[Known, int, int, Where, Read | None, Turned, Unread | None] | None]
+Table = tuple[Known, int, int, Where, Read | None, Turned, Unread | None]
+Tables = list[Table | None]
 """By interface: what is known there, nanoseconds of one unit of its clock, and of its offset, whose frames they are,
 how what only moves lifetimes is read (`None`: such is not taken), whether other words may follow, and whether DHCPv4
 waits (`None`: it does not). `None`: nothing."""

@@ -19,7 +19,7 @@ from events.ids import SECOND, Instant, Seq
 from pvdcore.routers.words import WAITS, Words
 
 if TYPE_CHECKING:
-    from replay.files.ahead import Entry, Gathered, Read, Standing, Tables, Turned
+    from replay.files.ahead import Entry, Gathered, Read, Standing, Table, Tables, Turned
 
 COMPILED: Final = False
 
@@ -62,11 +62,9 @@ def take(
     """
     if head:
         return _records(window, at, order, head, places, tables, standing, span, gathered)
-    said, new, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last = len(window), -1
-    pack, unpack = WAITS.pack_into, WAITS.unpack
     block, word, interfaces = _BLOCK[order], _WORD[order], len(tables)
     while room > 0 and at + 32 <= size:
         kind, length, index, high, low, caplen, original = block(window, at)
@@ -75,37 +73,15 @@ def take(
             break
         if index >= interfaces or (table := tables[index]) is None or word(window, after - 4)[0] != length:
             break
-        known, unit, offset, where, read, turned, unread = table
-        instant = (high << 32 | low) * unit + offset
+        instant = (high << 32 | low) * table[1] + table[2]
         if not first <= instant < before:
             break
         data = window[at + 28 : at + 28 + caplen]
-        if _is_dhcp4(data):
-            like, records = seq, 0 if unread is None else unread(data, instant, seq, room)
-            if records < 1:
-                break
-        else:
-            octets = data[:ICMPV6_AT]
-            found = known.get(octets)
-            if found is None:
-                break
-            if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-                found = _recounted(found, data, instant, seq, standing, read, turned)
-                if found is None:
-                    break
-                known[octets] = found
-                new.append((seq, where, data))
-            _, words, _, _, like, waits, _ = found
-            if not unpack(waits)[1]:
-                said.append(words)
-            pack(waits, 0, instant, seq)
-            records = 1
+        records = _gather(table, data, instant, (number + 1, row, seq), room, standing, gathered)
+        if not records:
+            break
         first, last, at = instant, at, after
-        number += 1
-        room -= records
-        likes[row], ats[row], packets[row] = like, instant, number
-        row += 1
-        seq += 1
+        number, row, seq, room = number + 1, row + 1, seq + 1, room - records
     return at, last, row, room
 
 
@@ -120,14 +96,12 @@ def _records(
     span: tuple[Instant, Instant, int],
     gathered: Gathered,
 ) -> tuple[int, int, int, int]:
-    said, new, likes, ats, packets = gathered
     number, row, seq = places
     first, before, room = span
     size, last, record, table = len(window), -1, _RECORD[order], tables[0]
     if table is None:
         return at, last, row, room
-    pack, unpack = WAITS.pack_into, WAITS.unpack
-    known, unit, _, where, read, turned, unread = table
+    unit = table[1]
     while room > 0 and at + head <= size:
         seconds, fraction, caplen, original = record(window, at)
         after = at + head + caplen
@@ -137,33 +111,49 @@ def _records(
         if not first <= instant < before:
             break
         data = window[at + head : after]
-        if _is_dhcp4(data):
-            like, records = seq, 0 if unread is None else unread(data, instant, seq, room)
-            if records < 1:
-                break
-        else:
-            octets = data[:ICMPV6_AT]
-            found = known.get(octets)
-            if found is None:
-                break
-            if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
-                found = _recounted(found, data, instant, seq, standing, read, turned)
-                if found is None:
-                    break
-                known[octets] = found
-                new.append((seq, where, data))
-            _, words, _, _, like, waits, _ = found
-            if not unpack(waits)[1]:
-                said.append(words)
-            pack(waits, 0, instant, seq)
-            records = 1
+        records = _gather(table, data, instant, (number + 1, row, seq), room, standing, gathered)
+        if not records:
+            break
         first, last, at = instant, at, after
-        number += 1
-        room -= records
-        likes[row], ats[row], packets[row] = like, instant, number
-        row += 1
-        seq += 1
+        number, row, seq, room = number + 1, row + 1, seq + 1, room - records
     return at, last, row, room
+
+
+def _gather(
+    table: Table,
+    data: bytes,
+    at: Instant,
+    places: tuple[int, int, Seq],
+    room: int,
+    standing: Standing,
+    gathered: Gathered,
+) -> int:
+    """Take one packet, if it may be; places: its own. As how many records it counts; 0: it was not taken."""
+    known, _, _, where, read, turned, unread = table
+    said, new, likes, ats, packets = gathered
+    number, row, seq = places
+    like, records = seq, 1
+    if _is_dhcp4(data):
+        records = 0 if unread is None else unread(data, at, seq, room)
+        if records < 1:
+            return 0
+    else:
+        head = data[:ICMPV6_AT]
+        found = known.get(head)
+        if found is None:
+            return 0
+        if found[0] != data or not (stands := found[2]) or stands[0] is not found[3]:
+            found = _recounted(found, data, at, seq, standing, read, turned)
+            if found is None:
+                return 0
+            known[head] = found
+            new.append((seq, where, data))
+        _, words, _, _, like, waits, _ = found
+        if not WAITS.unpack(waits)[1]:
+            said.append(words)
+        WAITS.pack_into(waits, 0, at, seq)
+    likes[row], ats[row], packets[row] = like, at, number
+    return records
 
 
 def _recounted(
