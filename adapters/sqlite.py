@@ -640,11 +640,8 @@ class SqliteJournal:
 
     def _recall(self, known: Mapping[Seq, AnyEvent]) -> None:
         """What these records say is known, and need not be read."""
-        seqs = sorted(known)[-EVENTS_MAX // 2 :]
-        for start in range(0, len(seqs), ROWS_MAX):
-            several = ",".join(map(str, seqs[start : start + ROWS_MAX]))
-            for seq, row, v in self._ask(f"SELECT seq, event, v FROM records WHERE seq IN ({several})"):
-                self._events[row, v] = known[seq]
+        newest = set(sorted(known)[-EVENTS_MAX // 2 :])
+        self._events.update({said: known[seq] for seq, said in self._several("records", "event, v", newest).items()})
 
     def _pages(self, first: Seq, last: Seq, columns: str) -> Iterator[list[Any]]:
         """Rows of `records`: seq, at, v, event, captured_at and further columns, without a gap."""
@@ -665,8 +662,13 @@ class SqliteJournal:
 
     def _read_bodies(self, ids: set[int]) -> dict[int, bytes]:
         """The bodies of these events, those that there are."""
+        return {row: body for row, (body,) in self._several("events", "body", ids).items()}
+
+    def _several(self, table: str, columns: str, ids: set[int]) -> dict[int, Any]:
+        """Rows by their id, those that there are."""
+        self._flush()
         try:
-            return {row: body for row, (body,) in _rows_of(self._conn, "events", "body", ids).items()}
+            return _rows_of(self._conn, table, columns, ids)
         except (*_SQLITE, TypeError) as error:
             raise JournalError(_advice(self.path, error)) from error
 
@@ -899,7 +901,7 @@ def _rows_of(conn: sqlite3.Connection, table: str, columns: str, ids: set[int]) 
     wanted = sorted(ids)
     for start in range(0, len(wanted), ROWS_MAX):
         several = ",".join(map(str, wanted[start : start + ROWS_MAX]))
-        for row, *values in conn.execute(f"SELECT id, {columns} FROM {table} WHERE id IN ({several})"):
+        for row, *values in conn.execute(f"SELECT rowid, {columns} FROM {table} WHERE rowid IN ({several})"):
             found[row] = tuple(values)
     return found
 
